@@ -1,0 +1,80 @@
+"""Apache Airflow provider for HubSpot custom channels. This module is read by every Airflow process: it imports nothing."""
+
+__version__ = "0.1.0"
+
+USER_AGENT = f"airflow-provider-hubchan/{__version__}"
+
+
+def get_provider_info() -> dict[str, object]:
+    """What Airflow shows of this provider, and the connection form (airflow/provider.yaml.schema.json)."""
+    name = "HubSpot Custom Channels"
+    modules = "airflow_provider_hubchan"
+    return {
+        "package-name": "airflow-provider-hubchan",
+        "name": name,
+        "description": "Tell HubSpot what became of each outbound message on a custom channel, a whole batch at a time.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": name,
+                "external-doc-url": "https://developers.hubspot.com/docs/api-reference/latest/conversations/custom-channels/guide",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": name, "python-modules": [f"{modules}.hooks"]}],
+        "operators": [{"integration-name": name, "python-modules": [f"{modules}.operators"]}],
+        "connection-types": [
+            {
+                "connection-type": "hubchan",
+                "hook-class-name": f"{modules}.hooks.HubchanHook",
+                "hook-name": name,
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {"host": "API base URL", "login": "OAuth client ID", "password": "OAuth client secret"},
+                    "placeholders": {
+                        "host": "https://api.hubapi.com",
+                        "login": "of the app that owns the channel",
+                        "password": "of the same app",
+                    },
+                },
+                "conn-fields": {
+                    "refresh_token": {
+                        "label": "Refresh token",
+                        "description": "From installing the app in the account. Access tokens are fetched and renewed with it.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "access_token": {
+                        "label": "Access token",
+                        "description": "A ready bearer token, instead of client ID, client secret and refresh token. "
+                        "Tokens of private apps (pat-...) do not work with custom channels.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "api_version": {
+                        "label": "API version",
+                        "description": "Of every call, and of the token address.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["2026-03", "2026-09", "2025-09", "v3"],
+                            "default": "2026-03",
+                        },
+                    },
+                    "channel_id": {
+                        "label": "Channel ID",
+                        "description": "For tasks that name none. With it, Test also proves that the app owns the channel.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "requests_per_10s": {
+                        "label": "Requests per 10 seconds",
+                        "description": "The share of the account's quota that this connection may use; "
+                        "empty for all that HubSpot allows.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds for connecting and for each read.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.1, "default": 10},
+                    },
+                },
+            }
+        ],
+    }

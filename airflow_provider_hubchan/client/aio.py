@@ -1,0 +1,173 @@
+"""The driver that performs stories with ``aiohttp`` and asyncio: single calls, and reading many messages.
+
+It decides nothing: every rule is in the stories. Batches of updates belong to the worker (see blocking.py): a triggerer
+that is restarted would send them twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from airflow_provider_hubchan import USER_AGENT
+from airflow_provider_hubchan.client import wire
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.steps import (
+    BAD_TLS,
+    CUT_OFF,
+    NO_CONNECTION,
+    NO_REPLY,
+    Halt,
+    Lost,
+    NeedToken,
+    Reply,
+    Request,
+    Step,
+    Stopped,
+    Story,
+    Wait,
+)
+from airflow_provider_hubchan.client.token import Bearer
+
+T = TypeVar("T")
+
+#: Seconds until to look again whether somebody else has fetched the token.
+LOCKED = 0.02
+
+
+class Driver:
+    """Performs stories on one event loop. Use it as an asynchronous context manager.
+
+    :param pace: the account's, shared with every other driver of the process.
+    :param bearer: the account's, shared likewise.
+    :param clock: a monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        pace: Pace,
+        bearer: Bearer,
+        patience: Patience,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._account, self._pace, self._bearer, self._patience, self._clock = account, pace, bearer, patience, clock
+        self.halt: Halt | None = None
+
+    async def __aenter__(self) -> Driver:
+        seconds = self._account.timeout
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
+            headers={"User-Agent": USER_AGENT},
+            cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
+            trust_env=True,  # proxies, as the blocking driver has them
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def run(self, story: Story[T]) -> T:
+        """Perform a story's steps until it returns."""
+        try:
+            step = next(story)
+            while True:
+                try:
+                    answer = await self._perform(step)
+                except Stopped as stopped:
+                    step = story.throw(stopped)
+                else:
+                    step = story.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    async def run_all(self, stories: Iterable[Story[T]], workers: int) -> list[T]:
+        """Perform many stories in *workers* tasks, which pull them one by one; results in the order they came."""
+        source, results = iter(stories), list[T]()
+
+        async def work() -> None:
+            for story in source:
+                results.append(await self.run(story))
+
+        tasks = [asyncio.create_task(work()) for _ in range(workers)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return results
+
+    async def _perform(self, step: Step) -> Any:
+        if self.halt:
+            raise Stopped(self.halt)
+        match step:
+            case Request():
+                if step.paced:
+                    while wait := self._pace.ask(self._clock()):
+                        await self._sleep(wait)
+                return await self._send(step)
+            case Wait(seconds, everyone=True):
+                self._pace.hold(self._clock(), seconds)
+            case Wait(seconds):
+                await self._sleep(seconds or 0.0)
+            case NeedToken(refused):
+                return await self._token(refused)
+            case Halt():
+                self.halt = step
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if self.halt:
+            raise Stopped(self.halt)
+
+    async def _token(self, refused: str | None) -> str:
+        token = self._bearer.value(self._clock(), refused)
+        if token is None:
+            while not self._bearer.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
+                await self._sleep(LOCKED)
+            try:  # whoever waited here finds the token that the first one fetched
+                token = self._bearer.value(self._clock(), refused)
+                if token is None:
+                    token = await self.run(self._bearer.fetch(self._patience))
+            finally:
+                self._bearer.lock.release()
+        return token
+
+    async def _send(self, request: Request) -> Reply | Lost:
+        sent = self._clock()
+        reply: Reply | Lost = Lost(NO_REPLY)
+        try:
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.body or None,
+                headers=request.headers(),
+                allow_redirects=False,
+            ) as response:
+                reply = Reply(response.status, response.headers, await response.read(), sent)
+        except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
+            reply = Lost(_why(error))
+        finally:
+            if request.paced:
+                self._pace.answered(self._clock(), wire.quota(reply) if isinstance(reply, Reply) else None)
+        return reply
+
+
+def _why(error: Exception) -> str:
+    """Name what went wrong in the words that both drivers share."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        return BAD_TLS
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return NO_CONNECTION
+    return NO_REPLY if isinstance(error, TimeoutError | asyncio.TimeoutError) else CUT_OFF

@@ -1,0 +1,71 @@
+"""The walk of one batch: read all rows, choose what counts, drive the stories, account for every row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from airflow_provider_hubchan.client.blocking import Driver
+from airflow_provider_hubchan.client.delivery import deliver
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.journal import Journal
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.client.status import Outcome, Update, numbered, order, read
+from airflow_provider_hubchan.client.steps import Halt
+
+
+def mark(
+    driver: Driver,
+    channel_id: str,
+    rows: object,
+    *,
+    status: str | None,
+    error_message: str | None,
+    concurrency: int,
+    dry_run: bool,
+    record: AbstractContextManager[Callable[[Outcome], None]],
+    say: Callable[[str], None],
+) -> Report:
+    """Set the statuses of a batch. Arguments as in `HubchanHook.update_message_statuses`.
+
+    :param say: takes a line for the log.
+    :raises BadRows: naming every bad row; nothing was sent.
+    """
+    entries = read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
+    updates, skipped = order(entry for entry in entries if isinstance(entry, Update))
+    skipped += [entry for entry in entries if isinstance(entry, Outcome)]
+    if dry_run:
+        skipped += [Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")) for update in updates]
+        updates = []
+    report, journal = Report(), Journal(say, len(entries))
+    with record as write:  # opened now, when every row is known to be good and nothing has been sent yet
+
+        def settle(outcome: Outcome) -> None:
+            report.add(outcome)
+            write(outcome)
+
+        for outcome in skipped:
+            settle(outcome)
+        journal.plan(len(updates), len(skipped), driver.pace)
+        if updates:
+            began = time.monotonic()
+            workers = max(1, min(concurrency, len(updates)))
+            stories = (deliver(driver.account, channel_id, update, driver.patience) for update in updates)
+            for done in driver.run_all(stories, workers):
+                if done is not None:
+                    settle(done)
+                if report.streak == driver.patience.streak:
+                    driver.end(_nobody_there(report))
+                journal.progress(report)
+            report.elapsed_seconds, report.waited_seconds = time.monotonic() - began, driver.counts.waited / workers
+    report.halt, report.requests, report.rate_limited = driver.halt, driver.counts.requests, driver.counts.rate_limited
+    journal.end(report)
+    return report
+
+
+def _nobody_there(report: Report) -> Halt:
+    """A server that is down is not asked ten thousand times."""
+    last = report.problems[-1]["reason"]
+    text = f"{report.streak} rows in a row got no answer, so the others were not tried. {last}"
+    return Halt(Problem(text, "HubSpot does not answer"), permanent=False)

@@ -1,0 +1,83 @@
+"""The story behind the connection's Test button: prove as much as can be proved without changing anything.
+
+account details      the token is good, which account it is for
+introspection        the scopes (only with the app's credentials)
+channel accounts     the app owns the channel (only with a channel id): answers to nobody else
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_hubchan.client import calls, replies
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.delivery import Answer, call
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.steps import NeedToken, Reply, Story
+from airflow_provider_hubchan.client.token import token_request
+from airflow_provider_hubchan.client.wire import READ_SCOPE, WRITE_SCOPE, Accepted
+
+
+@dataclass
+class Finding:
+    """What the check-up found.
+
+    :param ok: False if updates will not work with this connection.
+    :param notes: what was proved, and what to do; for people, without secrets.
+    """
+
+    ok: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    def fail(self, note: str) -> Finding:
+        """Note something that has to be mended."""
+        self.ok = False
+        self.notes.append(note)
+        return self
+
+
+def examine(account: Account, patience: Patience) -> Story[Finding]:
+    """Examine an account; never raises."""
+    found = Finding()
+    answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
+    if not isinstance(answer, Accepted):
+        return found.fail(str(answer.problem))
+    found.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
+
+    if account.client_id:
+        token = yield NeedToken()
+        reply = yield token_request(account, "/introspect", token=token, token_type_hint="access_token")  # noqa: S106
+        _judge_scopes(found, replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None)
+
+    if not account.channel_id:
+        found.notes.append("no channel_id is set, so whether the app owns the channel was not checked")
+        proved = False
+    else:
+        answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
+        proved = isinstance(answer, Accepted)
+        if isinstance(answer, Accepted):
+            found.notes.append(f"the app owns channel {account.channel_id} ({answer.body.get('total', 0)} channel accounts)")
+        else:
+            found.fail(f"channel {account.channel_id}: {answer.problem}")
+
+    if account.private_app_warning and not proved:
+        found.fail(account.private_app_warning)
+    return found
+
+
+def _judge_scopes(found: Finding, said: dict[str, Any] | None) -> None:
+    scopes = said.get("scopes") if said and said.get("active") else None
+    if not said or not isinstance(scopes, list):
+        found.notes.append("the scopes could not be checked (no introspection)")
+        return
+    missing = [scope for scope in (WRITE_SCOPE, READ_SCOPE) if scope not in scopes]
+    if WRITE_SCOPE in missing:
+        found.fail(f"the app lacks the scope {' and '.join(missing)}: add it to the app and install the app again")
+    elif missing:
+        found.notes.append(f"the app lacks the scope {READ_SCOPE}: updates work, reading messages does not")
+    else:
+        found.notes.append("both custom-channels scopes are granted")
+    life = said.get("expires_in")
+    if isinstance(life, int | float):
+        found.notes.append(f"the token is good for {life / 60:.0f} more minutes and is renewed before it ends")

@@ -1,0 +1,136 @@
+"""The story of one call: what to send, when to try again, when to stop. Written once, for threads and for asyncio.
+
+A story is a generator. It yields a step (see steps.py), is sent the answer, and returns its result; it does no I/O, so a
+test feeds it replies by hand and reads what it does:
+
+    replies                    steps                                    outcome
+    200                        token, send                              updated
+    503, 200                   token, send, wait 1 s, token, send       updated
+    401, 200                   token, send, another token, send         updated
+    429, 200                   token, send, all wait, token, send       updated
+    404                        token, send                              rejected
+    403                        token, send, halt                        unresolved
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_hubchan.client import calls
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import CallFailed, Problem
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.status import Outcome, Update
+from airflow_provider_hubchan.client.steps import Halt, NeedToken, Request, Stopped, Story, Wait
+from airflow_provider_hubchan.client.wire import (
+    Accepted,
+    Closure,
+    Fault,
+    Refusal,
+    Rejected,
+    Throttle,
+    Unauthorized,
+    meaning,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """No final answer came.
+
+    :param permanent: True if trying again cannot help until a person changes something.
+    :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
+    """
+
+    problem: Problem
+    permanent: bool = False
+    retry_after: float | None = None
+
+
+Answer = Accepted | Rejected | GaveUp
+
+
+def call(
+    request: Request,
+    patience: Patience,
+    secrets: Iterable[str] = (),
+    spread: Callable[[], float] = random.random,
+) -> Story[Answer]:
+    """Send *request* until there is an answer.
+
+    :param secrets: texts that may not appear in a problem's reason.
+    :param spread: gives random numbers in [0, 1), so that retries do not come back in step.
+    """
+    faults = throttles = 0
+    refused: str | None = None
+    try:
+        while True:
+            token = yield NeedToken(refused)
+            reply = yield replace(request, token=token)
+            answer = meaning(reply, (*secrets, token))
+            if not isinstance(answer, Unauthorized):
+                refused = None
+            match answer:
+                case Accepted() | Rejected():
+                    return answer
+                case Unauthorized(problem) if refused is None:
+                    refused = token
+                    continue
+                case Unauthorized(problem) | Refusal(problem):
+                    halt = Halt(problem, permanent=True)
+                case Closure(problem, after):
+                    halt = Halt(problem, permanent=False, retry_after=after)
+                case Fault(problem, after) | Throttle(problem, after) if (after or 0.0) > patience.longest:
+                    halt = Halt(problem, permanent=False, retry_after=after)
+                case Throttle(problem, after):
+                    throttles += 1
+                    if throttles > patience.throttles:
+                        return GaveUp(problem)
+                    yield Wait(after, everyone=True)
+                    continue
+                case Fault(problem, after, tries):
+                    faults += 1
+                    if faults >= min(patience.tries, tries or patience.tries):
+                        return GaveUp(_tried(problem, faults))
+                    yield Wait(patience.pause(faults, after, spread()))
+                    continue
+            yield halt
+            return GaveUp(halt.problem, halt.permanent, halt.retry_after)
+    except Stopped as stopped:
+        halt = stopped.halt
+        ended = Problem(f"No answer before the batch ended: {halt.problem.reason}", f"batch ended: {halt.problem.label}")
+        return GaveUp(ended, halt.permanent, halt.retry_after)
+
+
+def deliver(account: Account, channel_id: str, update: Update, patience: Patience) -> Story[Outcome]:
+    """Bring one update to HubSpot."""
+    answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets=account.secrets())
+    match answer:
+        case Accepted():
+            return Outcome(update, "updated")
+        case Rejected(problem):
+            return Outcome(update, "rejected", problem)
+        case GaveUp(problem):
+            return Outcome(update, "unresolved", problem)
+
+
+def fetch(account: Account, request: Request, patience: Patience) -> Story[dict[str, Any]]:
+    """Make one call whose body the caller wants.
+
+    :raises CallFailed: if there is no good answer.
+    """
+    answer = yield from call(request, patience, secrets=account.secrets())
+    match answer:
+        case Accepted(body):
+            return body
+        case Rejected(problem):
+            raise CallFailed(problem, permanent=True)
+        case GaveUp(problem, permanent, retry_after):
+            raise CallFailed(problem, permanent=permanent, retry_after=retry_after)
+
+
+def _tried(problem: Problem, times: int) -> Problem:
+    return replace(problem, reason=f"{problem.reason} Tried {times} times.") if times > 1 else problem

@@ -1,0 +1,71 @@
+"""What the log says of a batch: a plan at the start, a line now and then, the account at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pendulum
+
+from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.report import Report
+
+#: Seconds between two lines of progress.
+EVERY = 10.0
+
+
+class Journal:
+    """Tells one batch.
+
+    :param say: takes one line.
+    :param rows: how many rows there are.
+    :param clock: a monotonic clock, in seconds.
+    """
+
+    def __init__(self, say: Callable[[str], None], rows: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._rows, self._clock = say, rows, clock
+        self._began = self._told = clock()
+        self._done_before = 0
+
+    def plan(self, to_send: int, skipped: int, pace: Pace) -> None:
+        """Say what is going to happen.
+
+        :param to_send: updates that will be sent.
+        :param skipped: rows that need no request.
+        """
+        self._done_before = skipped
+        per_second = pace.limit / pace.window
+        known = "" if pace.learned else " (until HubSpot's first reply tells the account's own)"
+        self._say(
+            f"{self._rows:,} rows: {to_send:,} updates to send, {skipped:,} rows skipped. "
+            f"Quota {pace.limit:,} requests per {pace.window:g} s{known}: about {words(to_send / per_second)}."
+        )
+
+    def progress(self, report: Report) -> None:
+        """Say how far it is, if it is time to."""
+        now = self._clock()
+        if now - self._told < EVERY:
+            return
+        self._told = now
+        per_second = (report.rows - self._done_before) / (now - self._began)
+        left = f"about {words((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
+        self._say(
+            f"{report.rows:,} of {self._rows:,} rows done ({report.rows / self._rows:.0%}), {per_second:,.1f} per second, "
+            f"{report.rejected:,} rejected, {report.unresolved:,} unresolved, {left}."
+        )
+
+    def end(self, report: Report) -> None:
+        """Say what became of the batch, and the most frequent reasons."""
+        self._say(
+            f"{report.counts()}; {report.requests:,} requests, {report.rate_limited:,} answered with 429, "
+            f"in {words(report.elapsed_seconds)}, of which {words(report.waited_seconds)} waiting."
+        )
+        if reasons := report.top_reasons():
+            self._say(f"Not updated: {reasons}.")
+
+
+def words(seconds: float) -> str:
+    """A duration as people say it: ``5 minutes 52 seconds``."""
+    if seconds < 1.0:
+        return "less than a second"
+    return pendulum.duration(seconds=round(seconds)).in_words(locale="en")

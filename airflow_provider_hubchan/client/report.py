@@ -1,0 +1,117 @@
+"""What became of a batch, counted as the outcomes come in: memory does not grow with the batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_hubchan.client.errors import HubchanError
+from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.client.steps import Halt
+
+#: Problems that the summary names: it goes into Airflow's database, and a person reads it.
+NAMED = 20
+
+
+@dataclass
+class Report:
+    """All outcomes of a batch, as counters: ``updated + skipped + rejected + unresolved == rows``, always.
+
+    :param rows: rows accounted for so far.
+    :param requests: requests sent for them, repeats included; token requests are not counted.
+    :param rate_limited: how many of these HubSpot answered with 429.
+    :param waited_seconds: how long a worker waited for the quota or after a fault, on average over the workers.
+    :param elapsed_seconds: from the first request to the last outcome.
+    :param report_file: where every row that was not updated is written down, None for nowhere.
+    :param problems: the first 20 rows that were rejected or left unresolved, ready for XCom.
+    :param reasons: how many rows were not updated, by outcome and label of the problem.
+    :param halt: why the batch ended early, None if it did not.
+    """
+
+    rows: int = 0
+    updated: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    unresolved: int = 0
+    requests: int = 0
+    rate_limited: int = 0
+    waited_seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    report_file: str | None = None
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    halt: Halt | None = None
+    #: Rows in a row that ended *unresolved*: a server that is down is not asked again and again.
+    streak: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self.rows += 1
+        setattr(self, outcome.result, getattr(self, outcome.result) + 1)
+        self.streak = self.streak + 1 if outcome.result == "unresolved" else 0
+        if outcome.problem is None:
+            return
+        self.reasons[outcome.result, outcome.problem.label] += 1
+        if outcome.result in ("rejected", "unresolved") and len(self.problems) < NAMED:
+            self.problems.append(
+                {
+                    "row": outcome.update.row,
+                    "message_id": outcome.update.message_id,
+                    "outcome": outcome.result,
+                    "reason": outcome.problem.reason,
+                    "correlation_id": outcome.problem.correlation_id,
+                }
+            )
+
+    def summary(self) -> dict[str, Any]:
+        """The report as plain data, for XCom."""
+        return {
+            "rows": self.rows,
+            "updated": self.updated,
+            "skipped": self.skipped,
+            "rejected": self.rejected,
+            "unresolved": self.unresolved,
+            "requests": self.requests,
+            "rate_limited": self.rate_limited,
+            "waited_seconds": round(self.waited_seconds, 3),
+            "elapsed_seconds": round(self.elapsed_seconds, 3),
+            "report_file": self.report_file,
+            "problems": self.problems,
+        }
+
+    def counts(self) -> str:
+        """The four outcomes in words."""
+        return (
+            f"{self.rows:,} rows: {self.updated:,} updated, {self.skipped:,} skipped, "
+            f"{self.rejected:,} rejected, {self.unresolved:,} unresolved"
+        )
+
+    def top_reasons(self, most: int = 5) -> str:
+        """The most frequent reasons why rows were not updated, empty if all were."""
+        return "; ".join(f"{count:,} {result}: {label}" for (result, label), count in self.reasons.most_common(most))
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """One line of a report file: the row, ready to be fed back, and what became of it."""
+    update, problem = outcome.update, outcome.problem
+    row: dict[str, Any] = {"message_id": update.message_id, "status": update.status}
+    if update.error_message:
+        row["error_message"] = update.error_message
+    row |= {"row": update.row, "outcome": outcome.result}
+    if problem:
+        row |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
+    return row
+
+
+class BatchIncomplete(HubchanError):
+    """A batch ended, and not every row is where it should be.
+
+    :param report: the whole account of the batch.
+    :param permanent: True if trying again cannot help until a person changes something.
+    :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
+    """
+
+    def __init__(self, text: str, report: Report, *, permanent: bool, retry_after: float | None = None) -> None:
+        self.report, self.permanent, self.retry_after = report, permanent, retry_after
+        super().__init__(text)

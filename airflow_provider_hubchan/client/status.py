@@ -1,0 +1,175 @@
+"""Rows in, updates out: what may be sent, and which of several updates for one message counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
+
+#: What may be written (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED only comes back.
+Status = Literal["SENT", "FAILED", "READ"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+Result = Literal["updated", "skipped", "rejected", "unresolved"]
+
+#: HubSpot's own names for our keys: a row that uses them would lose its value in silence.
+_HUBSPOT_NAMES = {"messageId": "message_id", "statusType": "status", "errorMessage": "error_message"}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What we are asked to do for one message.
+
+    :param row: where it came from, counted from 1; in a file the number of its line.
+    :param message_id: HubSpot's id of the message, not blank.
+    :param error_message: why the delivery failed; only for FAILED, never blank.
+    """
+
+    row: int
+    message_id: str
+    status: Status
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one update.
+
+    :param problem: why it is not *updated*; None if it is.
+    """
+
+    update: Update
+    result: Result
+    problem: Problem | None = None
+
+
+class Numbered:
+    """Rows that bring their own numbers, as the lines of a file do: pairs of number and row."""
+
+    def __init__(self, pairs: Iterable[tuple[int, object]]) -> None:
+        self.pairs = pairs
+
+
+def numbered(rows: object) -> Iterable[tuple[int, object]]:
+    """Number the rows of a batch from 1: ids, dicts, or a mapping of id to status.
+
+    :raises TypeError: if *rows* is none of these; the text says what to pass.
+    """
+    if isinstance(rows, Numbered):
+        return rows.pairs
+    if isinstance(rows, Mapping):
+        return enumerate(({"message_id": key, "status": value} for key, value in rows.items()), 1)
+    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
+        raise TypeError(
+            f"messages is a {type(rows).__name__}, not a list of ids or dicts, nor a mapping of id to status. If it is "
+            "templated, pass the task's output instead (messages=map_codes()), or set render_template_as_native_obj=True "
+            "on the DAG."
+        )
+    return enumerate(rows, 1)
+
+
+def read(
+    rows: Iterable[tuple[int, object]],
+    *,
+    status: str | None = None,
+    error_message: str | None = None,
+    channel_id: str | None = None,
+) -> list[Update | Outcome]:
+    """Read numbered rows: one entry for each, in order.
+
+    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message``; other keys are
+    left alone. A row that a report file marks as *skipped* needs nothing and comes back as that outcome, so that a report
+    file can be fed back whole.
+
+    :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
+    :param status: for rows that carry none of their own.
+    :param error_message: for FAILED rows that carry none of their own.
+    :param channel_id: the channel of the batch; a row that names another one is bad.
+    :raises BadRows: naming every bad row.
+    """
+    entries: list[Update | Outcome] = []
+    bad: list[BadRow] = []
+    for number, row in rows:
+        entry = _read_row(number, row, status, error_message, channel_id)
+        if isinstance(entry, BadRow):
+            bad.append(entry)
+        else:
+            entries.append(entry)
+    if bad:
+        raise BadRows(bad, len(entries) + len(bad))
+    return entries
+
+
+def _read_row(
+    number: int, row: object, status: str | None, error_message: str | None, channel_id: str | None
+) -> Update | Outcome | BadRow:
+    if isinstance(row, BadRow):
+        return row
+    fields = row if isinstance(row, Mapping) else {"message_id": row}
+    faults = [
+        f"key {theirs!r} is HubSpot's name, write {ours!r}" for theirs, ours in _HUBSPOT_NAMES.items() if theirs in fields
+    ]
+
+    given = fields.get("message_id")
+    message_id = str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    if given is None:
+        faults.append("message_id is missing")
+    elif isinstance(given, str) and not message_id:
+        faults.append("message_id is blank")
+    elif not message_id:
+        faults.append(f"message_id is a {type(given).__name__}, not a string")
+
+    chosen = fields.get("status") or status
+    if chosen is None:
+        faults.append("status is missing, in the row and as the task's argument")
+    elif chosen == "RECEIVED":
+        faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
+    elif chosen not in STATUSES:
+        faults.append(f"status is {chosen!r}, not one of {', '.join(STATUSES)}")
+
+    given_text = fields.get("error_message")
+    text = given_text.strip() if isinstance(given_text, str) else None
+    if given_text is not None and text is None:
+        faults.append(f"error_message is a {type(given_text).__name__}, not a string")
+    elif text and chosen in STATUSES and chosen != "FAILED":
+        faults.append(f"error_message is only for FAILED, and status is {chosen!r}")
+
+    other = fields.get("channel_id")
+    if other is not None and channel_id is not None and str(other) != channel_id:
+        faults.append(f"channel_id is {other!r}, but this batch goes to channel {channel_id!r}")
+
+    if faults:
+        return BadRow(number, ", ".join(faults))
+    default = error_message if chosen == "FAILED" else None
+    update = Update(number, message_id, cast(Status, chosen), text or default or None)
+    if fields.get("outcome") == "skipped" and "reason" in fields:
+        return Outcome(update, "skipped", Problem(f"in an earlier report: {fields['reason']}", "settled earlier"))
+    return update
+
+
+def order(updates: Iterable[Update]) -> tuple[list[Update], list[Outcome]]:
+    """Choose for each message the one update that counts: READ over the others, the last among equals.
+
+    A message that was read was delivered, whatever a late event says; between SENT and FAILED the later row knows more.
+
+    :return: the updates to send, at most one for a message id, in row order; and the others, *skipped*.
+    """
+    counts: dict[str, Update] = {}
+    superseded: list[Update] = []
+    for update in updates:
+        other = counts.get(update.message_id)
+        if other is None:
+            counts[update.message_id] = update
+        elif other.status == "READ" and update.status != "READ":
+            superseded.append(update)
+        else:
+            superseded.append(other)
+            counts[update.message_id] = update
+    skipped = [Outcome(loser, "skipped", _superseded_by(counts[loser.message_id])) for loser in superseded]
+    return sorted(counts.values(), key=lambda update: update.row), skipped
+
+
+def _superseded_by(winner: Update) -> Problem:
+    return Problem(f"superseded by row {winner.row}, which says {winner.status}", "superseded")

@@ -1,0 +1,141 @@
+"""The account's bearer token: which one is good, and the story of fetching the next.
+
+The refresh grant is form-encoded (JSON is answered with 415) and answers with ``expires_in``, 1800 seconds today
+(HubSpot docs, manage OAuth tokens). A refresh token lives until the app is uninstalled; if one comes back, it is kept.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Literal
+from urllib.parse import urlencode
+
+from airflow_provider_hubchan.client import replies
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Story, Wait
+
+#: Seconds before its end from which a token is not used any more: requests have died with "expired 0 seconds ago".
+MARGIN = 60.0
+
+_NO_WAY_TO_RENEW = (
+    "Fetch a new access_token for the connection, or give it the app's client ID, client secret and refresh_token instead: "
+    "then tokens are renewed for you"
+)
+_ADVICE = {
+    "BAD_REFRESH_TOKEN": "Install the app in the account again and put the new refresh_token into the connection.",
+    "BAD_HUB": "The account has removed the app: install it again and put the new refresh_token into the connection.",
+    "BAD_CLIENT_ID": "Check login and password of the connection: they are the app's client ID and client secret.",
+    "BAD_CLIENT_SECRET": "Check login and password of the connection: they are the app's client ID and client secret.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    :param expires_at: seconds of the driver's monotonic clock, infinite if HubSpot did not say.
+    :param refresh_token: the one to fetch the next token with.
+    """
+
+    value: str = field(repr=False)
+    expires_at: float
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def good(self, now: float, refused: str | None) -> bool:
+        """True if the token is worth sending: not *refused*, and not about to expire."""
+        return self.value != refused and now < self.expires_at
+
+
+class Bearer:
+    """The one token of an account and process, whoever asks for it.
+
+    :param announce: called with each new secret before it is used, so that log maskers know it.
+    """
+
+    def __init__(self, account: Account, announce: Callable[[str], None] = lambda secret: None) -> None:
+        self._account, self._announce = account, announce
+        #: Held by a driver while it fetches: however many threads ask, one goes.
+        self.lock = Lock()
+        self._token = Token(account.access_token, float("inf")) if account.access_token else None
+
+    def value(self, now: float, refused: str | None) -> str | None:
+        """The token to send, or None if one has to be fetched."""
+        return self._token.value if self._token and self._token.good(now, refused) else None
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds that the token is still used, None if that is not known."""
+        left = self._token.expires_at - now if self._token else float("inf")
+        return None if left == float("inf") else left
+
+    def fetch(self, patience: Patience, spread: Callable[[], float] = random.random) -> Story[str]:
+        """Fetch a token and keep it: the story of the refresh grant. It halts the batch if there is none to be had."""
+        account = self._account
+        if not account.refresh_token:
+            problem = Problem(
+                f"HubSpot refuses the access token, and it cannot be renewed. {_NO_WAY_TO_RENEW}.", "token refused"
+            )
+            yield (halt := Halt(problem, permanent=True))
+            raise Stopped(halt)
+        refresh_token = (self._token and self._token.refresh_token) or account.refresh_token
+        request = token_request(account, grant_type="refresh_token", refresh_token=refresh_token)
+        attempt = 0
+        while True:
+            attempt += 1
+            reply = yield request
+            token = _granted(reply)
+            if token is not None:
+                for secret in (token.value, token.refresh_token):
+                    if secret:
+                        self._announce(secret)
+                self._token = token
+                return token.value
+            problem = _refused(reply, (*account.secrets(), refresh_token))
+            asked = replies.retry_after(reply.headers) if isinstance(reply, Reply) else None
+            final = isinstance(reply, Reply) and reply.status != 200 and not replies.transient(reply.status)
+            if final or attempt >= patience.tries or (asked or 0.0) > patience.longest:
+                yield (halt := Halt(problem, permanent=final, retry_after=asked))
+                raise Stopped(halt)
+            yield Wait(patience.pause(attempt, asked, spread()))
+
+
+def token_request(account: Account, action: Literal["", "/introspect"] = "", **form: str) -> Request:
+    """``POST /oauth/{version}/token``, or ``…/introspect``: the app's credentials and *form*, form-encoded."""
+    body = urlencode({"client_id": account.client_id, "client_secret": account.client_secret, **form})
+    url = f"{account.base_url}/oauth/{account.api_version}/token{action}"
+    return Request("POST", url, body.encode(), content_type="application/x-www-form-urlencoded", paced=False)
+
+
+def _granted(reply: Reply | Lost) -> Token | None:
+    """The token in a reply, counted from the moment the request left: it lives a little longer than we use it."""
+    said = replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None
+    value = (said or {}).get("access_token")
+    if not said or not isinstance(value, str) or not isinstance(reply, Reply):
+        return None
+    refresh_token = said.get("refresh_token")
+    life = said.get("expires_in")
+    if not isinstance(life, int | float) or life <= 0:
+        life = float("inf")  # then a 401 will tell
+    # A short life is not eaten up by the margin: a fifth of it is enough.
+    expires_at = reply.sent + life - min(MARGIN, life / 5)
+    return Token(value, expires_at, refresh_token if isinstance(refresh_token, str) else None)
+
+
+def _refused(reply: Reply | Lost, secrets: tuple[str, ...]) -> Problem:
+    if isinstance(reply, Lost):
+        return Problem(f"No access token could be fetched: {reply.why}.", f"token: {reply.why}")
+    said = replies.json_object(reply.body) or {}
+    advice = _ADVICE.get(str(said.get("status")), "")
+    if not advice and said.get("error") == "invalid_grant":
+        advice = _ADVICE["BAD_REFRESH_TOKEN"]
+    problem = replies.problem(reply.status, reply.headers, reply.body, advice, secrets)
+    return Problem(
+        f"No access token could be fetched. {problem.reason}",
+        f"token: {problem.label}",
+        problem.status,
+        problem.category,
+        problem.correlation_id,
+    )

@@ -1,0 +1,16 @@
+"""A local HubSpot for demos and tests: `Emulator`, or ``python -m airflow_provider_hubchan.emulator``.
+
+It writes HubSpot's contract down a second time, apart from the client: nothing of ours is imported here, so that one
+mistake cannot agree with itself.
+"""
+
+from __future__ import annotations
+
+try:
+    from airflow_provider_hubchan.emulator.server import Emulator
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"The emulator needs {missing.name}: pip install 'airflow-provider-hubchan[emulator]'", name=missing.name
+    ) from missing
+
+__all__ = ["Emulator"]

@@ -1,0 +1,93 @@
+"""Every request that the local HubSpot received, and what it answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from airflow_provider_hubchan.emulator.faults import Fault
+from airflow_provider_hubchan.emulator.shapes import Answer, Call
+from airflow_provider_hubchan.emulator.world import iso
+
+#: Form fields that are kept out of the ledger.
+SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "token"})
+
+
+@dataclass
+class Entry:
+    """One request.
+
+    :param at: the emulator's time when it came.
+    :param path: as it stood on the wire, still percent-encoded.
+    :param status: what was answered, None if nothing was.
+    :param fault: the scripted fault that spoiled it.
+    :param others_in_flight: other requests about the same message that were not answered yet.
+    """
+
+    at: float
+    call: Call
+    path: str
+    status: int | None = None
+    fault: Fault | None = None
+    others_in_flight: int = 0
+
+    def answered(self, answer: Answer) -> Answer:
+        """Note the answer, and hand it on."""
+        self.status = answer.status
+        return answer
+
+    @property
+    def body(self) -> Any:
+        """What was sent: JSON, or a form without its secrets."""
+        try:
+            return json.loads(self.call.body) if self.call.body else None
+        except ValueError:
+            form = parse_qsl(self.call.body.decode(errors="replace"))
+            return urlencode([(name, "***" if name in SECRET_FIELDS else value) for name, value in form])
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as plain data."""
+        channel_id, message_id = self.call.message or (None, None)
+        return {
+            "at": iso(self.at),
+            "method": self.call.method,
+            "path": self.path,
+            "channel_id": channel_id,
+            "message_id": message_id,
+            "body": self.body,
+            "status": self.status,
+            "fault": self.fault is not None,
+            "others_in_flight": self.others_in_flight,
+        }
+
+
+class Ledger:
+    """All entries, in the order the requests came."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(self, entry: Entry) -> None:
+        """Write one down."""
+        self.entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.entries.clear()
+
+    def patches(self, message_id: str | None = None, status: int | None = None) -> list[Entry]:
+        """PATCHes of messages: of one message, or answered with *status*, or all."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.call.method == "PATCH"
+            and entry.call.message
+            and (message_id is None or entry.call.message[1] == message_id)
+            and (status is None or entry.status == status)
+        ]
+
+    def grants(self) -> list[Entry]:
+        """Requests for an access token."""
+        return [entry for entry in self.entries if entry.path.endswith("/token")]

@@ -1,0 +1,43 @@
+"""A throw-away Airflow home, set before Airflow is imported for the first time; and the local HubSpot."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+DAGS = Path(__file__).parent / "dags"
+os.environ |= {
+    "AIRFLOW_HOME": HOME,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+}
+for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
+    del os.environ[name]
+
+pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shared_between_tests() -> Iterator[None]:
+    """Two emulators may get the same port one after the other: what was learned of the first must not serve the second."""
+    yield
+    from airflow_provider_hubchan.hooks import shared
+
+    shared.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Create Airflow's tables, in SQLite."""
+    from airflow.utils.db import initdb
+
+    initdb()

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan.client.errors import BadRow, BadRows
+from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, order, read
+
+
+def updates(rows: object, **defaults: Any) -> list[Any]:
+    return read(numbered(rows), **defaults)
+
+
+@pytest.mark.parametrize(
+    ("rows", "read_as"),
+    [
+        pytest.param(["m-1"], [Update(1, "m-1", "SENT")], id="an id takes the task's status"),
+        pytest.param([17], [Update(1, "17", "SENT")], id="an int is an id"),
+        pytest.param([" m-1\n"], [Update(1, "m-1", "SENT")], id="space around an id is not part of it"),
+        pytest.param([{"message_id": "m", "status": "READ"}], [Update(1, "m", "READ")], id="the row's own status comes first"),
+        pytest.param(
+            [{"message_id": "m", "status": "FAILED", "error_message": " 30003: gone "}],
+            [Update(1, "m", "FAILED", "30003: gone")],
+            id="the row's own error message comes first",
+        ),
+        pytest.param(
+            [{"message_id": "m", "status": "FAILED"}], [Update(1, "m", "FAILED", "no answer")], id="the task's error message"
+        ),
+        pytest.param(
+            [{"message_id": "m", "status": "READ", "error_message": ""}], [Update(1, "m", "READ")], id="a blank text is none"
+        ),
+        pytest.param({"m": "READ", "n": "SENT"}, [Update(1, "m", "READ"), Update(2, "n", "SENT")], id="a mapping"),
+        pytest.param([{"message_id": "m", "to": "+1555"}], [Update(1, "m", "SENT")], id="other keys are left alone"),
+        pytest.param(iter(["a", "b"]), [Update(1, "a", "SENT"), Update(2, "b", "SENT")], id="any iterable"),
+        pytest.param([], [], id="no rows"),
+    ],
+)
+def test_rows_are_read(rows: object, read_as: list[Update]) -> None:
+    """Ids, dicts and mappings become updates, numbered from 1; what a row does not say, the task's arguments say."""
+    assert updates(rows, status="SENT", error_message="no answer") == read_as
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param({"status": "SENT"}, "message_id is missing", id="no id"),
+        pytest.param(None, "message_id is missing", id="null"),
+        pytest.param("  ", "message_id is blank", id="blank id"),
+        pytest.param({"message_id": 1.5}, "message_id is a float, not a string", id="a float would lose digits"),
+        pytest.param({"message_id": True}, "message_id is a bool, not a string", id="a bool"),
+        pytest.param({"message_id": "m", "status": "sent"}, "status is 'sent', not one of SENT, FAILED, READ", id="unknown"),
+        pytest.param({"message_id": "m", "status": ["SENT"]}, "status is ['SENT'], not one of SENT, FAILED, READ", id="list"),
+        pytest.param(
+            {"message_id": "m", "status": "RECEIVED"},
+            "status is 'RECEIVED', which only HubSpot sets, on incoming messages",
+            id="RECEIVED",
+        ),
+        pytest.param(
+            {"message_id": "m", "status": "SENT", "error_message": "x"},
+            "error_message is only for FAILED, and status is 'SENT'",
+            id="an error message on SENT",
+        ),
+        pytest.param(
+            {"message_id": "m", "status": "FAILED", "error_message": 30003}, "error_message is a int, not a string", id="number"
+        ),
+        pytest.param(
+            {"messageId": "m", "status": "SENT"},
+            "key 'messageId' is HubSpot's name, write 'message_id', message_id is missing",
+            id="HubSpot's own key",
+        ),
+        pytest.param(
+            {"message_id": "m", "channel_id": "2"}, "channel_id is '2', but this batch goes to channel '1'", id="other channel"
+        ),
+        pytest.param(BadRow(1, "it is not JSON"), "it is not JSON", id="a line that could not be parsed"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_reason(row: object, reason: str) -> None:
+    """Whatever is wrong with a row is said in words that name the key and the value."""
+    with pytest.raises(BadRows) as caught:
+        updates([row], status="SENT", channel_id="1")
+    assert caught.value.bad == (BadRow(1, reason),)
+
+
+def test_a_row_without_a_status_anywhere_is_bad() -> None:
+    """No status in the row and none as the task's argument is an error, not a guess."""
+    with pytest.raises(BadRows, match="status is missing, in the row and as the task's argument"):
+        updates(["m-1"])
+
+
+def test_all_bad_rows_are_named_at_once() -> None:
+    """One error names every bad row, equal reasons together, and says that nothing was sent."""
+    rows: list[Any] = [f"m-{number}" for number in range(240)]
+    rows[2] = {"status": "SENT"}
+    rows[16] = rows[17] = rows[18] = {"message_id": "m", "status": "sent"}
+    with pytest.raises(BadRows) as caught:
+        updates(rows, status="SENT")
+    assert str(caught.value) == (
+        "4 of 240 rows cannot be sent (row 3: message_id is missing; "
+        "rows 17-19: status is 'sent', not one of SENT, FAILED, READ). Fix them upstream; nothing was sent."
+    )
+
+
+def test_a_flood_of_bad_rows_is_counted_beyond_what_a_person_reads() -> None:
+    """The text stays short however many rows are bad; the exception still has them all."""
+    with pytest.raises(BadRows) as caught:
+        updates([{"message_id": "m", "status": f"x{number}"} for number in range(5000)])
+    assert len(str(caught.value)) < 6000
+    assert "more). Fix" in str(caught.value)
+    assert len(caught.value.bad) == 5000
+
+
+@pytest.mark.parametrize("rows", ["['m-1']", b"m", 5, None])
+def test_messages_of_another_kind_say_what_to_pass(rows: object) -> None:
+    """Text (a template without native rendering) and scalars are refused with the way out."""
+    with pytest.raises(TypeError, match="render_template_as_native_obj=True"):
+        numbered(rows)
+
+
+def test_rows_may_bring_their_own_numbers() -> None:
+    """The lines of a file keep their numbers."""
+    assert read(numbered(Numbered([(7, "m")])), status="READ") == [Update(7, "m", "READ")]
+
+
+def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
+    """A report file can be fed back whole: an update that was superseded then must not be sent now."""
+    (entry,) = updates([{"message_id": "m", "status": "SENT", "outcome": "skipped", "reason": "superseded by row 9"}])
+    assert isinstance(entry, Outcome)
+    assert entry.result == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("events", "winner"),
+    [
+        pytest.param(["SENT", "READ"], 2, id="READ after SENT"),
+        pytest.param(["READ", "SENT"], 1, id="a late SENT does not take READ back"),
+        pytest.param(["READ", "FAILED"], 1, id="what was read was delivered"),
+        pytest.param(["SENT", "FAILED"], 2, id="the last of SENT and FAILED"),
+        pytest.param(["FAILED", "SENT"], 2, id="the last of FAILED and SENT"),
+        pytest.param(["READ", "READ", "SENT", "READ"], 4, id="the last READ"),
+    ],
+)
+def test_one_update_for_each_message_counts(events: list[str], winner: int) -> None:
+    """READ comes before the others, else the last row wins; the others are skipped and say by which row."""
+    rows = updates([{"message_id": "m", "status": status} for status in events])
+    chosen, skipped = order(rows)
+    assert [update.row for update in chosen] == [winner]
+    assert sorted(outcome.update.row for outcome in skipped) == [row for row in range(1, len(events) + 1) if row != winner]
+    for outcome in skipped:
+        assert outcome.problem is not None
+        assert f"superseded by row {winner}" in outcome.problem.reason
+
+
+def test_updates_are_sent_in_row_order() -> None:
+    """Choosing among updates leaves the order of the rows as it was."""
+    chosen, _ = order(updates(["a", "b", "c", "a"], status="SENT"))
+    assert [update.message_id for update in chosen] == ["b", "c", "a"]
