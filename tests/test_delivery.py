@@ -113,7 +113,7 @@ def test_a_batch_that_ends_leaves_the_row_unresolved() -> None:
     outcome = end.value.value
     assert (outcome.result, outcome.problem.reason) == (
         "unresolved",
-        "No answer before the batch ended: Somebody pressed stop.",
+        "Given up: Somebody pressed stop.",
     )
 
 

@@ -181,7 +181,7 @@ def test_a_stop_ends_the_batch_within_one_request() -> None:
                 driver.end(STOPPED)
         assert len(outcomes) == 500
         assert sum(outcome.result == "updated" for outcome in outcomes) == len(emulator.ledger.patches()) <= 12
-        assert {outcome.problem.label for outcome in outcomes if outcome.problem} == {"batch ended: stopped"}
+        assert {outcome.problem.label for outcome in outcomes if outcome.problem} == {"given up: stopped"}
         assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
 
 
@@ -219,7 +219,7 @@ def test_a_deadline_ends_everything() -> None:
         with blocking.Driver(account, Pace(), Bearer(account), PATIENCE, deadline=began + 0.3) as driver:
             outcome = driver.run(deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE))
         assert outcome.problem is not None
-        assert outcome.problem.label == "batch ended: out of time"
+        assert outcome.problem.label == "given up: out of time"
 
 
 def test_the_pace_is_kept_by_threads_and_tasks() -> None:

@@ -109,6 +109,9 @@ class Driver:
         return results
 
     async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Halt):
+            self.halt = self.halt or step
+            return None
         if self.halt:
             raise Stopped(self.halt)
         match step:
@@ -123,8 +126,6 @@ class Driver:
                 await self._sleep(seconds or 0.0)
             case NeedToken(refused):
                 return await self._token(refused)
-            case Halt():
-                self.halt = step
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -151,6 +151,8 @@ class Driver:
                     thread.join()
 
     def _perform(self, step: Step) -> Any:
+        if isinstance(step, Halt):
+            return self.end(step)
         self._check()
         match step:
             case Request():
@@ -163,8 +165,6 @@ class Driver:
                 self._sleep(seconds or 0.0)
             case NeedToken(refused):
                 return self._token(refused)
-            case Halt():
-                self.end(step)
 
     def _check(self) -> None:
         if self._clock() >= self._deadline:

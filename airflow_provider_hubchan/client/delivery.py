@@ -101,7 +101,7 @@ def call(
             return GaveUp(halt.problem, halt.permanent, halt.retry_after)
     except Stopped as stopped:
         halt = stopped.halt
-        ended = Problem(f"No answer before the batch ended: {halt.problem.reason}", f"batch ended: {halt.problem.label}")
+        ended = Problem(f"Given up: {halt.problem.reason}", f"given up: {halt.problem.label}")
         return GaveUp(ended, halt.permanent, halt.retry_after)
 
 

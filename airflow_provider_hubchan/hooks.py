@@ -1,0 +1,204 @@
+"""The hook: an Airflow connection in, HubSpot's custom-channels API out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_hubchan.client import calls, delivery
+from airflow_provider_hubchan.client.batch import mark
+from airflow_provider_hubchan.client.blocking import Driver
+from airflow_provider_hubchan.client.checkup import examine
+from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.status import Outcome, Status, Update, numbered, read
+from airflow_provider_hubchan.client.steps import STOPPED, Request
+from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.connection import read_account
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_hubchan.client.account import Account
+    from airflow_provider_hubchan.client.report import Report
+
+
+class Shared(NamedTuple):
+    """What everybody in this process shares who talks to the same account as the same app."""
+
+    pace: Pace
+    bearer: Bearer
+
+
+@lru_cache(maxsize=128)
+def shared(account: Account) -> Shared:
+    """The account's one pace and one token in this process."""
+    return Shared(Pace(account.requests_per_10s), Bearer(account, announce=mask_secret))
+
+
+class HubchanHook(BaseHook):
+    """Marks outbound messages of a HubSpot custom channel as SENT, FAILED or READ.
+
+    :param hubchan_conn_id: a connection of type ``hubchan``.
+    :param patience: how often and how long to try again.
+    """
+
+    conn_name_attr = "hubchan_conn_id"
+    default_conn_name = "hubchan_default"
+    conn_type = "hubchan"
+    hook_name = "HubSpot Custom Channels"
+
+    def __init__(self, hubchan_conn_id: str = default_conn_name, *, patience: Patience | None = None) -> None:
+        super().__init__()
+        self.hubchan_conn_id = hubchan_conn_id
+        self.patience = patience or Patience()
+        self._driver: Driver | None = None
+        self._stopped = False
+
+    @cached_property
+    def account(self) -> Account:
+        """What the connection says.
+
+        :raises BadConnection: naming every field that is missing, malformed or contradicts another.
+        """
+        return self._read(self.get_connection(self.hubchan_conn_id))
+
+    def update_message_status(
+        self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
+    ) -> dict[str, Any]:
+        """Set the status of one message.
+
+        :param error_message: why the delivery failed; only for FAILED.
+        :param channel_id: its channel, None for the connection's.
+        :return: the message as HubSpot has it now, with its text and people's names: mind where you put it.
+        :raises BadRows: if the arguments cannot be sent; nothing was.
+        :raises CallFailed: if HubSpot refused it, or there was no good answer.
+        """
+        return self._call(self._update(message_id, status, error_message, channel_id))
+
+    def get_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
+        """Read one message; ``["status"]["statusType"]`` is its status, if HubSpot gives one.
+
+        :param channel_id: its channel, None for the connection's.
+        :raises CallFailed: if HubSpot refused the call, or there was no good answer.
+        """
+        return self._call(calls.get_message(self.account, self._channel(channel_id), message_id))
+
+    async def aupdate_message_status(
+        self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
+    ) -> dict[str, Any]:
+        """The same as `update_message_status`, on an event loop. Not for triggers: a restarted one would send it twice."""
+        await self._aread()
+        return await self._acall(self._update(message_id, status, error_message, channel_id))
+
+    async def aget_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
+        """The same as `get_message`, on an event loop."""
+        await self._aread()
+        return await self._acall(calls.get_message(self.account, self._channel(channel_id), message_id))
+
+    def update_message_statuses(
+        self,
+        rows: object,
+        *,
+        channel_id: str | None = None,
+        status: str | None = None,
+        error_message: str | None = None,
+        concurrency: int = 16,
+        dry_run: bool = False,
+        record: AbstractContextManager[Callable[[Outcome], None]] | None = None,
+    ) -> Report:
+        """Set the statuses of a whole batch: every row is tried, and every row is in the report.
+
+        :param rows: ids, dicts with ``message_id``, ``status`` and ``error_message``, or a mapping of id to status.
+        :param channel_id: the channel of all rows, None for the connection's.
+        :param status: for rows that carry none of their own.
+        :param error_message: for FAILED rows that carry none of their own.
+        :param concurrency: requests in flight at most, from 1.
+        :param dry_run: read and order the rows, send nothing; all of them are *skipped*.
+        :param record: gives a function that is called with each outcome, in this thread; entered when all rows are known
+            to be good and before anything is sent.
+        :raises BadRows: naming every bad row; nothing was sent.
+        :raises BadConnection: naming every faulty field; nothing was sent.
+        """
+        channel = self._channel(channel_id)
+        with self._drive(self.patience) as driver:
+            return mark(
+                driver,
+                channel,
+                rows,
+                status=status,
+                error_message=error_message,
+                concurrency=concurrency,
+                dry_run=dry_run,
+                record=record or nullcontext(lambda outcome: None),
+                say=self.log.info,
+            )
+
+    def stop(self) -> None:
+        """End a running batch: what is not sent yet stays *unresolved*. Safe in a signal handler."""
+        self._stopped = True
+        if self._driver:
+            self._driver.end(STOPPED)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Prove as much as can be proved without changing anything: token, account, scopes, who owns the channel.
+
+        :return: whether updates will work, and what was found or has to be mended; without secrets, within the timeout.
+        """
+        try:
+            seconds = self.account.timeout
+        except BadConnection as fault:
+            return False, str(fault)
+        patience = Patience(tries=1, throttles=0)
+        with self._drive(patience, deadline=time.monotonic() + 0.9 * seconds) as driver:
+            found = driver.run(examine(self.account, patience))
+        return found.ok, ("OK: " if found.ok else "Not usable yet: ") + "; ".join(found.notes)
+
+    def _drive(self, patience: Patience, deadline: float = float("inf")) -> Driver:
+        self._driver = driver = Driver(self.account, *shared(self.account), patience, deadline=deadline)
+        if self._stopped:  # told to stop before there was anything to stop
+            driver.end(STOPPED)
+        return driver
+
+    def _call(self, request: Request) -> dict[str, Any]:
+        with self._drive(self.patience) as driver:
+            return driver.run(delivery.fetch(self.account, request, self.patience))
+
+    async def _acall(self, request: Request) -> dict[str, Any]:
+        from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
+
+        async with aio.Driver(self.account, *shared(self.account), self.patience) as driver:
+            return await driver.run(delivery.fetch(self.account, request, self.patience))
+
+    def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
+        channel = self._channel(channel_id)
+        row = {"message_id": message_id, "status": status, "error_message": error_message}
+        (update,) = read(numbered([row]))
+        assert isinstance(update, Update)
+        return calls.update_message(self.account, channel, update)
+
+    def _channel(self, channel_id: str | None) -> str:
+        channel = str(channel_id or self.account.channel_id or "").strip()
+        if not channel:
+            raise BadConnection(self.hubchan_conn_id, ["channel_id is set neither there nor as the task's argument"])
+        return channel
+
+    async def _aread(self) -> None:
+        """Read the connection without blocking the event loop, once."""
+        if "account" not in self.__dict__:
+            self.__dict__["account"] = self._read(await self.aget_connection(self.hubchan_conn_id))
+
+    def _read(self, connection: Connection) -> Account:
+        account = read_account(connection)
+        for secret in account.secrets():
+            mask_secret(secret)
+        if account.private_app_warning:
+            self.log.warning("Connection %r: %s.", self.hubchan_conn_id, account.private_app_warning)
+        return account

@@ -1,0 +1,111 @@
+"""Files of rows, read and written as streams, wherever Airflow's object storage reaches."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_hubchan.client.errors import BadRow, BadRows
+from airflow_provider_hubchan.client.report import record
+from airflow_provider_hubchan.client.status import Numbered, Outcome
+
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+
+
+def read_file(uri: str) -> Numbered:
+    """The rows of a JSON Lines or CSV file, numbered by its lines.
+
+    The suffix tells which it is, else the first byte: JSON begins with ``{`` or ``"``. A JSON line is an object or an id;
+    a CSV file begins with a line of column names, among them ``message_id``. Both are UTF-8; blank lines are left out.
+
+    :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
+    :raises FileNotFoundError: when the first row is read.
+    """
+    return Numbered(_rows(uri))
+
+
+def _rows(uri: str) -> Iterator[tuple[int, object]]:
+    path = ObjectStoragePath(uri)
+    if not path.exists():
+        raise FileNotFoundError(f"messages_file {uri!r} does not exist: has the task that writes it run?")
+    with path.open("rb") as file:  # type: ignore[no-untyped-call]
+        lines = enumerate(file, 1)
+        first = next(((number, line) for number, line in lines if line.strip()), None)
+        if first is None:
+            return
+        begins = first[1].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        is_csv = path.suffix == ".csv" or (path.suffix not in JSON_SUFFIXES and begins not in (b"{", b'"', b"["))
+        yield from (_csv if is_csv else _json_lines)(chain([first], lines))
+
+
+def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            row = BadRow(number, "it is not UTF-8")
+        except ValueError as fault:
+            row = BadRow(number, f"it is not JSON ({fault})")
+        if isinstance(row, list):
+            row = BadRow(number, "it is a JSON array; write one object on each line")
+        yield number, row
+
+
+def _csv(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
+    """A record that spans lines bears the number of its last one."""
+    at = 0
+
+    def text() -> Iterator[str]:
+        nonlocal at
+        for number, line in lines:
+            at = number
+            try:
+                yield line.decode("utf-8-sig")
+            except UnicodeDecodeError as fault:
+                raise BadRows([BadRow(number, "it is not UTF-8")], number) from fault
+
+    records = csv.reader(text(), strict=True)
+    try:
+        names = [name.strip() for name in next(records)]
+        if "message_id" not in names:
+            seen = ", ".join(map(repr, names))
+            raise BadRows([BadRow(at, f"there is no column message_id (the columns are {seen}, separated by commas)")], at)
+        for cells in records:
+            if len(cells) > len(names):
+                yield at, BadRow(at, f"it has {len(cells)} cells for {len(names)} columns")
+            elif any(cell.strip() for cell in cells):
+                yield at, dict(zip(names, (cell or None for cell in cells), strict=False))
+    except csv.Error as fault:
+        raise BadRows([BadRow(at, f"it is not CSV ({fault})")], at) from fault
+
+
+class ReportFile:
+    """A file that takes every row that was not updated, as JSON Lines, ready to be fed back as ``messages_file``.
+
+    A context manager that gives the function to write with. A place that cannot be written fails before anything is sent.
+
+    :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._path = ObjectStoragePath(uri)
+
+    def __enter__(self) -> Callable[[Outcome], None]:
+        self._file: BinaryIO | Any = self._path.open("wb")  # type: ignore[no-untyped-call]
+        return self._write
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def _write(self, outcome: Outcome) -> None:
+        """Write one outcome down, if it is not *updated*."""
+        if outcome.result != "updated":
+            self._file.write(json.dumps(record(outcome), ensure_ascii=False).encode() + b"\n")

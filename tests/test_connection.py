@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseHook
+
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.connection import read_account
+
+APP = {"login": "id", "password": "cl13nt-s3cr3t"}
+REFRESH = {"refresh_token": "r3fr3sh"}
+FULL = Account(client_id="id", client_secret="cl13nt-s3cr3t", refresh_token="r3fr3sh")
+
+
+def account(monkeypatch: pytest.MonkeyPatch, value: dict[str, Any] | str) -> Account:
+    text = value if isinstance(value, str) else json.dumps({"conn_type": "hubchan", **value})
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", text)
+    return read_account(BaseHook.get_connection("hubchan_default"))
+
+
+@pytest.mark.parametrize(
+    ("connection", "read_as"),
+    [
+        pytest.param({**APP, "extra": REFRESH}, FULL, id="the app's three, and nothing else"),
+        pytest.param({**APP, "extra": json.dumps(REFRESH)}, FULL, id="extra as text"),
+        pytest.param({"extra": {"access_token": "r3ady"}}, Account(access_token="r3ady"), id="a ready token"),
+        pytest.param(
+            {**APP, "extra": {"access_token": "r3ady"}},
+            Account(access_token="r3ady"),
+            id="a ready token beside an app without refresh token",
+        ),
+        pytest.param(
+            {
+                **APP,
+                "host": "",
+                "extra": {**REFRESH, "access_token": None, "api_version": None, "channel_id": "", "timeout": None},
+            },
+            FULL,
+            id="a form saves null for what was not touched",
+        ),
+        pytest.param(
+            {
+                **APP,
+                "extra": {**REFRESH, "api_version": "v3", "channel_id": 100200, "requests_per_10s": 50, "timeout": 2.5},
+            },
+            Account(
+                client_id="id",
+                client_secret="cl13nt-s3cr3t",
+                refresh_token="r3fr3sh",
+                api_version="v3",
+                channel_id="100200",
+                requests_per_10s=50.0,
+                timeout=2.5,
+            ),
+            id="a form saves numbers",
+        ),
+        pytest.param(
+            "hubchan://id:cl13nt-s3cr3t@/?refresh_token=r3fr3sh&channel_id=100200&requests_per_10s=50&timeout=2.5",
+            Account(
+                client_id="id",
+                client_secret="cl13nt-s3cr3t",
+                refresh_token="r3fr3sh",
+                channel_id="100200",
+                requests_per_10s=50.0,
+                timeout=2.5,
+            ),
+            id="a URI brings strings",
+        ),
+    ],
+)
+def test_a_connection_is_read_as_an_account(
+    monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any] | str, read_as: Account
+) -> None:
+    """Forms, JSON and URIs write the same fields differently; they are read alike."""
+    assert account(monkeypatch, connection) == read_as
+
+
+@pytest.mark.parametrize(
+    ("fields", "base_url"),
+    [
+        ({}, "https://api.hubapi.com"),
+        ({"host": "api-eu1.hubapi.com"}, "https://api-eu1.hubapi.com"),
+        ({"host": "https://api.hubapi.com/"}, "https://api.hubapi.com"),
+        ({"host": "http://127.0.0.1:8920"}, "http://127.0.0.1:8920"),
+        ({"host": "127.0.0.1", "schema": "http", "port": 8920}, "http://127.0.0.1:8920"),
+        ({"host": "http://localhost", "port": 8920}, "http://localhost:8920"),
+        ({"host": "http://[::1]:8920"}, "http://[::1]:8920"),
+        ({"host": "https://proxy.example/hubspot/"}, "https://proxy.example/hubspot"),
+        ({"host": "http://hubspot", "extra": {"allow_http": "true"}}, "http://hubspot"),
+        ({"host": "http://hubspot", "extra": {"allow_http": True}}, "http://hubspot"),
+        ({"port": 0}, "https://api.hubapi.com"),
+    ],
+)
+def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], base_url: str) -> None:
+    """However the address is spread over the fields; plain http only to this machine, or where it is allowed by name."""
+    extra = {**REFRESH, **fields.get("extra", {})}
+    assert account(monkeypatch, {**APP, **fields, "extra": extra}).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"host": "ftp://api.hubapi.com"}, "is not a base URL like https://api.hubapi.com"),
+        ({"host": "http://api.hubapi.com"}, "plain http would send the token readable by everyone"),
+        ({"host": "http://api.hubapi.com", "extra": {"allow_http": "no"}}, "plain http would send"),
+        ({"host": "https://u:pw@api.hubapi.com"}, "credentials belong into login and password"),
+        ({"host": "https://api.hubapi.com?x=1"}, "host holds more than scheme, host, port and path"),
+        ({"host": "https://api.hubapi.com:x"}, "the port is not a number"),
+        ({"extra": {"api_version": "2024-01"}}, "api_version is '2024-01', not one of 2026-03, 2026-09, 2025-09, v3"),
+        ({"extra": {"timeout": "soon"}}, "timeout is 'soon', not a number of at least 0.1"),
+        ({"extra": {"timeout": 0}}, "timeout is '0', not a number"),
+        ({"extra": {"timeout": "inf"}}, "timeout is 'inf', not a number"),
+        ({"extra": {"requests_per_10s": -1}}, "requests_per_10s is '-1', not a number of at least 1"),
+        ({"extra": {"access_token": "r3ady"}}, "access_token stands beside login, password and refresh_token"),
+    ],
+)
+def test_a_faulty_field_is_named(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], fault: str) -> None:
+    """The error names the field, its value where that is no secret, and what it should be."""
+    with pytest.raises(BadConnection) as caught:
+        account(monkeypatch, {**APP, **fields, "extra": {**REFRESH, **fields.get("extra", {})}})
+    assert fault in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error for all of them, and where to mend it."""
+    with pytest.raises(BadConnection) as caught:
+        account(monkeypatch, {"login": "id", "extra": {"api_version": "v9", "timeout": "x"}})
+    assert str(caught.value) == (
+        "Connection 'hubchan_default' cannot be used: password (client secret), refresh_token missing: all three of the OAuth "
+        "app are needed (or an access_token instead); api_version is 'v9', not one of 2026-03, 2026-09, 2025-09, v3; timeout "
+        "is 'x', not a number of at least 0.1. Edit it under Admin > Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or "
+        "your secrets backend defines it."
+    )
+
+
+def test_an_accounts_words_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repr ends in tracebacks."""
+    text = repr(account(monkeypatch, {**APP, "extra": REFRESH})) + repr(Account(access_token="r3ady"))
+    assert not any(secret in text for secret in ("cl13nt-s3cr3t", "r3fr3sh", "r3ady"))

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan.client.errors import BadConnection, BadRows, CallFailed
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook, shared
+
+QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(2000))
+    return hubspot_emulator
+
+
+def reconnect(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) -> None:
+    connection = hubspot.connection(**extra)
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
+
+
+def test_one_message(hubspot: Emulator) -> None:
+    """A single call gives the message as HubSpot has it now; reading gives the same."""
+    hook = HubchanHook()
+    said = hook.update_message_status("m-1", "FAILED", "30003: gone")
+    assert said["status"]["failureDetails"]["errorMessage"] == "30003: gone"
+    assert hook.get_message("m-1") == said
+    assert hook.get_message(message_id="m-2", channel_id="100200")["status"] == {"statusType": "SENT"}
+
+
+def test_one_message_on_an_event_loop(hubspot: Emulator) -> None:
+    """The asynchronous twins do the same."""
+
+    async def run() -> tuple[Any, Any]:
+        hook = HubchanHook()
+        return await hook.aupdate_message_status("m-1", "READ"), await hook.aget_message("m-1")
+
+    said, read = asyncio.run(run())
+    assert said == read
+    assert read["status"] == {"statusType": "READ"}
+
+
+def test_a_refused_call_raises_with_fields(hubspot: Emulator) -> None:
+    """404: both causes in the text, status and category in fields."""
+    with pytest.raises(CallFailed, match="there is no such message in this channel, or the token belongs to an app") as caught:
+        HubchanHook().update_message_status("unknown", "READ")
+    assert (caught.value.problem.status, caught.value.problem.category) == (404, "OBJECT_NOT_FOUND")
+    assert caught.value.permanent
+
+
+def test_a_single_call_is_checked_before_it_is_sent(hubspot: Emulator) -> None:
+    """What a batch refuses, a single call refuses, too."""
+    with pytest.raises(BadRows, match="RECEIVED"):
+        HubchanHook().update_message_status("m-1", "RECEIVED")  # type: ignore[arg-type]
+    assert hubspot.ledger.entries == []
+
+
+def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the connection nor in the call: the error names both places."""
+    reconnect(monkeypatch, hubspot, channel_id=None)
+    with pytest.raises(BadConnection, match="channel_id is set neither there nor as the task's argument"):
+        HubchanHook().update_message_statuses(["m-1"], status="SENT")
+    assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id="100200").updated == 1
+
+
+def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Updated, skipped and rejected rows, the requests they took, and the log's plan and end."""
+    rows = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(100)]
+    rows += [{"message_id": "m-1", "status": "READ"}, {"message_id": "nobody", "status": "READ"}]
+    recorded: list[Outcome] = []
+
+    class Record:
+        def __enter__(self) -> Any:
+            return recorded.append
+
+        def __exit__(self, *error: object) -> None:
+            return None
+
+    report = HubchanHook().update_message_statuses(rows, record=Record())
+    assert report.counts() == "102 rows: 100 updated, 1 skipped, 1 rejected, 0 unresolved"
+    assert report.requests == len(hubspot.ledger.patches()) == 101
+    assert sorted(outcome.update.row for outcome in recorded) == list(range(1, 103))
+    assert hubspot.world.messages["100200", "m-1"].status == "READ"
+    log = capsys.readouterr().out
+    assert "102 rows: 101 updates to send, 1 rows skipped. Quota 100 requests per 10 s (until HubSpot's" in log
+    assert "Not updated: 1 skipped: superseded; 1 rejected: 404 ConversationsResourceNotFoundError" in log
+
+
+def test_bad_rows_stop_a_batch_before_it_begins(hubspot: Emulator) -> None:
+    """One bad row among good ones: nothing is sent."""
+    with pytest.raises(BadRows):
+        HubchanHook().update_message_statuses(["m-1", ""], status="READ")
+    assert hubspot.ledger.entries == []
+
+
+def test_a_dry_run_sends_nothing(hubspot: Emulator) -> None:
+    """Rows are read and ordered, and all of them are skipped."""
+    report = HubchanHook().update_message_statuses(["m-1", "m-2", "m-1"], status="READ", dry_run=True)
+    assert report.counts() == "3 rows: 0 updated, 3 skipped, 0 rejected, 0 unresolved"
+    assert hubspot.ledger.entries == []
+
+
+def test_a_missing_scope_ends_the_batch(hubspot: Emulator) -> None:
+    """403 concerns everyone: a handful of requests, and the rest is unresolved."""
+    hubspot.world.app.scopes = ("oauth", "conversations.custom_channels.read")
+    report = HubchanHook().update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
+    assert report.unresolved == 500
+    assert report.halt is not None
+    assert report.halt.permanent
+    assert "conversations.custom_channels.write" in report.halt.problem.reason
+    assert len(hubspot.ledger.patches()) <= 16
+
+
+def test_a_server_that_is_down_is_not_asked_for_every_row(hubspot: Emulator) -> None:
+    """After twenty rows in a row without an answer the rest is not tried."""
+    hubspot.fault(status=503, times=100_000)
+    report = HubchanHook(patience=QUICK).update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
+    assert report.unresolved == 500
+    assert report.halt is not None
+    assert "20 rows in a row got no answer" in report.halt.problem.reason
+    assert not report.halt.permanent
+    assert len(hubspot.ledger.patches()) <= (20 + 16) * 3
+
+
+def test_the_daily_limit_ends_the_batch_with_its_time(hubspot: Emulator) -> None:
+    """What is done stays done; the rest waits for the time that HubSpot names."""
+    body = {"policyName": "DAILY", "message": "You have reached your daily limit."}
+    hubspot.fault(message_id="m-400", status=429, body=body, headers={"Retry-After": "18720"})
+    report = HubchanHook().update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
+    assert report.updated >= 300
+    assert report.updated == hubspot.world.counts()["READ"]
+    assert report.updated + report.unresolved == 500
+    assert report.halt is not None
+    assert report.halt.retry_after == 18720.0
+
+
+def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
+    """A batch of four token lives: four grants, whatever the number of threads, and every row updated."""
+    hook, done = HubchanHook(), 0
+
+    class MoveTheClock:
+        """Let 31 minutes pass after every 500 outcomes."""
+
+        def __enter__(self) -> Any:
+            return self.count
+
+        def __exit__(self, *error: object) -> None:
+            return None
+
+        def count(self, outcome: Outcome) -> None:
+            nonlocal done
+            done += 1
+            if done in (500, 1000, 1500):
+                hubspot.world.clock.offset += 31 * 60
+
+    report = hook.update_message_statuses([f"m-{number}" for number in range(2000)], status="READ", record=MoveTheClock())
+    assert report.updated == 2000
+    assert len(hubspot.ledger.grants()) == 4
+    assert len(hubspot.ledger.patches(status=200)) == 2000
+
+
+def test_everybody_in_a_process_shares_token_and_pace(hubspot: Emulator) -> None:
+    """Two hooks of one account fetch one token; another account has its own."""
+    HubchanHook().get_message("m-1")
+    HubchanHook().get_message("m-2")
+    assert len(hubspot.ledger.grants()) == 1
+    account = HubchanHook().account
+    assert shared(account) is shared(HubchanHook().account)
+    assert shared(account).pace.learned
+
+
+def test_a_stop_leaves_the_rest_unresolved(hubspot: Emulator) -> None:
+    """Stopped from another place: the batch ends soon, with every row accounted for and no thread left."""
+    hook = HubchanHook()
+    hubspot.fault(delay=0.05, times=100_000)
+    threading.Timer(0.3, hook.stop).start()
+    report = hook.update_message_statuses([f"m-{number}" for number in range(2000)], status="READ")
+    assert report.updated + report.unresolved == 2000
+    assert report.unresolved > 0
+    assert report.updated == hubspot.world.counts()["READ"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")]
+
+
+def test_a_stop_before_the_batch_begins_counts(hubspot: Emulator) -> None:
+    """A task that is killed while it reads its rows sends nothing."""
+    hook = HubchanHook()
+    hook.stop()
+    assert hook.update_message_statuses(["m-1"], status="READ").unresolved == 1
+    assert hubspot.ledger.entries == []
+
+
+def test_a_private_app_token_is_warned_of_before_the_first_call(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning says why custom channels will refuse it, and what to use."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps({"conn_type": "hubchan", "extra": {"access_token": "pat-na1-x"}})
+    )
+    assert HubchanHook().account.access_token == "pat-na1-x"
+    log = capsys.readouterr().out
+    assert "HubSpot does not support custom channels for private apps. Use the OAuth app that owns the channel" in log
+    assert "pat-na1-x" not in log
+    assert hubspot.ledger.entries == []
+
+
+def test_the_test_button_proves_everything_it_can(hubspot: Emulator) -> None:
+    """Account, scopes, ownership, life of the token."""
+    assert HubchanHook().test_connection() == (
+        True,
+        "OK: account 62515 (US/Eastern); both custom-channels scopes are granted; the token is good for 30 more minutes and is "
+        "renewed before it ends; the app owns channel 100200 (1 channel accounts)",
+    )
+    assert {entry.call.method for entry in hubspot.ledger.entries} == {"GET", "POST"}, "and changes nothing"
+
+
+def button(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) -> str:
+    reconnect(monkeypatch, hubspot, **extra)
+    ok, text = HubchanHook().test_connection()
+    assert not ok
+    assert not any(secret in text for secret in ("hubchan-demo-client-secret", "hubchan-demo-refresh-token", "emu-"))
+    return text
+
+
+def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wrong setting is answered with its cause, and without a secret."""
+    assert "not a number of at least 0.1" in button(monkeypatch, hubspot, timeout="x")
+    assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
+    assert "Install the app in the account again" in button(monkeypatch, hubspot, refresh_token="wrong")
+    hubspot.world.app.scopes = ("oauth",)
+    assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot, timeout=5)
+
+
+def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token works for the account, but not for custom channels."""
+    token = hubspot.world.issue(hubspot.world.app, value="pat-na1-1234")
+    connection = {"conn_type": "hubchan", "host": hubspot.url, "extra": {"access_token": token}}
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
+    ok, text = HubchanHook().test_connection()
+    assert not ok
+    assert text.startswith("Not usable yet: account 62515 (US/Eastern); no channel_id is set")
+    assert "HubSpot does not support custom channels for private apps" in text
+    assert token not in text
+
+
+def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs is given up before the form is."""
+    hubspot.fault(path="/", delay=30.0, times=10)
+    assert "no reply in time" in button(monkeypatch, hubspot, timeout=0.5)
