@@ -248,6 +248,11 @@ def test_faults_find_their_message(raw: Raw) -> None:
 
 def test_a_connection_can_be_dropped(raw: Raw) -> None:
     """Before the first byte, or half way: the caller sees a broken connection, and with ``apply`` it was done all the same."""
+    raw.emulator.fault(drop="before")
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        raw.patch()
+    assert raw.emulator.world.counts() == {"SENT": 3}
+    raw.connection.close()
     raw.emulator.fault(drop="before", apply=True)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         raw.patch()
@@ -257,7 +262,7 @@ def test_a_connection_can_be_dropped(raw: Raw) -> None:
     with pytest.raises(http.client.IncompleteRead):
         raw.patch()
     raw.connection.close()
-    assert [entry.status for entry in raw.emulator.ledger.patches()] == [None, 200]
+    assert [entry.status for entry in raw.emulator.ledger.patches()] == [None, None, 200]
 
 
 def test_an_answer_can_be_late(raw: Raw) -> None:

@@ -41,6 +41,11 @@ class Fault:
         if self.times < 1:
             raise ValueError("times must be at least 1")
 
+    @property
+    def applies(self) -> bool:
+        """True if the call is done all the same: it is asked for, or its true answer is needed for sending it, late or in half."""
+        return self.apply or (self.status is None and self.drop != "before")
+
     def fits(self, call: Call) -> bool:
         """True if this call is to be spoiled."""
         return (

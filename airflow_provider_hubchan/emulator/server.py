@@ -15,7 +15,7 @@ import uvicorn
 
 from airflow_provider_hubchan.emulator import contract
 from airflow_provider_hubchan.emulator.control import control_app
-from airflow_provider_hubchan.emulator.faults import Fault, Script
+from airflow_provider_hubchan.emulator.faults import Script
 from airflow_provider_hubchan.emulator.ledger import Entry, Ledger
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.world import World
@@ -120,21 +120,19 @@ class Emulator:
         if fault is None:
             return await _send(send, entry.answered(contract.answer(self.world, call)))
         entry.fault = fault
-        true = contract.answer(self.world, call) if fault.apply or fault.status is None else None
+        true = contract.answer(self.world, call) if fault.applies else None
         if fault.delay and await _gone_within(receive, fault.delay):
             return None  # the caller did not wait
         if fault.drop == "before":
             scope["transport"].abort()
             await _gone_within(receive, 1.0)
             return None
-        answer = _spoiled(fault) if true is None or fault.status is not None else true
+        answer = (
+            true if true is not None and fault.status is None else Answer(fault.status or 200, fault.body, dict(fault.headers))
+        )
         if "x-hubspot-ratelimit-max" not in map(str.lower, answer.headers):
             answer.headers |= contract.rate_headers(self.world, self.world.app)
         await _send(send, entry.answered(answer), half=fault.drop == "half")
-
-
-def _spoiled(fault: Fault) -> Answer:
-    return Answer(fault.status or 200, fault.body, dict(fault.headers))
 
 
 async def _gone_within(receive: Any, seconds: float) -> bool:

@@ -1,0 +1,33 @@
+"""DAG runs in process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+
+
+class Ran:
+    """A finished DAG run."""
+
+    def __init__(self, dag: DAG, **conf: Any) -> None:
+        self._run = dag.test(run_conf=conf)
+
+    def state(self, task_id: str = "mark") -> str:
+        instance = self._run.get_task_instance(task_id)
+        assert instance is not None
+        return str(instance.state)
+
+    def xcom(self, task_id: str = "mark", map_index: int = -1) -> Any:
+        instance = self._run.get_task_instance(task_id, map_index=map_index)
+        assert instance is not None
+        return instance.xcom_pull(task_ids=task_id, map_indexes=map_index)
+
+
+def mark(conf: dict[str, Any] | None = None, **arguments: Any) -> Ran:
+    """Run a DAG of one operator."""
+    with DAG("batch", schedule=None, render_template_as_native_obj=True) as dag:
+        UpdateMessageStatusOperator(task_id="mark", **arguments)
+    return Ran(dag, **(conf or {}))

@@ -1,0 +1,251 @@
+"""The operator in real DAG runs against the local HubSpot."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_hubchan.client.report import BatchIncomplete
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.runs import Ran, mark
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(100))
+    return hubspot_emulator
+
+
+def test_a_batch_of_ids_is_green(hubspot: Emulator) -> None:
+    """Every row valid and updated: success, and the summary in XCom."""
+    ran = mark(messages=["m-1", "m-2"], status="READ")
+    assert ran.state() == "success"
+    summary = ran.xcom()
+    assert summary.pop("elapsed_seconds") > 0
+    assert summary.pop("waited_seconds") >= 0
+    assert summary == {
+        "rows": 2,
+        "updated": 2,
+        "skipped": 0,
+        "rejected": 0,
+        "unresolved": 0,
+        "requests": 2,
+        "rate_limited": 0,
+        "report_file": None,
+        "problems": [],
+    }
+    assert hubspot.world.counts() == {"SENT": 98, "READ": 2}
+
+
+def test_a_rejected_row_turns_the_task_red_and_the_report_is_there(hubspot: Emulator, tmp_path: Path) -> None:
+    """Every other row is updated, the report is in XCom and in the file, and the task has failed."""
+    ran = mark(messages=["m-1", "nobody", "m-2"], status="READ", report_file=f"{tmp_path}/left.jsonl")
+    assert ran.state() == "failed"
+    summary = ran.xcom()
+    assert (summary["updated"], summary["rejected"], summary["report_file"]) == (2, 1, f"{tmp_path}/left.jsonl")
+    (problem,) = summary["problems"]
+    assert (problem["row"], problem["message_id"], problem["outcome"]) == (2, "nobody", "rejected")
+    (line,) = (tmp_path / "left.jsonl").read_text().splitlines()
+    assert json.loads(line)["correlation_id"] == problem["correlation_id"]
+
+
+@pytest.mark.parametrize(
+    ("max_rejected", "state"),
+    [(0, "failed"), (2, "failed"), (3, "success"), (0.02, "failed"), (0.03, "success"), (1.0, "success")],
+)
+def test_rejected_rows_are_judged_by_count_or_share(hubspot: Emulator, max_rejected: float, state: str) -> None:
+    """Three of a hundred rows are rejected."""
+    rows = [f"m-{number}" for number in range(97)] + ["a", "b", "c"]
+    assert mark(messages=rows, status="READ", max_rejected=max_rejected).state() == state
+
+
+def test_a_report_file_is_fed_back(hubspot: Emulator, tmp_path: Path) -> None:
+    """Redrive: once the cause is mended, the same file brings the rest, and nothing that was superseded is sent."""
+    left, again = f"{tmp_path}/left.jsonl", f"{tmp_path}/again.jsonl"
+    rows = [{"message_id": id_, "status": status} for id_, status in (("m-1", "READ"), ("late", "READ"), ("m-1", "SENT"))]
+    assert mark(messages=rows, report_file=left).state() == "failed"
+    hubspot.world.seed(["late"])
+    ran = mark(messages_file=left, report_file=again)
+    assert ran.state() == "success"
+    assert (ran.xcom()["updated"], ran.xcom()["skipped"]) == (1, 1)
+    assert hubspot.world.messages["100200", "m-1"].status == hubspot.world.messages["100200", "late"].status == "READ"
+
+
+def test_a_report_file_may_be_its_own_redrive(hubspot: Emulator, tmp_path: Path) -> None:
+    """The rows are read before the file is opened for writing."""
+    file = tmp_path / "left.jsonl"
+    file.write_text('"m-1"\n"nobody"\n')
+    assert mark(messages_file=str(file), status="READ", report_file=str(file)).state() == "failed"
+    assert [json.loads(line)["message_id"] for line in file.read_text().splitlines()] == ["nobody"]
+
+
+def test_an_unresolved_row_turns_the_task_red(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row without a final answer is never green, whatever max_rejected says; the error says that a retry sends it again."""
+    hubspot.fault(message_id="m-1", status=503, headers={"Retry-After": "3600"})
+    ran = mark(messages=["m-1"], status="READ", max_rejected=1.0)
+    assert ran.state() == "failed"
+    assert ran.xcom()["unresolved"] == 1
+    assert "A retry sends the batch again" in capsys.readouterr().out
+
+
+def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:
+    """With retries the next try brings what the first could not."""
+    hubspot.fault(message_id="m-1", status=477, headers={"Retry-After": "100"})
+    ran = mark(messages=["m-1", "m-2"], status="READ", retries=1, retry_delay=0)
+    assert ran.state() == "success"
+    assert hubspot.world.counts()["READ"] == 2
+
+
+@pytest.mark.parametrize(
+    ("break_it", "cause"),
+    [
+        pytest.param(lambda world: setattr(world.app, "revoked", True), "Install the app in the account again", id="revoked"),
+        pytest.param(lambda world: setattr(world.app, "scopes", ("oauth",)), "custom_channels.write", id="scopes"),
+        pytest.param(lambda world: world.channels.clear(), "does not own the channel", id="channel"),
+    ],
+)
+def test_what_a_person_must_mend_is_not_retried(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], break_it: Any, cause: str
+) -> None:
+    """Revoked credentials, missing scopes, a foreign channel: the cause and the next step, one try."""
+    break_it(hubspot.world)
+    ran = mark(messages=[f"m-{number}" for number in range(100)], status="READ", retries=3, retry_delay=0)
+    assert ran.state() == "failed"
+    assert ran.xcom()["unresolved"] == 100
+    assert cause in capsys.readouterr().out
+    assert len(hubspot.ledger.grants()) == 1
+    assert len(hubspot.ledger.patches()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({}, "exactly one of the two"),
+        ({"messages": ["m-1"], "messages_file": "x"}, "exactly one of the two"),
+        ({"messages": ["m-1"], "max_rejected": 1.5}, "max_rejected is 1.5"),
+        ({"messages": ["m-1"], "max_rejected": -1}, "max_rejected is -1"),
+        ({"messages": ["m-1"], "concurrency": 0}, "concurrency is 0"),
+        ({"messages": ["m-1", {}]}, "1 of 2 rows cannot be sent (row 2: message_id is missing)"),
+        ({"messages": "m-1"}, "messages is a str, not a list of ids or dicts"),
+        ({"messages": ["m-1"], "hubchan_conn_id": "nowhere"}, "nowhere"),
+        ({"messages_file": "/nowhere.jsonl"}, "'/nowhere.jsonl' does not exist"),
+        ({"messages": ["m-1"], "report_file": "/nowhere/at/all.jsonl"}, "/nowhere/at/all.jsonl"),
+    ],
+)
+def test_wrong_arguments_fail_before_anything_is_sent(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], cause: str
+) -> None:
+    """The error says what to give, and HubSpot has heard nothing."""
+    assert mark(status="READ", **arguments).state() == "failed"
+    assert cause in capsys.readouterr().out
+    assert hubspot.ledger.patches() == []
+
+
+@pytest.mark.parametrize("rows", [[], {}])
+def test_an_empty_batch_is_green_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str], rows: Any) -> None:
+    """Nothing to do is no failure, and not silent either."""
+    ran = mark(messages=rows, status="READ")
+    assert (ran.state(), ran.xcom()["rows"]) == ("success", 0)
+    assert "There are no rows, so nothing was sent" in capsys.readouterr().out
+
+
+def test_a_dry_run_plans_and_writes_nothing(hubspot: Emulator, tmp_path: Path) -> None:
+    """Rows are checked, the plan is in the log, HubSpot and the report file are left alone."""
+    ran = mark(messages=["m-1", "m-1"], status="READ", dry_run=True, report_file=f"{tmp_path}/left.jsonl")
+    assert (ran.state(), ran.xcom()["skipped"], ran.xcom()["report_file"]) == ("success", 2, None)
+    assert hubspot.ledger.entries == []
+    assert not (tmp_path / "left.jsonl").exists()
+
+
+def test_every_templated_field_is_rendered(hubspot: Emulator, tmp_path: Path) -> None:
+    """Lists and dicts from the run's conf, text around macros, paths."""
+    ran = mark(
+        conf={"rows": [{"message_id": "m-1"}, {"message_id": "m-2"}], "channel": "100200", "folder": str(tmp_path)},
+        messages="{{ dag_run.conf['rows'] }}",
+        status="{{ 'FAILED' }}",
+        error_message="gateway unavailable, run {{ run_id }}",
+        channel_id="{{ dag_run.conf['channel'] }}",
+        hubchan_conn_id="hubchan_{{ 'default' }}",
+        report_file="{{ dag_run.conf['folder'] }}/left.jsonl",
+    )
+    assert ran.state() == "success"
+    assert hubspot.world.counts() == {"SENT": 98, "FAILED": 2}
+    error_message = hubspot.world.messages["100200", "m-1"].error_message
+    assert error_message is not None
+    assert error_message.startswith("gateway unavailable, run manual__")
+    assert (tmp_path / "left.jsonl").read_text() == ""
+
+
+def test_text_that_is_json_is_read(hubspot: Emulator) -> None:
+    """Without native rendering ``| tojson`` brings a list, too."""
+    with DAG("batch", schedule=None, params={"ids": Param(["m-1", "m-2"], type="array")}) as dag:
+        UpdateMessageStatusOperator(task_id="mark", messages="{{ params.ids | tojson }}", status="READ")
+    assert Ran(dag).state() == "success"
+    assert hubspot.world.counts()["READ"] == 2
+
+
+def test_another_tasks_output_is_the_input(hubspot: Emulator) -> None:
+    """An XComArg of a TaskFlow task, as a mapping."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def collect() -> dict[str, str]:
+            return {"m-1": "READ", "m-2": "FAILED"}
+
+        UpdateMessageStatusOperator(task_id="mark", messages=collect(), error_message="no answer")
+    assert Ran(dag).state() == "success"
+    assert hubspot.world.counts() == {"SENT": 98, "READ": 1, "FAILED": 1}
+
+
+def test_batches_are_mapped(hubspot: Emulator) -> None:
+    """``partial().expand()`` over shards: each has its own report."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def shards() -> list[list[str]]:
+            return [["m-1", "m-2"], ["m-3"]]
+
+        UpdateMessageStatusOperator.partial(task_id="mark", status="READ").expand(messages=shards())
+    ran = Ran(dag)
+    assert [ran.xcom(map_index=index)["updated"] for index in (0, 1)] == [2, 1]
+    assert hubspot.world.counts()["READ"] == 3
+
+
+def test_a_csv_file_is_marked(hubspot: Emulator, tmp_path: Path) -> None:
+    """A file of rows, addressed by URI."""
+    (tmp_path / "rows.csv").write_text("message_id,status,error_message\nm-1,READ,\nm-2,FAILED,30003: gone\n")
+    assert mark(messages_file=f"file://{tmp_path}/rows.csv").state() == "success"
+    assert hubspot.world.messages["100200", "m-2"].error_message == "30003: gone"
+
+
+def test_on_kill_ends_the_batch(hubspot: Emulator) -> None:
+    """A signal handler calls it while the batch runs: what is left is unresolved, and the report is pushed."""
+    hubspot.fault(delay=0.2, times=1000)
+    pushed: dict[str, Any] = {}
+
+    class Instance:
+        def xcom_push(self, key: str, value: Any) -> None:
+            pushed[key] = value
+
+    operator = UpdateMessageStatusOperator(
+        task_id="mark", messages=[f"m-{n}" for n in range(100)], status="READ", concurrency=2
+    )
+    before = signal.signal(signal.SIGALRM, lambda *_: operator.on_kill())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(BatchIncomplete, match="stopped before there was an answer") as caught:
+            operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    report = caught.value.report
+    assert report.updated + report.unresolved == 100
+    assert 0 < report.updated < 20
+    assert pushed["return_value"] == report.summary()
