@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -13,10 +14,13 @@ import pytest
 
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-DAGS = Path(__file__).parent / "dags"
+BUNDLES = [
+    {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(folder)}}
+    for name, folder in (("tests", Path(__file__).parent / "dags"), ("examples", Path(__file__).parents[1] / "example_dags"))
+]
 os.environ |= {
     "AIRFLOW_HOME": HOME,
-    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
 }

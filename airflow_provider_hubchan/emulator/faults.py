@@ -43,7 +43,7 @@ class Fault:
 
     @property
     def applies(self) -> bool:
-        """True if the call is done all the same: it is asked for, or its true answer is needed for sending it, late or in half."""
+        """True if the call is done all the same: because the script says so, or to send its true answer, late or in half."""
         return self.apply or (self.status is None and self.drop != "before")
 
     def fits(self, call: Call) -> bool:

@@ -1,0 +1,68 @@
+"""The example DAGs, run as they are against the local HubSpot."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan.emulator import Emulator
+from tests.runs import Ran
+
+EXAMPLES = Path(__file__).parents[1] / "example_dags"
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What HubSpot holds afterwards is what the gateway's report says, by a count of its own."""
+    monkeypatch.setenv("HUBCHAN_DEMO_NOT_UPDATED", str(tmp_path / "not_updated.jsonl"))
+    outbox = [json.loads(line)["message_id"] for line in (EXAMPLES / "data" / "outbox.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (EXAMPLES / "data" / "delivery_report.jsonl").read_text().splitlines()]
+    hubspot_emulator.world.seed(outbox)
+    ran = Ran(load("mark_delivery_report").mark_delivery_report())
+    assert (ran.state("map_codes"), ran.state("mark_statuses")) == ("success", "success")
+
+    read = {event["message_id"] for event in events if event["state"] == "READ"}
+    last = {event["message_id"]: event["state"] for event in events if event["state"] not in ("READ", "BUFFRD")}
+    failed = {message_id for message_id, state in last.items() if state != "DELIVRD" and message_id not in read}
+    known = set(outbox)
+    assert hubspot_emulator.world.counts() == Counter(
+        {"READ": len(read & known), "FAILED": len(failed & known), "SENT": len(known - read - failed)}
+    )
+    summary = ran.xcom("mark_statuses")
+    assert (summary["rejected"], summary["updated"]) == (6, len((read | set(last)) & known))
+    assert all(message.error_message for message in hubspot_emulator.world.messages.values() if message.status == "FAILED"), (
+        "and every failure says why"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fail", "states", "counts"),
+    [
+        (False, {"deliver": "success", "mark_sent": "success", "mark_failed": "skipped"}, {"SENT": 3}),
+        (True, {"deliver": "failed", "mark_sent": "upstream_failed", "mark_failed": "success"}, {"FAILED": 3}),
+    ],
+)
+def test_a_batch_is_marked_by_branch(hubspot_emulator: Emulator, fail: bool, states: Any, counts: Any) -> None:
+    """SENT when the delivery succeeded, FAILED with the run's id when it did not."""
+    hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])
+    ran = Ran(load("mark_by_branch").mark_by_branch(), fail=fail)
+    assert {task_id: ran.state(task_id) for task_id in states} == states
+    assert hubspot_emulator.world.counts() == counts
+    if fail:
+        error_message = hubspot_emulator.world.messages["100200", "message-1"].error_message
+        assert str(error_message).startswith("gateway unavailable, run manual__")

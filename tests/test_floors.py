@@ -1,0 +1,108 @@
+"""Who may import whom: a module imports only from floors below its own, and each floor knows only what it may know."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "airflow_provider_hubchan"
+ROOT = Path(__file__).parents[1] / PACKAGE
+
+#: Floor of each module; `connection` and `batch` are half floors: `hooks` stands on the one, the one on `blocking`.
+FLOORS = {
+    "operators": 7.0,
+    "hooks": 5.0,
+    "rows": 5.0,
+    "connection": 4.5,
+    "client.batch": 4.5,
+    "client.blocking": 4.0,
+    "client.aio": 4.0,
+    "client.delivery": 3.0,
+    "client.checkup": 3.5,
+    "client.report": 3.0,
+    "client.journal": 3.5,
+    "client.sessions": 3.0,
+    "client.wire": 2.0,
+    "client.calls": 2.0,
+    "client.token": 2.0,
+    "client.status": 1.0,
+    "client.pace": 1.0,
+    "client.patience": 1.0,
+    "client.steps": 1.0,
+    "client.replies": 1.0,
+    "client.errors": 0.0,
+    "client.account": 0.0,
+}
+#: What a floor may import beside the standard library and the floors below.
+MAY_IMPORT = {
+    "operators": {"airflow"},
+    "hooks": {"airflow"},
+    "rows": {"airflow"},
+    "connection": {"airflow"},
+    "client.aio": {"aiohttp", "yarl"},
+    "client.sessions": {"requests", "urllib3"},
+    "client.journal": {"pendulum"},
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it; a name taken from our packages counts as that module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            base = str(node.module)
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            of_ours = {name for name in names if (ROOT.parent / Path(*name.split("."))).with_suffix(".py").exists()}
+            found |= of_ours or {base}
+    return found
+
+
+OURS = [(name, path) for name, path in modules() if not name.startswith("emulator") and not name.endswith("__init__")]
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new module gets its place in the picture before it gets code."""
+    assert {name for name, _ in OURS} == set(FLOORS)
+
+
+@pytest.mark.parametrize(("name", "path"), OURS, ids=[name for name, _ in OURS])
+def test_a_module_imports_only_from_below(name: str, path: Path) -> None:
+    """The walk goes down once and comes up once."""
+    for imported in imports(path):
+        first = imported.split(".")[0]
+        if first == PACKAGE:
+            below = imported.removeprefix(PACKAGE).removeprefix(".")
+            assert not below or FLOORS[below] < FLOORS[name], f"{name} imports {imported}"
+        elif first not in sys.stdlib_module_names:
+            assert first in MAY_IMPORT.get(name, set()), f"{name} imports {imported}"
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """Every Airflow process reads it for the provider's info."""
+    assert imports(ROOT / "__init__.py") == set()
+
+
+def test_the_emulator_stands_apart() -> None:
+    """It imports nothing of ours, and nothing of ours imports it: one mistake must not agree with itself."""
+    for name, path in modules():
+        of_ours = {imported for imported in imports(path) if imported.startswith(PACKAGE)}
+        of_emulator = {imported for imported in of_ours if imported.startswith(f"{PACKAGE}.emulator")}
+        assert of_ours == of_emulator if name.startswith("emulator") else not of_emulator, name
+
+
+def test_no_module_is_longer_than_a_sitting() -> None:
+    """At two hundred and a few lines a module wants to be two."""
+    long = {name: lines for name, path in modules() if (lines := len(path.read_text().splitlines())) > 220}
+    assert not long
