@@ -80,7 +80,9 @@ class Bearer:
             )
             yield (halt := Halt(problem, permanent=True))
             raise Stopped(halt)
-        refresh_token = (self._token and self._token.refresh_token) or account.refresh_token
+        held = self._token
+        refresh_token = (held and held.refresh_token) or account.refresh_token
+        secrets = (*account.secrets(), refresh_token, *([held.value] if held else []))
         request = token_request(account, grant_type="refresh_token", refresh_token=refresh_token)
         attempt = 0
         while True:
@@ -93,7 +95,7 @@ class Bearer:
                         self._announce(secret)
                 self._token = token
                 return token.value
-            problem = _refused(reply, (*account.secrets(), refresh_token))
+            problem = _refused(reply, secrets)
             asked = replies.retry_after(reply.headers) if isinstance(reply, Reply) else None
             final = isinstance(reply, Reply) and reply.status != 200 and not replies.transient(reply.status)
             if final or attempt >= patience.tries or (asked or 0.0) > patience.longest:

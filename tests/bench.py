@@ -1,0 +1,117 @@
+"""Speed and memory: ``make bench``. Machines differ, so figures are medians, or ratios to a peer of the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+RUNS = 5
+
+
+@contextmanager
+def emulator(messages: int) -> Iterator[dict[str, Any]]:
+    """A local HubSpot in a process of its own; gives the connection to it."""
+    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--port", "0", "--limit", "0"]
+    with subprocess.Popen([*command, "--messages", str(messages)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        yield json.loads(lines[2].split("=", 1)[1].strip().strip("'"))
+        process.terminate()
+
+
+def ours(connection: dict[str, Any], updates: int) -> dict[str, float]:
+    """A batch through the hook, in a fresh process: seconds, CPU seconds, peak memory over that of an empty batch."""
+    code = "import sys; sys.path.insert(0, '.'); from tests.bench import batch; batch(int(sys.argv[1]))"
+    environment = os.environ | {
+        "AIRFLOW_CONN_HUBCHAN_DEFAULT": json.dumps(connection),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(updates)], capture_output=True, text=True, check=True, env=environment
+    )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def batch(updates: int) -> None:
+    """Mark message-1 to message-*updates*, print the figures."""
+    from airflow_provider_hubchan.hooks import HubchanHook
+
+    hook = HubchanHook()
+    hook.update_message_statuses(["message-1"], status="READ")  # imports, token, first connection
+    rows = (f"message-{number}" for number in range(1, updates + 1))
+    memory, cpu, began = peak(), time.process_time(), time.perf_counter()
+    report = hook.update_message_statuses(rows, status="READ")
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    assert report.updated == updates, report.counts()
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": peak() - memory}))
+
+
+def peer(connection: dict[str, Any], updates: int) -> dict[str, float]:
+    """What people write today: one session, ``patch(json=…)`` in a loop."""
+    form = {"grant_type": "refresh_token", "client_id": connection["login"], "client_secret": connection["password"]}
+    form["refresh_token"] = connection["extra"]["refresh_token"]
+    token = requests.post(f"{connection['host']}/oauth/2026-03/token", data=form, timeout=10).json()["access_token"]
+    base = f"{connection['host']}/conversations/custom-channels/2026-03/{connection['extra']['channel_id']}/messages"
+    cpu, began = time.process_time(), time.perf_counter()
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {token}"
+        for number in range(1, updates + 1):
+            session.patch(f"{base}/message-{number}", json={"statusType": "READ"}, timeout=10).raise_for_status()
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+
+
+def peak() -> float:
+    """Peak resident memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print one table per question."""
+    print(f"Medians of {RUNS} interleaved runs against an emulator without limit, one process each, no latency.\n")
+    updates = 2000
+    with emulator(updates) as connection:
+        pairs = [(ours(connection, updates), peer(connection, updates)) for _ in range(RUNS)]
+    print(f"{updates:,} updates                 updates/s   CPU us/update")
+    for name, side in (("the hook, 16 threads", 0), ("Session.patch in a loop", 1)):
+        rate = statistics.median(updates / pair[side]["seconds"] for pair in pairs)
+        cpu = statistics.median(pair[side]["cpu"] for pair in pairs) / updates * 1e6
+        print(f"{name:28}{rate:10,.0f}{cpu:16,.0f}")
+    rate = statistics.median(pair[1]["seconds"] / pair[0]["seconds"] for pair in pairs)
+    cpu = statistics.median(pair[0]["cpu"] / pair[1]["cpu"] for pair in pairs)
+    print(f"{'ratio':28}{rate:10.2f}{cpu:16.2f}\n")
+
+    print("updates        peak memory over that of one update, MB")
+    for updates in (1000, 10_000):
+        with emulator(updates) as connection:
+            grown = statistics.median(ours(connection, updates)["megabytes"] for _ in range(RUNS))
+        print(f"{updates:7,}{grown:14.1f}")
+
+    from airflow_provider_hubchan.emulator.contract import answer
+    from airflow_provider_hubchan.emulator.shapes import Call
+    from airflow_provider_hubchan.emulator.world import World
+
+    world, calls = World(limit=0), 20_000
+    world.seed(["m-1"])
+    path = ("conversations", "custom-channels", "2026-03", "100200", "messages", "m-1")
+    call = Call("PATCH", path, {"authorization": f"Bearer {world.issue(world.app)}"}, b'{"statusType": "READ"}')
+    began = time.perf_counter()
+    for _ in range(calls):
+        json.dumps(answer(world, call).body)
+    print(
+        f"\nThe emulator answers a PATCH in {(time.perf_counter() - began) / calls * 1e6:.0f} us (rules and JSON, without HTTP)."
+    )
+
+
+if __name__ == "__main__":
+    main()

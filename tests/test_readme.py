@@ -1,0 +1,81 @@
+"""What README and docs say is so."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan import get_provider_info
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+SNIPPETS = re.findall(r"<!-- (example_dags/\S+) -->\n```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_every_example_is_shown() -> None:
+    """A DAG of the examples that README does not show is an example nobody finds."""
+    dags = {f"example_dags/{path.name}" for path in (ROOT / "example_dags").glob("mark_*.py")}
+    assert {name for name, _ in SNIPPETS} == dags
+
+
+@pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
+def test_a_snippet_is_the_file_it_names(name: str, snippet: str) -> None:
+    """The snippets are what the tests run."""
+    assert snippet == (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_demos_output_is_the_demos() -> None:
+    """The counts in README are those of the delivery report, counted here anew."""
+    lines = (ROOT / "example_dags" / "data" / "delivery_report.jsonl").read_text().splitlines()
+    outbox = {json.loads(line)["message_id"] for line in (ROOT / "example_dags/data/outbox.jsonl").read_text().splitlines()}
+    status: dict[str, str] = dict.fromkeys(outbox, "SENT")
+    for event in map(json.loads, lines):
+        if event["message_id"] in outbox and status[event["message_id"]] != "READ" and event["state"] != "BUFFRD":
+            status[event["message_id"]] = {"READ": "READ", "DELIVRD": "SENT"}.get(event["state"], "FAILED")
+    for name in ("SENT", "READ", "FAILED"):
+        (shown,) = re.findall(rf"^messages {name} +(\d+) +(\d+)$", README, flags=re.MULTILINE)
+        count = str(list(status.values()).count(name))
+        assert shown == (count, count)
+
+
+def test_every_field_of_the_connection_is_explained() -> None:
+    """In README by its label, in the connection's page by its name too."""
+    info: dict[str, Any] = get_provider_info()
+    (form,) = info["connection-types"]
+    page = (ROOT / "docs" / "connection.md").read_text()
+    for name, field in form["conn-fields"].items():
+        assert f"| {field['label']} |" in README
+        assert f"| {field['label']} | `{name}` |" in page
+
+
+def test_every_key_of_the_report_is_explained() -> None:
+    """What the operator returns is what README's table lists."""
+    table = README[README.index("## The report") : README.index("## Read on")]
+    listed = {name for pair in re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", table, flags=re.MULTILINE) for name in pair if name}
+    assert listed == set(Report().summary())
+
+
+def test_every_argument_is_documented() -> None:
+    """The operator's docstring has a ``:param:`` for each argument of its own."""
+    arguments = set(inspect.signature(UpdateMessageStatusOperator.__init__).parameters) - {"self", "kwargs"}
+    documented = set(re.findall(r":param (\w+):", UpdateMessageStatusOperator.__doc__ or ""))
+    assert arguments == documented
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_and_commands_lead_somewhere(page: Path) -> None:
+    """Relative links name files that are there; ``make`` targets are in the Makefile."""
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert (page.parent / link).exists(), link
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, flags=re.MULTILINE):
+        assert f"\n{target}:" in makefile, target
