@@ -36,8 +36,8 @@ def run_dag(connection: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow.task=INFO mark_delivery_report=INFO",  # not Airflow of itself
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow.task=INFO py.warnings=ERROR",  # not Airflow of itself
         "AIRFLOW_CONN_HUBCHAN_DEFAULT": connection,
         "HUBCHAN_DEMO_NOT_UPDATED": str(HOME / "not_updated.jsonl"),
     }
