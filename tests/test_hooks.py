@@ -90,7 +90,7 @@ def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.C
     assert sorted(outcome.update.row for outcome in recorded) == list(range(1, 103))
     assert hubspot.world.messages["100200", "m-1"].status == "READ"
     log = capsys.readouterr().out
-    assert "102 rows: 101 updates to send, 1 rows skipped. Quota 100 requests per 10 s (until HubSpot's" in log
+    assert "102 rows: 101 to send, 1 skipped. Quota 100 requests per 10 s (until HubSpot's" in log
     assert "Not updated: 1 skipped: superseded; 1 rejected: 404 ConversationsResourceNotFoundError" in log
 
 

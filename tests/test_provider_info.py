@@ -40,6 +40,8 @@ def test_it_is_found_by_its_entry_point() -> None:
     )
     assert entry_point.load()() == INFO
     assert metadata.version(INFO["package-name"]) == airflow_provider_hubchan.__version__ == INFO["versions"][0]
+    changes = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
+    assert f"\n## {airflow_provider_hubchan.__version__} " in changes
 
 
 def test_reading_it_imports_nothing() -> None:

@@ -80,9 +80,9 @@ def test_the_journal_tells_plan_progress_and_end() -> None:
     report.updated, report.requests, report.elapsed_seconds, report.waited_seconds = 600, 610, 92.4, 0.2
     journal.end(report)
     assert told == [
-        "1,000 rows: 900 updates to send, 100 rows skipped. Quota 100 requests per 10 s (until HubSpot's first reply tells "
+        "1,000 rows: 900 to send, 100 skipped. Quota 100 requests per 10 s (until HubSpot's first reply tells "
         "the account's own): about 1 minute 30 seconds.",
-        "1,000 rows: 900 updates to send, 100 rows skipped. Quota 110 requests per 10 s: about 1 minute 22 seconds.",
+        "1,000 rows: 900 to send, 100 skipped. Quota 110 requests per 10 s: about 1 minute 22 seconds.",
         "400 of 1,000 rows done (40%), 30.0 per second, 0 rejected, 0 unresolved, about 20 seconds left.",
         "600 of 1,000 rows done (60%), 25.0 per second, 0 rejected, 0 unresolved, about 16 seconds left.",
         "600 rows: 600 updated, 0 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "

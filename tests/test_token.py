@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import NO_REPLY, Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
@@ -130,13 +131,21 @@ def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | 
 
 
 def test_a_ready_access_token_cannot_be_renewed() -> None:
-    """A connection with only an access token says so, and how to do better, as soon as HubSpot refuses it."""
+    """A connection with only an access token ends with what HubSpot said when it refused it, category and all."""
     bearer = Bearer(Account(access_token="r3ady"))
     assert bearer.value(1e9, None) == "r3ady"
-    steps, halt = fetch(bearer)
+    because = Problem("HubSpot answered 401: no.", "401", 401, "INVALID_AUTHENTICATION", "c-1")
+    story = bearer.fetch(PATIENCE, because)
+    assert next(story) == Halt(because, permanent=True)
+    with pytest.raises(Stopped):
+        next(story)
+
+
+def test_nothing_to_fetch_a_token_with() -> None:
+    """An account without any credentials says so without a request."""
+    steps, halt = fetch(Bearer(Account()))
     assert isinstance(halt, Halt)
-    assert halt.permanent
-    assert "client secret and refresh_token" in halt.problem.reason
+    assert "complete the connection" in halt.problem.reason
     assert len(steps) == 1
 
 

@@ -106,6 +106,7 @@ class Driver:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return results
 
     async def _perform(self, step: Step) -> Any:
@@ -124,23 +125,23 @@ class Driver:
                 self._pace.hold(self._clock(), seconds)
             case Wait(seconds):
                 await self._sleep(seconds or 0.0)
-            case NeedToken(refused):
-                return await self._token(refused)
+            case NeedToken():
+                return await self._token(step)
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         if self.halt:
             raise Stopped(self.halt)
 
-    async def _token(self, refused: str | None) -> str:
-        token = self._bearer.value(self._clock(), refused)
+    async def _token(self, need: NeedToken) -> str:
+        token = self._bearer.value(self._clock(), need.refused)
         if token is None:
             while not self._bearer.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
                 await self._sleep(LOCKED)
             try:  # whoever waited here finds the token that the first one fetched
-                token = self._bearer.value(self._clock(), refused)
+                token = self._bearer.value(self._clock(), need.refused)
                 if token is None:
-                    token = await self.run(self._bearer.fetch(self._patience))
+                    token = await self.run(self._bearer.fetch(self._patience, need.because))
             finally:
                 self._bearer.lock.release()
         return token

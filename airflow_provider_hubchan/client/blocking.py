@@ -163,8 +163,8 @@ class Driver:
                 self.pace.hold(self._clock(), seconds)
             case Wait(seconds):
                 self._sleep(seconds or 0.0)
-            case NeedToken(refused):
-                return self._token(refused)
+            case NeedToken():
+                return self._token(step)
 
     def _check(self) -> None:
         if self._clock() >= self._deadline:
@@ -182,14 +182,14 @@ class Driver:
         self.counts.add(waited=self._clock() - begin)
         self._check()
 
-    def _token(self, refused: str | None) -> str:
-        token = self._bearer.value(self._clock(), refused)
+    def _token(self, need: NeedToken) -> str:
+        token = self._bearer.value(self._clock(), need.refused)
         if token is None:
             with self._bearer.lock:  # whoever waited here finds the token that the first one fetched, or the halt
                 self._check()
-                token = self._bearer.value(self._clock(), refused)
+                token = self._bearer.value(self._clock(), need.refused)
                 if token is None:
-                    token = self.run(self._bearer.fetch(self.patience))
+                    token = self.run(self._bearer.fetch(self.patience, need.because))
         return token
 
     def _send(self, request: Request) -> Reply | Lost:

@@ -65,19 +65,18 @@ def call(
     :param spread: gives random numbers in [0, 1), so that retries do not come back in step.
     """
     faults = throttles = 0
-    refused: str | None = None
+    need = NeedToken()
     try:
         while True:
-            token = yield NeedToken(refused)
+            token = yield need
             reply = yield replace(request, token=token)
             answer = meaning(reply, (*secrets, token))
-            if not isinstance(answer, Unauthorized):
-                refused = None
+            refused, need = need.refused, NeedToken()
             match answer:
                 case Accepted() | Rejected():
                     return answer
                 case Unauthorized(problem) if refused is None:
-                    refused = token
+                    need = NeedToken(token, problem)
                     continue
                 case Unauthorized(problem) | Refusal(problem):
                     halt = Halt(problem, permanent=True)
@@ -101,8 +100,8 @@ def call(
             return GaveUp(halt.problem, halt.permanent, halt.retry_after)
     except Stopped as stopped:
         halt = stopped.halt
-        ended = Problem(f"Given up: {halt.problem.reason}", f"given up: {halt.problem.label}")
-        return GaveUp(ended, halt.permanent, halt.retry_after)
+        cause = replace(halt.problem, reason=f"Given up: {halt.problem.reason}", label=f"given up: {halt.problem.label}")
+        return GaveUp(cause, halt.permanent, halt.retry_after)
 
 
 def deliver(account: Account, channel_id: str, update: Update, patience: Patience) -> Story[Outcome]:

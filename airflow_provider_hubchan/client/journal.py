@@ -37,8 +37,8 @@ class Journal:
         per_second = pace.limit / pace.window
         known = "" if pace.learned else " (until HubSpot's first reply tells the account's own)"
         self._say(
-            f"{self._rows:,} rows: {to_send:,} updates to send, {skipped:,} rows skipped. "
-            f"Quota {pace.limit:,} requests per {pace.window:g} s{known}: about {words(to_send / per_second)}."
+            f"{self._rows:,} rows: {to_send:,} to send, {skipped:,} skipped. "
+            f"Quota {pace.limit:,} requests per {pace.window:g} s{known}: {about(to_send / per_second)}."
         )
 
     def progress(self, report: Report) -> None:
@@ -48,7 +48,7 @@ class Journal:
             return
         self._told = now
         per_second = (report.rows - self._done_before) / (now - self._began)
-        left = f"about {words((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
+        left = f"{about((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
         self._say(
             f"{report.rows:,} of {self._rows:,} rows done ({report.rows / self._rows:.0%}), {per_second:,.1f} per second, "
             f"{report.rejected:,} rejected, {report.unresolved:,} unresolved, {left}."
@@ -62,6 +62,11 @@ class Journal:
         )
         if reasons := report.top_reasons():
             self._say(f"Not updated: {reasons}.")
+
+
+def about(seconds: float) -> str:
+    """An estimated duration."""
+    return words(seconds) if seconds < 1.0 else f"about {words(seconds)}"
 
 
 def words(seconds: float) -> str:

@@ -93,9 +93,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class NeedToken:
-    """Ask for a bearer token other than *refused*, one that HubSpot has just answered with 401 (None: any will do)."""
+    """Ask for a bearer token.
+
+    :param refused: one that HubSpot has just answered with 401; None if any token will do.
+    :param because: what HubSpot said to it.
+    """
 
     refused: str | None = field(default=None, repr=False)
+    because: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

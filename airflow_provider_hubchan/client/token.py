@@ -22,10 +22,7 @@ from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, St
 #: Seconds before its end from which a token is not used any more: requests have died with "expired 0 seconds ago".
 MARGIN = 60.0
 
-_NO_WAY_TO_RENEW = (
-    "Fetch a new access_token for the connection, or give it the app's client ID, client secret and refresh_token instead: "
-    "then tokens are renewed for you"
-)
+_NO_WAY_TO_FETCH = "There is no access token and no refresh_token to fetch one with: complete the connection."
 _ADVICE = {
     "BAD_REFRESH_TOKEN": "Install the app in the account again and put the new refresh_token into the connection.",
     "BAD_HUB": "The account has removed the app: install it again and put the new refresh_token into the connection.",
@@ -71,14 +68,16 @@ class Bearer:
         left = self._token.expires_at - now if self._token else float("inf")
         return None if left == float("inf") else left
 
-    def fetch(self, patience: Patience, spread: Callable[[], float] = random.random) -> Story[str]:
-        """Fetch a token and keep it: the story of the refresh grant. It halts the batch if there is none to be had."""
+    def fetch(
+        self, patience: Patience, because: Problem | None = None, spread: Callable[[], float] = random.random
+    ) -> Story[str]:
+        """Fetch a token and keep it: the story of the refresh grant. It halts the batch if there is none to be had.
+
+        :param because: what HubSpot said to the token that is to be replaced.
+        """
         account = self._account
         if not account.refresh_token:
-            problem = Problem(
-                f"HubSpot refuses the access token, and it cannot be renewed. {_NO_WAY_TO_RENEW}.", "token refused"
-            )
-            yield (halt := Halt(problem, permanent=True))
+            yield (halt := Halt(because or Problem(_NO_WAY_TO_FETCH, "no access token"), permanent=True))
             raise Stopped(halt)
         held = self._token
         refresh_token = (held and held.refresh_token) or account.refresh_token

@@ -26,9 +26,14 @@ def main() -> None:
         ids = [f"message-{number}" for number in range(1, int(chosen.messages) + 1)]
     elif Path(chosen.messages).is_file():
         lines = Path(chosen.messages).read_text(encoding="utf-8").splitlines()
-        ids = [str(json.loads(line)["message_id"]) for line in lines if line.strip()]
+        try:
+            ids = [str(json.loads(line)["message_id"]) for line in lines if line.strip()]
+        except (ValueError, KeyError, TypeError):
+            parser.error(f"--messages: every line of {chosen.messages!r} must be a JSON object with the key message_id")
     else:
         parser.error(f"--messages: {chosen.messages!r} is neither a number nor a file")
+    if chosen.limit < 0:
+        parser.error(f"--limit: {chosen.limit} is negative; 0 is for no limit")
     try:
         emulator = Emulator(port=chosen.port, channel_id=chosen.channel, limit=chosen.limit)
     except OSError as fault:

@@ -16,66 +16,65 @@ POST   /_emulator/reset
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-if TYPE_CHECKING:
-    from airflow_provider_hubchan.emulator.server import Emulator
+from airflow_provider_hubchan.emulator.local import LocalHubspot
 
 
-def control_app(emulator: Emulator) -> Starlette:
-    """The routes above, for one emulator."""
+def control_app(hubspot: LocalHubspot) -> Starlette:
+    """The routes above, for one HubSpot."""
 
     async def health(request: Request) -> dict[str, Any]:
         return {"ok": True}
 
     async def connection(request: Request) -> dict[str, Any]:
-        return emulator.connection()
+        return hubspot.connection()
 
     async def seed(request: Request) -> dict[str, Any]:
         asked = await _asked(request)
         if not isinstance(asked.get("ids"), list):
             raise ValueError("ids must be a list of message ids")
-        emulator.world.seed(map(str, asked["ids"]), asked.get("channel_id"))
-        return {"messages": len(emulator.world.messages)}
+        hubspot.world.seed(map(str, asked["ids"]), asked.get("channel_id"))
+        return {"messages": len(hubspot.world.messages)}
 
     async def messages(request: Request) -> dict[str, Any]:
-        world = emulator.world
+        world = hubspot.world
         return {"counts": world.counts(), "messages": {each.id: each.status for each in world.messages.values()}}
 
     async def script(request: Request) -> dict[str, Any]:
         asked = await request.json()
-        added = [emulator.script.add(spec) for spec in (asked if isinstance(asked, list) else [asked])]
+        added = [hubspot.script.add(spec) for spec in (asked if isinstance(asked, list) else [asked])]
         return {"added": len(added)}
 
     async def unscript(request: Request) -> dict[str, Any]:
-        emulator.script.clear()
+        hubspot.script.clear()
         return {}
 
     async def issue(request: Request) -> dict[str, Any]:
         asked = await _asked(request)
-        return {"access_token": emulator.world.issue(emulator.world.app, **asked)}
+        return {"access_token": hubspot.world.issue(hubspot.world.app, **asked)}
 
     async def revoke(request: Request) -> dict[str, Any]:
-        emulator.world.app.revoked = True
+        hubspot.world.app.revoked = True
         return {}
 
     async def clock(request: Request) -> dict[str, Any]:
         seconds = (await _asked(request)).get("advance")
         if not isinstance(seconds, int | float) or seconds < 0:
             raise ValueError("advance must be a number of seconds, not negative")
-        emulator.world.clock.offset += seconds
-        return {"now": emulator.world.clock.now()}
+        hubspot.world.clock.offset += seconds
+        return {"now": hubspot.world.clock.now()}
 
     async def ledger(request: Request) -> list[dict[str, Any]]:
-        return [entry.as_json() for entry in emulator.ledger.entries]
+        return [entry.as_json() for entry in hubspot.ledger.entries]
 
     async def reset(request: Request) -> dict[str, Any]:
-        emulator.reset()
+        hubspot.reset()
         return {}
 
     def route(method: str, path: str, handle: Any) -> Route:

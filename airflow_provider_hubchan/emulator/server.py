@@ -15,15 +15,14 @@ import uvicorn
 
 from airflow_provider_hubchan.emulator import contract
 from airflow_provider_hubchan.emulator.control import control_app
-from airflow_provider_hubchan.emulator.faults import Script
-from airflow_provider_hubchan.emulator.ledger import Entry, Ledger
+from airflow_provider_hubchan.emulator.ledger import Entry
+from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.world import World
 
 CONTROL = "/_emulator"
 
 
-class Emulator:
+class Emulator(LocalHubspot):
     """A HubSpot of one's own: start it, give `connection` to Airflow, look at `world` and `ledger` afterwards.
 
     >>> with Emulator() as hubspot:
@@ -37,12 +36,11 @@ class Emulator:
     """
 
     def __init__(self, *, port: int = 0, channel_id: str = "100200", limit: int = 110, window: float = 10.0) -> None:
-        self._world_arguments: dict[str, Any] = {"channel_id": channel_id, "limit": limit, "window": window}
-        self.script, self.ledger = Script(), Ledger()
-        self.reset()
+        super().__init__(channel_id=channel_id, limit=limit, window=window)
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self._serve, interface="asgi3", proxy_headers=False, log_config=None, log_level="critical", lifespan="off"
         )
@@ -50,33 +48,6 @@ class Emulator:
         config.http_protocol_class = _with_transport(config.http_protocol_class)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The base URL, for the connection's host field."""
-        host, port = self._socket.getsockname()
-        return f"http://{host}:{port}"
-
-    def connection(self, **extra: Any) -> dict[str, Any]:
-        """An Airflow connection to this HubSpot as plain data; as JSON it is a value for ``AIRFLOW_CONN_HUBCHAN_DEFAULT``."""
-        app = self.world.app
-        return {
-            "conn_type": "hubchan",
-            "host": self.url,
-            "login": app.client_id,
-            "password": app.client_secret,
-            "extra": {"refresh_token": app.refresh_token, "channel_id": self.world.channel_id, **extra},
-        }
-
-    def fault(self, **spec: Any) -> None:
-        """Script a fault, see `Fault`."""
-        self.script.add(spec)
-
-    def reset(self) -> None:
-        """Begin anew: no messages, no tokens, no faults, nothing in the ledger, the clock at the present."""
-        self.world = World(**self._world_arguments)
-        self.script.clear()
-        self.ledger.clear()
 
     def __enter__(self) -> Emulator:
         self._thread.start()
