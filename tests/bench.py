@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import resource
@@ -97,19 +98,41 @@ def main() -> None:
             grown = statistics.median(ours(connection, updates)["megabytes"] for _ in range(RUNS))
         print(f"{updates:7,}{grown:14.1f}")
 
+    with emulator(1) as connection:
+        rules, wire = answer_times(), round_trips(connection)
+    print(f"\nThe emulator answers a PATCH in {rules:.0f} us (rules and JSON), over one connection in {wire:.0f} us (median).")
+
+
+def answer_times(calls: int = 20_000) -> float:
+    """Microseconds for the emulator's rules and the JSON of an answer."""
     from airflow_provider_hubchan.emulator.contract import answer
     from airflow_provider_hubchan.emulator.shapes import Call
     from airflow_provider_hubchan.emulator.world import World
 
-    world, calls = World(limit=0), 20_000
+    world = World(limit=0)
     world.seed(["m-1"])
     path = ("conversations", "custom-channels", "2026-03", "100200", "messages", "m-1")
     call = Call("PATCH", path, {"authorization": f"Bearer {world.issue(world.app)}"}, b'{"statusType": "READ"}')
     began = time.perf_counter()
     for _ in range(calls):
         json.dumps(answer(world, call).body)
-    microseconds = (time.perf_counter() - began) / calls * 1e6
-    print(f"\nThe emulator answers a PATCH in {microseconds:.0f} us (rules and JSON, without HTTP).")
+    return (time.perf_counter() - began) / calls * 1e6
+
+
+def round_trips(connection: dict[str, Any], calls: int = 2000) -> float:
+    """Microseconds from a PATCH to its answer, the client's part (http.client, keep-alive) included."""
+    asker = http.client.HTTPConnection(connection["host"].removeprefix("http://"), timeout=10)
+    asker.request("POST", "/_emulator/tokens")
+    token = json.loads(asker.getresponse().read())["access_token"]
+    path = f"/conversations/custom-channels/2026-03/{connection['extra']['channel_id']}/messages/message-1"
+    times = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        asker.request("PATCH", path, b'{"statusType": "READ"}', {"Authorization": f"Bearer {token}"})
+        assert asker.getresponse().read()
+        times.append(time.perf_counter() - began)
+    asker.close()
+    return statistics.median(times) * 1e6
 
 
 if __name__ == "__main__":
