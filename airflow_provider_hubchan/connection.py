@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account
+from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account, sendable
 from airflow_provider_hubchan.client.errors import BadConnection
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def read_account(connection: Connection) -> Account:
         faults.append("access_token stands beside login, password and refresh_token: leave the one or the others empty")
     elif not access_token and missing:
         faults.append(f"{', '.join(missing)} missing: all three of the OAuth app are needed (or an access_token instead)")
+
+    if access_token and not sendable(access_token):
+        faults.append("access_token holds a space, a line break or a letter that no token has: copy it again")
 
     api_version = extra.text("api_version") or API_VERSIONS[0]
     if api_version not in API_VERSIONS:
@@ -95,20 +98,21 @@ class Extra:
 def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> str:
     """Scheme, host and port from the host field, which may hold all three, and the port field."""
     host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
-    url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
+    shown = repr(host.rsplit("@", 1)[-1])  # what stands before an @ is a secret
     try:
+        url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
         port = url.port or connection.port or None  # the form's Test button sends 0 for no port
     except ValueError:
-        port = None
-        faults.append(f"host {host!r}: the port is not a number")
-    if url.scheme not in ("http", "https") or not url.hostname:
-        faults.append(f"host {host!r} is not a base URL like {DEFAULT_HOST}")
-    elif url.username or url.password or url.query or url.fragment:
+        faults.append(f"host {shown} is not a base URL like {DEFAULT_HOST} (is the port a number?)")
+        return ""
+    if url.username or url.password or url.query or url.fragment:
         faults.append("host holds more than scheme, host, port and path: credentials belong into login and password")
+    elif url.scheme not in ("http", "https") or not url.hostname:
+        faults.append(f"host {shown} is not a base URL like {DEFAULT_HOST}")
     elif url.scheme == "http" and url.hostname not in LOOPBACK and not allow_http:
         faults.append(
-            f"host {host!r}: plain http would send the token readable by everyone; use https, or set the extra allow_http "
-            "for an emulator in another container"
+            f"host {shown}: plain http would send the token readable by everyone; use https, or set the extra allow_http for "
+            "an emulator in another container"
         )
     name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path}"

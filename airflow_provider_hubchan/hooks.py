@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
@@ -14,10 +16,10 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import mark
 from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.checkup import examine
+from airflow_provider_hubchan.client.checkup import Finding, examine
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome, Status, Update, numbered, read
 from airflow_provider_hubchan.client.steps import STOPPED, Request
 from airflow_provider_hubchan.client.token import Bearer
@@ -28,19 +30,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubchan.client.account import Account
     from airflow_provider_hubchan.client.report import Report
-
-
-class Shared(NamedTuple):
-    """What everybody in this process shares who talks to the same account as the same app."""
-
-    pace: Pace
-    bearer: Bearer
-
-
-@lru_cache(maxsize=128)
-def shared(account: Account) -> Shared:
-    """The account's one pace and one token in this process."""
-    return Shared(Pace(account.requests_per_10s), Bearer(account, announce=mask_secret))
 
 
 class HubchanHook(BaseHook):
@@ -128,7 +117,7 @@ class HubchanHook(BaseHook):
         :raises BadConnection: naming every faulty field; nothing was sent.
         """
         channel = self._channel(channel_id)
-        with self._drive(self.patience) as driver:
+        with self._drive() as driver:
             return mark(
                 driver,
                 channel,
@@ -152,29 +141,46 @@ class HubchanHook(BaseHook):
 
         :return: whether updates will work, and what was found or has to be mended; without secrets, within the timeout.
         """
+        findings: list[Finding] = []
         try:
             seconds = self.account.timeout
         except BadConnection as fault:
             return False, str(fault)
-        patience = Patience(tries=1, throttles=0)
-        with self._drive(patience, deadline=time.monotonic() + 0.9 * seconds) as driver:
-            found = driver.run(examine(self.account, patience))
+        # In a thread of its own: a name service, or a server that sends a byte now and then, knows no timeout of ours.
+        thread = Thread(target=lambda: findings.append(self._examine(0.8 * seconds)), daemon=True)
+        thread.start()
+        thread.join(0.9 * seconds)
+        if not findings:
+            return (
+                False,
+                f"Not usable yet: no answer within {seconds:g} s. Check the API base URL and the network.",
+            )
+        (found,) = findings
         return found.ok, ("OK: " if found.ok else "Not usable yet: ") + "; ".join(found.notes)
 
-    def _drive(self, patience: Patience, deadline: float = float("inf")) -> Driver:
-        self._driver = driver = Driver(self.account, *shared(self.account), patience, deadline=deadline)
+    def _examine(self, seconds: float) -> Finding:
+        """Check the account with a token fetched for this: one that is at hand knows nothing of a scope granted just now."""
+        patience, bearer = Patience(tries=1, throttles=0), Bearer(self.account, announce=mask_secret)
+        deadline = time.monotonic() + seconds
+        with Driver(self.account, shared(self.account, mask_secret).pace, bearer, patience, deadline=deadline) as driver:
+            return driver.run(examine(self.account, patience))
+
+    def _drive(self) -> Driver:
+        if _on_a_running_loop():  # it would stand still, and with it whoever on it is just fetching the token
+            raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
+        self._driver = driver = Driver(self.account, *shared(self.account, mask_secret), self.patience)
         if self._stopped:  # told to stop before there was anything to stop
             driver.end(STOPPED)
         return driver
 
     def _call(self, request: Request) -> dict[str, Any]:
-        with self._drive(self.patience) as driver:
+        with self._drive() as driver:
             return driver.run(delivery.fetch(self.account, request, self.patience))
 
     async def _acall(self, request: Request) -> dict[str, Any]:
         from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
 
-        async with aio.Driver(self.account, *shared(self.account), self.patience) as driver:
+        async with aio.Driver(self.account, *shared(self.account, mask_secret), self.patience) as driver:
             return await driver.run(delivery.fetch(self.account, request, self.patience))
 
     def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
@@ -202,3 +208,11 @@ class HubchanHook(BaseHook):
         if account.private_app_warning:
             self.log.warning("Connection %r: %s.", self.hubchan_conn_id, account.private_app_warning)
         return account
+
+
+def _on_a_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

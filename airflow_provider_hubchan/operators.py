@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.client.errors import BadConnection, BadRows
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.report import BatchIncomplete, Report
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.rows import ReportFile, read_file
@@ -42,7 +42,8 @@ class UpdateMessageStatusOperator(BaseOperator):
     :return: the report's summary, see README.
     :raises AirflowFailException: if rows are bad, the connection is unusable, too many rows were rejected, or HubSpot accepts
         nothing until a person changes something: no retry.
-    :raises BatchIncomplete: if rows are unresolved; its ``report`` is the whole account.
+    :raises BatchIncomplete: if rows are unresolved, or *report_file* could not be written to its end; its ``report`` is the
+        whole account.
     """
 
     template_fields: Sequence[str] = (
@@ -84,63 +85,78 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.only_plan = dry_run  # BaseOperator has a method of the name dry_run
         self.concurrency = concurrency
         self._hook: HubchanHook | None = None
+        self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch, push the report, then raise if it is incomplete."""
+        self._check_arguments()
+        self._hook = hook = HubchanHook(self.hubchan_conn_id)
+        if self._killed:
+            hook.stop()
+        file = ReportFile(self.report_file) if self.report_file and not self.only_plan else None
         try:
-            self._check_arguments()
-            self._hook = HubchanHook(self.hubchan_conn_id)
-            report = self._hook.update_message_statuses(
+            report = hook.update_message_statuses(
                 read_file(self.messages_file) if self.messages_file else _as_data(self.messages),
                 channel_id=self.channel_id,
                 status=self.status,
                 error_message=self.error_message,
                 concurrency=self.concurrency,
                 dry_run=self.only_plan,
-                record=ReportFile(self.report_file) if self.report_file and not self.only_plan else None,
+                record=file,
             )
-        except (BadRows, BadConnection, TypeError, ValueError) as fault:
+        except (BadInput, BadRows, BadConnection) as fault:
             raise AirflowFailException(str(fault)) from fault
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
-        report.report_file = None if self.only_plan else self.report_file
+        report.report_file = self.report_file if file else None
         context["ti"].xcom_push(key="return_value", value=report.summary())  # before raising: a red task has a report too
-        self._judge(report)
+        self._judge(report, file.fault if file else None)
         return report.summary()
 
     def on_kill(self) -> None:
         """End the batch: called in a signal handler, with five seconds to go."""
+        self._killed = True
         if self._hook:
             self._hook.stop()
 
     def _check_arguments(self) -> None:
-        if (self.messages is None) == (self.messages_file is None):
-            raise ValueError("Give the rows as messages or as messages_file: exactly one of the two.")
+        faults = []
+        if self.messages is None and self.messages_file is None:
+            faults.append(
+                "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
+                "None: for nothing to do let it return []"
+            )
+        elif self.messages is not None and self.messages_file is not None:
+            faults.append("messages and messages_file are both given: leave one of them out")
+        elif self.messages_file is not None and not str(self.messages_file).strip():
+            faults.append("messages_file is empty: its template rendered to nothing")
         share = isinstance(self.max_rejected, float) and 0.0 <= self.max_rejected <= 1.0
         count = isinstance(self.max_rejected, int) and self.max_rejected >= 0
         if not share and not count:
-            raise ValueError(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01.")
+            faults.append(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
         if self.concurrency < 1:
-            raise ValueError(f"concurrency is {self.concurrency!r}: give the number of requests in flight at most, from 1.")
+            faults.append(f"concurrency is {self.concurrency!r}: give the number of requests in flight at most, from 1")
+        if faults:
+            raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
 
-    def _judge(self, report: Report) -> None:
+    def _judge(self, report: Report, file_fault: Exception | None) -> None:
         """Raise if the batch is incomplete. A row that is unresolved may be resolved by a retry, a rejected one may not."""
         share = isinstance(self.max_rejected, float)
-        too_many = report.rejected > (self.max_rejected * report.rows if share else self.max_rejected)
-        if not report.unresolved and not too_many:
+        too_many = (report.rejected / report.rows if share and report.rows else report.rejected) > self.max_rejected
+        if not report.unresolved and not too_many and not file_fault:
             return
-        why = f" {report.halt.problem}" if report.halt else f" Not updated: {report.top_reasons()}."
+        why = f" {report.halt.problem}" if report.halt else f" Not updated: {report.top_reasons() or 'none'}."
         where = f" Every row that was not updated: {report.report_file}." if report.report_file else ""
+        if file_fault:
+            where = f" The report file {report.report_file} could not be written to its end ({file_fault}): mend that place."
         text = f"{report.counts()}.{why}{where} The report is in XCom, key 'return_value'."
-        if not report.unresolved:
-            allowed = f"{self.max_rejected:.2%} of them" if share else f"{self.max_rejected:,}"
-            raise AirflowFailException(
-                f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again."
-            )
-        if report.halt and report.halt.permanent:
+        if report.unresolved and report.halt and report.halt.permanent:
             raise AirflowFailException(text)
-        retry_after = report.halt.retry_after if report.halt else None
-        raise BatchIncomplete(f"{text} A retry sends the batch again.", report, permanent=False, retry_after=retry_after)
+        if report.unresolved or file_fault:
+            retry_after = report.halt.retry_after if report.halt else None
+            raise BatchIncomplete(f"{text} A retry sends the batch again.", report, retry_after)
+        allowed = f"{self.max_rejected:.2%} of them" if share else f"{self.max_rejected:,}"
+        raise AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again.")
 
 
 def _as_data(messages: Any) -> Any:

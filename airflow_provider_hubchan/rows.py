@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.client.errors import BadRow, BadRows
+from airflow_provider_hubchan.client.errors import BadRow
 from airflow_provider_hubchan.client.report import record
-from airflow_provider_hubchan.client.status import Numbered, Outcome
+from airflow_provider_hubchan.client.status import Numbered, Outcome, is_text
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
@@ -40,7 +40,8 @@ def _rows(uri: str) -> Iterator[tuple[int, object]]:
         if first is None:
             return
         begins = first[1].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        is_csv = path.suffix == ".csv" or (path.suffix not in JSON_SUFFIXES and begins not in (b"{", b'"', b"["))
+        suffix = path.suffix.lower()
+        is_csv = suffix == ".csv" or (suffix not in JSON_SUFFIXES and begins not in (b"{", b'"', b"["))
         yield from (_csv if is_csv else _json_lines)(chain([first], lines))
 
 
@@ -67,45 +68,56 @@ def _csv(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
         nonlocal at
         for number, line in lines:
             at = number
-            try:
-                yield line.decode("utf-8-sig")
-            except UnicodeDecodeError as fault:
-                raise BadRows([BadRow(number, "it is not UTF-8")], number) from fault
+            yield line.decode("utf-8-sig", "surrogateescape")  # bytes that are no letters: the record is refused below
 
     records = csv.reader(text(), strict=True)
     try:
         names = [name.strip() for name in next(records)]
         if "message_id" not in names:
             seen = ", ".join(map(repr, names))
-            raise BadRows([BadRow(at, f"there is no column message_id (the columns are {seen}, separated by commas)")], at)
+            yield at, BadRow(at, f"there is no column message_id (the columns are {seen}, separated by commas)")
+            return
         for cells in records:
-            if len(cells) > len(names):
+            if not any(cell.strip() for cell in cells):
+                continue
+            elif not is_text("".join(cells)):
+                yield at, BadRow(at, "it is not UTF-8")
+            elif len(cells) != len(names):
                 yield at, BadRow(at, f"it has {len(cells)} cells for {len(names)} columns")
-            elif any(cell.strip() for cell in cells):
-                yield at, dict(zip(names, (cell or None for cell in cells), strict=False))
+            else:
+                yield at, dict(zip(names, (cell or None for cell in cells), strict=True))
     except csv.Error as fault:
-        raise BadRows([BadRow(at, f"it is not CSV ({fault})")], at) from fault
+        yield at, BadRow(at, f"it is not CSV ({fault}); the lines after it were not read")
 
 
 class ReportFile:
     """A file that takes every row that was not updated, as JSON Lines, ready to be fed back as ``messages_file``.
 
-    A context manager that gives the function to write with. A place that cannot be written fails before anything is sent.
+    A context manager that gives the function to write with. A place that cannot be opened fails before anything is sent. If
+    writing fails later (a full disk; an object store that takes the file only when it is closed), the batch goes on, and
+    `fault` says why the file is not whole.
 
     :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
     """
 
     def __init__(self, uri: str) -> None:
         self._path = ObjectStoragePath(uri)
+        self.fault: Exception | None = None
 
     def __enter__(self) -> Callable[[Outcome], None]:
         self._file: BinaryIO | Any = self._path.open("wb")  # type: ignore[no-untyped-call]
         return self._write
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        self._try(self._file.close)
 
     def _write(self, outcome: Outcome) -> None:
         """Write one outcome down, if it is not *updated*."""
-        if outcome.result != "updated":
-            self._file.write(json.dumps(record(outcome), ensure_ascii=False).encode() + b"\n")
+        if outcome.result != "updated" and self.fault is None:
+            self._try(lambda: self._file.write(json.dumps(record(outcome)).encode() + b"\n"))
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except Exception as fault:  # each storage has errors of its own, and none of them may cost the report
+            self.fault = self.fault or fault

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_hubchan.client.shared import forget
+
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 BUNDLES = [
@@ -34,9 +36,7 @@ pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]
 def nothing_is_shared_between_tests() -> Iterator[None]:
     """Two emulators may get the same port one after the other: what was learned of the first must not serve the second."""
     yield
-    from airflow_provider_hubchan.hooks import shared
-
-    shared.cache_clear()
+    forget()
 
 
 @pytest.fixture(scope="session")

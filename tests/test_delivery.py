@@ -6,10 +6,10 @@ import pytest
 
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.delivery import call, deliver, fetch
-from airflow_provider_hubchan.client.errors import CallFailed, Problem
+from airflow_provider_hubchan.client.errors import NO_REPLY, CallFailed, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.steps import NO_REPLY, Halt, Lost, NeedToken, Reply, Request, Stopped
+from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Stopped
 from tests.helpers import MESSAGE, play, reply
 
 PATIENCE = Patience(tries=3, throttles=2, first=1.0)
@@ -54,6 +54,15 @@ def story(patience: Patience = PATIENCE) -> Any:
             "GaveUp",
             id="429 without end",
         ),
+        pytest.param(
+            [reply(429, BURST, Retry_After="0"), reply()],
+            "token, send, all wait a window, token, send",
+            "Accepted",
+            id="429 says 0 s, which is no time",
+        ),
+        pytest.param(
+            [reply(503, b"", Retry_After="0"), reply()], "token, send, wait 0.5, token, send", "Accepted", id="503 says 0 s"
+        ),
         pytest.param([reply(429, DAILY)], "token, send, halt", "GaveUp", id="daily limit"),
         pytest.param([reply(477, b"", Retry_After="86400")], "token, send, halt", "GaveUp", id="477"),
         pytest.param([reply(503, b"", Retry_After="3600")], "token, send, halt", "GaveUp", id="503 says an hour"),
@@ -93,7 +102,9 @@ def test_a_long_wait_is_handed_on() -> None:
         (3, None, 0.0, 2.0),
         (30, None, 0.0, 30.0),
         (1, 20.0, 0.0, 20.0),
-        (9, 20.0, 0.999, 20.5),
+        (9, 20.0, 0.999, 59.97),
+        (2, 20.0, 0.999, 20.5),
+        (3, 0.0, 0.0, 2.0),
     ],
 )
 def test_waits_double_up_to_a_bound_and_never_undercut_hubspot(

@@ -16,7 +16,7 @@ from airflow_provider_hubchan.client.delivery import deliver
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.status import Outcome, Update
-from airflow_provider_hubchan.client.steps import STOPPED, Wait
+from airflow_provider_hubchan.client.steps import STOPPED, NeedToken, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
 from tests.helpers import account_of
@@ -137,22 +137,25 @@ def test_a_token_is_fetched_once_for_everybody(drive: Any) -> None:
         assert len(emulator.ledger.grants()) == 1
 
 
-def test_a_netrc_entry_does_not_replace_the_token(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``requests`` would send the password of ~/.netrc in place of our token."""
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+def test_a_netrc_entry_does_not_replace_the_token(drive: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both libraries would send the password of ~/.netrc in the place of our token, or beside our credentials."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password 3v3\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with Emulator(limit=0) as emulator:
         emulator.world.seed(FAULTS)
-        assert {outcome.result for outcome in with_threads(account_of(emulator))} == {"updated"}
+        assert {outcome.result for outcome in drive(account_of(emulator))} == {"updated"}
+        assert all("basic" not in entry.call.headers.get("authorization", "").lower() for entry in emulator.ledger.entries)
 
 
-def test_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker behind a proxy reaches HubSpot through it."""
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     with Emulator(limit=0) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        with_threads(Account(base_url="http://hubspot.invalid", access_token="t"))
+        drive(Account(base_url="http://hubspot.invalid", access_token="t"))
         assert proxy.ledger.entries[0].call.headers["host"] == "hubspot.invalid"
 
 
@@ -183,6 +186,18 @@ def test_a_stop_ends_the_batch_within_one_request() -> None:
         assert sum(outcome.result == "updated" for outcome in outcomes) == len(emulator.ledger.patches()) <= 12
         assert {outcome.problem.label for outcome in outcomes if outcome.problem} == {"given up: stopped"}
         assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
+
+
+def test_a_stop_does_not_wait_for_somebody_elses_token() -> None:
+    """Another driver holds the account's token lock: a batch that is told to end does, all the same."""
+    account = Account(access_token="t")
+    bearer = Bearer(account)
+    with bearer.lock, blocking.Driver(account, Pace(), bearer, PATIENCE) as driver:
+        threading.Timer(0.2, driver.end, [STOPPED]).start()
+        story = deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE)
+        next(story)
+        with pytest.raises(Stopped):
+            driver._token(NeedToken(refused="t"))
 
 
 def test_an_exception_of_the_caller_leaves_no_thread_behind() -> None:

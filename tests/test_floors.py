@@ -26,6 +26,7 @@ FLOORS = {
     "client.report": 3.0,
     "client.journal": 3.5,
     "client.sessions": 3.0,
+    "client.shared": 3.0,
     "client.wire": 2.0,
     "client.calls": 2.0,
     "client.token": 2.0,

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import threading
 from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.errors import BadConnection, BadRows, CallFailed
 from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.hooks import HubchanHook, shared
+from airflow_provider_hubchan.hooks import HubchanHook
 
 QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
 
@@ -177,6 +181,42 @@ def test_everybody_in_a_process_shares_token_and_pace(hubspot: Emulator) -> None
     assert shared(account).pace.learned
 
 
+def test_threads_that_ask_at_once_share_one() -> None:
+    """However they race, there is one pace and one token for an account."""
+    account, barrier, got = Account(access_token="t"), threading.Barrier(8), list[Any]()
+
+    def ask() -> None:
+        barrier.wait()
+        got.append(shared(account))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(each) for each in got}) == 1
+
+
+def test_a_blocking_call_on_an_event_loop_is_refused(hubspot: Emulator) -> None:
+    """It would stand still, and with it the task on the same loop that is fetching the token."""
+
+    async def run() -> None:
+        with pytest.raises(RuntimeError, match="use aget_message"):
+            HubchanHook().get_message("m-1")
+
+    asyncio.run(run())
+
+
+def test_who_is_not_there_is_told_by_the_last_row(hubspot: Emulator) -> None:
+    """Twenty rejected rows before the server goes down are not the reason why the batch ended."""
+    hubspot.fault(status=503, times=100_000)
+    for number in range(20):
+        hubspot.fault(message_id=f"m-{number}", status=404, body={"message": "gone"})
+    report = HubchanHook(patience=QUICK).update_message_statuses([f"m-{number}" for number in range(200)], status="READ")
+    assert report.halt is not None
+    assert "HubSpot answered 503" in report.halt.problem.reason
+
+
 def test_a_stop_leaves_the_rest_unresolved(hubspot: Emulator) -> None:
     """Stopped from another place: the batch ends soon, with every row accounted for and no thread left."""
     hook = HubchanHook()
@@ -235,7 +275,38 @@ def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytes
     assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
     assert "Install the app in the account again" in button(monkeypatch, hubspot, refresh_token="wrong")
     hubspot.world.app.scopes = ("oauth",)
-    assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot, timeout=5)
+    assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot)
+
+
+def test_the_test_button_sees_what_was_granted_just_now(hubspot: Emulator) -> None:
+    """It fetches a token of its own: the one at hand knows nothing of a scope granted since."""
+    hubspot.world.app.scopes = ("oauth",)
+    assert not HubchanHook().test_connection()[0]
+    hubspot.world.app.scopes = ("oauth", "conversations.custom_channels.read", "conversations.custom_channels.write")
+    assert HubchanHook().test_connection()[0]
+
+
+def test_the_test_button_does_not_wait_for_a_dripping_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends a byte now and then never runs into a read timeout; the button answers all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                for letter in b"HTTP/1.1 200 OK\r\n" + b"X" * 40:
+                    connection.send(bytes([letter]))
+                    threading.Event().wait(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        connection = {"conn_type": "hubchan", "host": url, "extra": {"access_token": "t0k3n", "timeout": 0.5}}
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
+        assert HubchanHook().test_connection() == (
+            False,
+            "Not usable yet: no answer within 0.5 s. Check the API base URL and the network.",
+        )
+        thread.join()
 
 
 def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

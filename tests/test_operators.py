@@ -67,6 +67,21 @@ def test_rejected_rows_are_judged_by_count_or_share(hubspot: Emulator, max_rejec
     assert mark(messages=rows, status="READ", max_rejected=max_rejected).state() == state
 
 
+def test_a_share_is_kept_to_the_row(hubspot: Emulator) -> None:
+    """29 of 100 are not more than 0.29, whatever 0.29 * 100 is in floating point."""
+    rows = [f"m-{number}" for number in range(71)] + [f"nobody-{number}" for number in range(29)]
+    assert mark(messages=rows, status="READ", max_rejected=0.29).state() == "success"
+
+
+def test_a_report_file_that_breaks_costs_no_report(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk: every row is tried, the report is in XCom, and the task fails naming the file."""
+    rows = [f"m-{number}" for number in range(100)] + [f"nobody-{number}" for number in range(100)]
+    ran = mark(messages=rows, status="READ", max_rejected=1.0, report_file="/dev/full")
+    assert ran.state() == "failed"
+    assert (ran.xcom()["updated"], ran.xcom()["rejected"]) == (100, 100)
+    assert "The report file /dev/full could not be written to its end" in capsys.readouterr().out
+
+
 def test_a_report_file_is_fed_back(hubspot: Emulator, tmp_path: Path) -> None:
     """Redrive: once the cause is mended, the same file brings the rest, and nothing that was superseded is sent."""
     left, again = f"{tmp_path}/left.jsonl", f"{tmp_path}/again.jsonl"
@@ -128,8 +143,9 @@ def test_what_a_person_must_mend_is_not_retried(
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ({}, "exactly one of the two"),
-        ({"messages": ["m-1"], "messages_file": "x"}, "exactly one of the two"),
+        ({}, "let it return []"),
+        ({"messages": ["m-1"], "messages_file": "x"}, "are both given"),
+        ({"messages_file": " "}, "its template rendered to nothing"),
         ({"messages": ["m-1"], "max_rejected": 1.5}, "max_rejected is 1.5"),
         ({"messages": ["m-1"], "max_rejected": -1}, "max_rejected is -1"),
         ({"messages": ["m-1"], "concurrency": 0}, "concurrency is 0"),
@@ -226,15 +242,29 @@ def test_a_csv_file_is_marked(hubspot: Emulator, tmp_path: Path) -> None:
     assert hubspot.world.messages["100200", "m-2"].error_message == "30003: gone"
 
 
+def test_a_kill_before_the_batch_begins_counts(hubspot: Emulator) -> None:
+    """A task that is killed while its templates are rendered sends nothing."""
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
+    operator.on_kill()
+    with pytest.raises(BatchIncomplete, match="1 unresolved"):
+        operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+    assert hubspot.ledger.entries == []
+
+
+class Instance:
+    """A task instance that keeps what is pushed."""
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
 def test_on_kill_ends_the_batch(hubspot: Emulator) -> None:
     """A signal handler calls it while the batch runs: what is left is unresolved, and the report is pushed."""
     hubspot.fault(delay=0.2, times=1000)
-    pushed: dict[str, Any] = {}
-
-    class Instance:
-        def xcom_push(self, key: str, value: Any) -> None:
-            pushed[key] = value
-
+    instance = Instance()
     operator = UpdateMessageStatusOperator(
         task_id="mark", messages=[f"m-{n}" for n in range(100)], status="READ", concurrency=2
     )
@@ -242,10 +272,10 @@ def test_on_kill_ends_the_batch(hubspot: Emulator) -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.5)
         with pytest.raises(BatchIncomplete, match="stopped before there was an answer") as caught:
-            operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+            operator.execute({"ti": instance})  # type: ignore[typeddict-item]
     finally:
         signal.signal(signal.SIGALRM, before)
     report = caught.value.report
     assert report.updated + report.unresolved == 100
     assert 0 < report.updated < 20
-    assert pushed["return_value"] == report.summary()
+    assert instance.pushed["return_value"] == report.summary()

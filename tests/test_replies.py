@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from requests.structures import CaseInsensitiveDict
 
@@ -92,6 +94,28 @@ def test_a_problem_says_what_can_be_known(body: bytes, reason: str, category: st
     headers = CaseInsensitiveDict({"Content-Type": "text/html; charset=utf-8", "X-HubSpot-Correlation-Id": "from-header"})
     problem = replies.problem(404, headers, body)
     assert (problem.reason, problem.category, problem.correlation_id) == (reason, category, correlation_id)
+
+
+def test_a_secret_is_covered_before_the_words_are_cut() -> None:
+    """Half a secret is one, too; and no field but the message may hold one."""
+    token = "CPjK-" + "abcdefghij" * 6
+    body = {"message": "x" * 250 + " " + token, "category": token, "subCategory": token, "correlationId": token}
+    problem = replies.problem(400, {}, json.dumps(body).encode(), secrets=[token])
+    assert "CPjK" not in repr(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "untrusted"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch", True),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", True),
+        ("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac", False),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", False),
+    ],
+)
+def test_a_broken_tls_connection_is_not_an_untrusted_one(text: str, untrusted: bool) -> None:
+    """One corrupted record must not end a batch for good."""
+    assert replies.untrusted(OSError(text)) is untrusted
 
 
 def test_hubspots_words_are_one_short_line_without_secrets() -> None:

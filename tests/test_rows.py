@@ -43,7 +43,7 @@ def test_json_lines_are_read_by_suffix_or_first_byte(file: Write, name: str, pre
     ]
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows", "rows.txt"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows", "rows.txt", "ROWS.CSV"])
 @pytest.mark.parametrize("prefix", ["", "\ufeff"])
 def test_csv_is_read_by_suffix_or_first_byte(file: Write, name: str, prefix: str) -> None:
     """Columns by name, quoted cells over several lines, empty cells as not there."""
@@ -77,6 +77,10 @@ def test_an_empty_file_has_no_rows(file: Write, content: str) -> None:
             "r.csv", "message_id;status\na;READ\n", "the columns are 'message_id;status', separated by", id="semicolons"
         ),
         pytest.param("r.csv", "message_id\na\nb,READ\n", "row 3: it has 2 cells for 1 columns", id="too many cells"),
+        pytest.param("r.csv", "message_id,status\na,READ\nb\n", "row 3: it has 1 cells for 2 columns", id="a line cut off"),
+        pytest.param(
+            "r.csv", b"message_id,to\n\xff,\nb\n", "row 2: it is not UTF-8; row 3: it has 1 cells", id="all bad lines of a CSV"
+        ),
         pytest.param("r.csv", 'message_id\n"a\n', "row 2: it is not CSV", id="an open quote"),
         pytest.param("r.csv", b"message_id\n\xff\n", "row 2: it is not UTF-8", id="CSV that is not UTF-8"),
         pytest.param(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.errors import BadRow, BadRows
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.report import record
 from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, order, read
 
 
@@ -64,6 +65,12 @@ def test_rows_are_read(rows: object, read_as: list[Update]) -> None:
         pytest.param(
             {"message_id": "m", "status": "FAILED", "error_message": 30003}, "error_message is a int, not a string", id="number"
         ),
+        pytest.param("\ud83d", r"message_id '\ud83d' holds half a character (a lone surrogate)", id="half an emoji"),
+        pytest.param(
+            {"message_id": "m", "status": "FAILED", "error_message": "\ud83d"},
+            "error_message holds half a character (a lone surrogate)",
+            id="half an emoji in the text",
+        ),
         pytest.param(
             {"messageId": "m", "status": "SENT"},
             "key 'messageId' is HubSpot's name, write 'message_id', message_id is missing",
@@ -105,15 +112,19 @@ def test_a_flood_of_bad_rows_is_counted_beyond_what_a_person_reads() -> None:
     """The text stays short however many rows are bad; the exception still has them all."""
     with pytest.raises(BadRows) as caught:
         updates([{"message_id": "m", "status": f"x{number}"} for number in range(5000)])
-    assert len(str(caught.value)) < 6000
-    assert "more). Fix" in str(caught.value)
+    assert len(str(caught.value)) < 3000
+    assert "and 4,980 more). Fix" in str(caught.value)
     assert len(caught.value.bad) == 5000
+    with pytest.raises(BadRows) as caught:
+        updates([None, "m"] * 10_000, status="READ")
+    assert len(str(caught.value)) < 1000
+    assert "95, 97, 99 and 9,950 more: message_id is missing" in str(caught.value)
 
 
 @pytest.mark.parametrize("rows", ["['m-1']", b"m", 5, None])
 def test_messages_of_another_kind_say_what_to_pass(rows: object) -> None:
     """Text (a template without native rendering) and scalars are refused with the way out."""
-    with pytest.raises(TypeError, match="render_template_as_native_obj=True"):
+    with pytest.raises(BadInput, match="render_template_as_native_obj=True"):
         numbered(rows)
 
 
@@ -124,9 +135,22 @@ def test_rows_may_bring_their_own_numbers() -> None:
 
 def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     """A report file can be fed back whole: an update that was superseded then must not be sent now."""
-    (entry,) = updates([{"message_id": "m", "status": "SENT", "outcome": "skipped", "reason": "superseded by row 9"}])
+    line = record(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")))
+    (entry,) = updates([line])
     assert isinstance(entry, Outcome)
     assert entry.result == "skipped"
+
+
+def test_columns_of_the_users_own_do_not_skip_a_row() -> None:
+    """Only a line that has all keys of a report is taken for one."""
+    row = {"message_id": "m", "status": "SENT", "outcome": "skipped", "reason": "the gateway's", "row": 4}
+    assert updates([row]) == [Update(1, "m", "SENT")]
+
+
+@pytest.mark.parametrize(("given", "read_as"), [(30003, "30003"), ("  ", None), (" gone ", "gone"), (None, None)])
+def test_the_tasks_error_message_is_read_like_a_rows(given: Any, read_as: str | None) -> None:
+    """Native rendering makes a number of "30003"; blank text is none."""
+    assert updates(["m"], status="FAILED", error_message=given) == [Update(1, "m", "FAILED", read_as)]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.errors import BAD_TLS, NO_REPLY, Problem
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import NO_REPLY, Halt, Lost, Reply, Request, Stopped, Wait
+from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
 from tests.helpers import reply
 
@@ -36,7 +36,13 @@ def fetch(bearer: Bearer, *answers: Reply | Lost) -> tuple[list[Any], str | Halt
 
 
 @pytest.mark.parametrize(
-    ("version", "path"), [("v3", "/oauth/v3/token"), ("2026-03", "/oauth/2026-03/token"), ("2026-09", "/oauth/2026-09/token")]
+    ("version", "path"),
+    [
+        ("v3", "/oauth/v3/token"),
+        ("2025-09", "/oauth/2026-03/token"),
+        ("2026-03", "/oauth/2026-03/token"),
+        ("2026-09", "/oauth/2026-09/token"),
+    ],
 )
 def test_the_refresh_grant_is_a_form_at_the_connections_version(version: str, path: str) -> None:
     """HubSpot answers JSON with 415; the address follows the API version."""
@@ -119,7 +125,10 @@ def test_a_refused_grant_ends_the_batch_for_good(status: int, body: Any, advice:
     assert [type(step) for step in steps] == [Request, Halt]
 
 
-@pytest.mark.parametrize("answer", [reply(429, {}), reply(503, b""), Lost(NO_REPLY), reply(200, b"<html>"), reply(200, {})])
+@pytest.mark.parametrize(
+    "answer",
+    [reply(429, {}), reply(503, b""), Lost(NO_REPLY), reply(200, b"<html>"), reply(200, {}), grant(access_token="a\nb")],
+)
 def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | Lost) -> None:
     """Faults are retried with patience; after it the batch ends, but a retry of the task may do."""
     steps, token = fetch(Bearer(APP), answer, grant())
@@ -128,6 +137,23 @@ def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | 
     _, halt = fetch(Bearer(APP), answer, answer)
     assert isinstance(halt, Halt)
     assert not halt.permanent
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (Lost(BAD_TLS), "CA bundle of the worker"),
+        (reply(301, b"", Location="https://elsewhere"), "check the connection's API base URL"),
+        (reply(404, b"<html>"), "check the connection's API base URL and API version"),
+    ],
+)
+def test_a_wrong_address_is_told_by_its_first_answer(answer: Reply | Lost, advice: str) -> None:
+    """The token address is called first, so it is where a wrong base URL shows: one try, and where to look."""
+    steps, halt = fetch(Bearer(APP), answer)
+    assert isinstance(halt, Halt)
+    assert halt.permanent
+    assert advice in halt.problem.reason
+    assert len(steps) == 2
 
 
 def test_a_ready_access_token_cannot_be_renewed() -> None:

@@ -10,6 +10,11 @@ TIMEOUT = 10.0
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
 
 
+def sendable(token: str) -> bool:
+    """True if *token* can stand in a header: an error about one that cannot would quote it."""
+    return token.isascii() and token.isprintable() and " " not in token and token != ""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One HubSpot account as one app sees it. Two equal accounts share one pace and one token.

@@ -11,30 +11,19 @@ import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.client import wire
+from airflow_provider_hubchan.client import replies, wire
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import (
-    BAD_TLS,
-    CUT_OFF,
-    NO_CONNECTION,
-    NO_REPLY,
-    Halt,
-    Lost,
-    NeedToken,
-    Reply,
-    Request,
-    Step,
-    Stopped,
-    Story,
-    Wait,
-)
+from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
 from airflow_provider_hubchan.client.token import Bearer
 
 T = TypeVar("T")
@@ -69,8 +58,9 @@ class Driver:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
             headers={"User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
-            trust_env=True,  # proxies, as the blocking driver has them
+            trust_env=False,  # it would look into .netrc, and send another password in the place of the token
         )
+        self._proxy = _proxy(self._account.base_url)
         return self
 
     async def __aexit__(
@@ -156,6 +146,7 @@ class Driver:
                 data=request.body or None,
                 headers=request.headers(),
                 allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 reply = Reply(response.status, response.headers, await response.read(), sent)
         except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
@@ -166,10 +157,19 @@ class Driver:
         return reply
 
 
+def _proxy(url: str) -> str | None:
+    """The environment's proxy for *url*, as the blocking driver has it."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
 def _why(error: Exception) -> str:
     """Name what went wrong in the words that both drivers share."""
     if isinstance(error, aiohttp.ClientSSLError):
-        return BAD_TLS
+        return BAD_TLS if replies.untrusted(error) else CUT_OFF
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NO_CONNECTION
     return NO_REPLY if isinstance(error, TimeoutError | asyncio.TimeoutError) else CUT_OFF

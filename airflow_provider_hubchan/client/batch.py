@@ -55,7 +55,7 @@ def mark(
             for done in driver.run_all(stories, workers):
                 if done is not None:
                     settle(done)
-                if report.streak == driver.patience.streak:
+                if driver.halt is None and 0 < driver.patience.streak <= report.streak:
                     driver.end(_nobody_there(report))
                 journal.progress(report)
             report.elapsed_seconds, report.waited_seconds = time.monotonic() - began, driver.counts.waited / workers
@@ -66,6 +66,6 @@ def mark(
 
 def _nobody_there(report: Report) -> Halt:
     """A server that is down is not asked ten thousand times."""
-    last = report.problems[-1]["reason"]
+    last = report.last_unresolved.reason if report.last_unresolved else ""
     text = f"{report.streak} rows in a row got no answer, so the others were not tried. {last}"
     return Halt(Problem(text, "HubSpot does not answer"), permanent=False)

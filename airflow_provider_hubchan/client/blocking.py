@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from airflow_provider_hubchan.client import wire
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import NO_REPLY
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.report import Counts
 from airflow_provider_hubchan.client.sessions import Sessions
 from airflow_provider_hubchan.client.steps import (
-    NO_REPLY,
     OUT_OF_TIME,
     STOPPED,
     Halt,
@@ -34,22 +35,8 @@ T = TypeVar("T")
 
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
 TICK = 0.5
-
-
-class Counts:
-    """What a driver did, for the report."""
-
-    def __init__(self) -> None:
-        self.requests = self.rate_limited = 0
-        self.waited = 0.0
-        self._lock = Lock()
-
-    def add(self, *, requests: int = 0, rate_limited: int = 0, waited: float = 0.0) -> None:
-        """Count under a lock: threads share it."""
-        with self._lock:
-            self.requests += requests
-            self.rate_limited += rate_limited
-            self.waited += waited
+#: Seconds between two looks of a thread that waits for somebody else to fetch the token.
+LOCKED = 0.05
 
 
 class Driver:
@@ -185,11 +172,15 @@ class Driver:
     def _token(self, need: NeedToken) -> str:
         token = self._bearer.value(self._clock(), need.refused)
         if token is None:
-            with self._bearer.lock:  # whoever waited here finds the token that the first one fetched, or the halt
+            while not self._bearer.lock.acquire(timeout=LOCKED):  # somebody fetches; that can take long, a stop must not
+                self._check()
+            try:  # whoever waited here finds the token that the first one fetched, or the halt
                 self._check()
                 token = self._bearer.value(self._clock(), need.refused)
                 if token is None:
                     token = self.run(self._bearer.fetch(self.patience, need.because))
+            finally:
+                self._bearer.lock.release()
         return token
 
     def _send(self, request: Request) -> Reply | Lost:

@@ -14,7 +14,7 @@ from airflow_provider_hubchan.client import calls, replies
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.delivery import Answer, call
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import NeedToken, Reply, Story
+from airflow_provider_hubchan.client.steps import NeedToken, Reply, Stopped, Story
 from airflow_provider_hubchan.client.token import token_request
 from airflow_provider_hubchan.client.wire import READ_SCOPE, WRITE_SCOPE, Accepted
 
@@ -30,19 +30,27 @@ class Finding:
     ok: bool = True
     notes: list[str] = field(default_factory=list)
 
-    def fail(self, note: str) -> Finding:
+    def fail(self, note: str) -> None:
         """Note something that has to be mended."""
         self.ok = False
         self.notes.append(note)
-        return self
 
 
 def examine(account: Account, patience: Patience) -> Story[Finding]:
     """Examine an account; never raises."""
     found = Finding()
+    try:
+        yield from _examine(account, patience, found)
+    except Stopped as stopped:
+        found.fail(str(stopped.halt.problem))
+    return found
+
+
+def _examine(account: Account, patience: Patience, found: Finding) -> Story[None]:
     answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
     if not isinstance(answer, Accepted):
-        return found.fail(str(answer.problem))
+        found.fail(str(answer.problem))
+        return
     found.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
 
     if account.client_id:
@@ -50,9 +58,9 @@ def examine(account: Account, patience: Patience) -> Story[Finding]:
         reply = yield token_request(account, "/introspect", token=token, token_type_hint="access_token")  # noqa: S106
         _judge_scopes(found, replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None)
 
+    proved = False
     if not account.channel_id:
         found.notes.append("no channel_id is set, so whether the app owns the channel was not checked")
-        proved = False
     else:
         answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
         proved = isinstance(answer, Accepted)
@@ -63,7 +71,6 @@ def examine(account: Account, patience: Patience) -> Story[Finding]:
 
     if account.private_app_warning and not proved:
         found.fail(account.private_app_warning)
-    return found
 
 
 def _judge_scopes(found: Finding, said: dict[str, Any] | None) -> None:

@@ -1,6 +1,7 @@
 """Every error of the client, and what HubSpot's part in it was.
 
 HubchanError                  catch this to catch everything below
+├── BadInput                  the input: it is no list of rows at all                        pass another thing
 ├── BadRows                   the input: some rows cannot be sent, so nothing was sent       fix the rows upstream
 ├── BadConnection             the set-up: fields missing, malformed or contradictory         fix the connection
 ├── CallFailed                one call got no good answer; says whether a retry can help     read `problem`
@@ -10,9 +11,15 @@ HubchanError                  catch this to catch everything below
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+
+#: Every way to get no reply, named alike by both drivers.
+NO_CONNECTION = "no connection"
+NO_REPLY = "no reply in time"
+CUT_OFF = "the connection was closed before the reply was complete"
+BAD_TLS = "no trustworthy TLS connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,10 @@ class HubchanError(Exception):
     """Anything that the client raises on purpose."""
 
 
+class BadInput(HubchanError, TypeError):
+    """What was given as rows is of no kind that can be read; the text says what to pass."""
+
+
 class BadRows(HubchanError, ValueError):
     """Some rows cannot be sent; none was.
 
@@ -62,24 +73,21 @@ class BadRows(HubchanError, ValueError):
     :param rows: how many rows there were.
     """
 
-    #: Characters of the message that name rows; beyond it the rest is counted (``bad`` has them all).
-    LONGEST = 4000
+    #: Reasons, and runs of row numbers for each, that the text names; the others it counts (``bad`` has them all).
+    REASONS, RUNS = 20, 50
 
     def __init__(self, bad: Sequence[BadRow], rows: int) -> None:
         self.bad, self.rows = tuple(bad), rows
         by_reason: dict[str, list[int]] = {}
         for each in self.bad:
             by_reason.setdefault(each.reason, []).append(each.row)
-        named, left = [], len(self.bad)
-        for reason, numbers in by_reason.items():
-            named.append(f"{'row' if len(numbers) == 1 else 'rows'} {_ranges(numbers)}: {reason}")
-            left -= len(numbers)
-            if sum(map(len, named)) > self.LONGEST:
-                break
-        more = f"; and {left:,} more" if left else ""
+        named = []
+        for reason, numbers in list(by_reason.items())[: self.REASONS]:
+            named.append(f"{'row' if len(numbers) == 1 else 'rows'} {_runs(numbers, self.RUNS)}: {reason}")
+        if left := sum(map(len, list(by_reason.values())[self.REASONS :])):
+            named.append(f"and {left:,} more")
         super().__init__(
-            f"{len(self.bad):,} of {rows:,} rows cannot be sent ({'; '.join(named)}{more}). "
-            "Fix them upstream; nothing was sent."
+            f"{len(self.bad):,} of {rows:,} rows cannot be sent ({'; '.join(named)}). Fix them upstream; nothing was sent."
         )
 
 
@@ -111,12 +119,13 @@ class CallFailed(HubchanError):
         super().__init__(str(problem))
 
 
-def _ranges(numbers: Sequence[int]) -> str:
-    """Name all of *numbers* (ascending) in little room: ``3, 17-21``."""
-
-    def spans() -> Iterator[str]:
-        for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-            first, *rest = (number for _, number in run)
-            yield f"{first}-{rest[-1]}" if rest else str(first)
-
-    return ", ".join(spans())
+def _runs(numbers: Sequence[int], most: int) -> str:
+    """Name *numbers* (ascending) in little room, at most so many runs of them: ``3, 17-21``."""
+    named, left = list[str](), len(numbers)
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        if len(named) == most:
+            return f"{', '.join(named)} and {left:,} more"
+        first, *rest = (number for _, number in run)
+        named.append(f"{first}-{rest[-1]}" if rest else str(first))
+        left -= 1 + len(rest)
+    return ", ".join(named)

@@ -29,8 +29,7 @@ class Patience:
         :param attempt: 1 after the first try.
         :param asked: seconds from ``Retry-After`` or from HubSpot's rule for the status, None if there is neither.
         :param spread: a random number in [0, 1): retries of many rows must not come back in step.
-        :return: never less than *asked*; else between half and all of ``first * 2 ** (attempt - 1)``, at most *longest*.
+        :return: between half and all of ``first * 2 ** (attempt - 1)``, at most *longest*; and never less than *asked*.
         """
-        if asked is not None:
-            return asked + self.first * spread / 2
-        return min(self.longest, self.first * 2.0 ** (attempt - 1)) * (0.5 + spread / 2)
+        own = min(self.longest, self.first * 2.0 ** (attempt - 1)) * (0.5 + spread / 2)
+        return own if asked is None else max(own, asked + self.first * spread / 2)

@@ -8,12 +8,18 @@ from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.errors import BAD_TLS, NO_CONNECTION, Problem
 
 #: Statuses after which the same request may succeed (HubSpot docs, error handling; 408 by RFC 9110). Beside them all 5xx.
 TRANSIENT = frozenset({408, 423, 429, 477})
 #: Retry-After beyond this many seconds is no answer: HubSpot's longest documented wait is 24 hours (status 477).
 LONGEST_WAIT = 7 * 24 * 3600.0
+#: What to do about a redirect, wherever it comes from.
+REDIRECT = "Redirects are not followed, a token could leak: check the connection's API base URL."
+_LOST = {
+    NO_CONNECTION: "Check the API base URL, and the worker's way to it (proxy, firewall, name service).",
+    BAD_TLS: "Check the API base URL, or the CA bundle of the worker.",
+}
 #: Characters of HubSpot's own words that are passed on.
 LONGEST_WORDS = 300
 
@@ -62,20 +68,34 @@ def problem(status: int, headers: Mapping[str, str], body: bytes, advice: str = 
     words = said.get("message") or said.get("error_description")
     if not isinstance(words, str):
         words = _not_json(headers, body)
-    words = " ".join(words.split())
+    words = " ".join(_clean(words, secrets).split())  # cleaned before it is cut: half a secret is one, too
     words = words if len(words) <= LONGEST_WORDS else f"{words[: LONGEST_WORDS - 1]}…"
-    for secret in secrets:
-        words = words.replace(secret, "***")
     text = f"HubSpot answered {status}: {words.rstrip('.')}."
-    category = str(category) if category else None
+    category = _clean(str(category), secrets) if category else None
     correlation_id = said.get("correlationId") or headers.get("X-HubSpot-Correlation-Id")
     return Problem(
         reason=f"{text} {advice}".strip(),
-        label=f"{status} {said.get('subCategory') or category or ''}".strip(),
+        label=_clean(f"{status} {said.get('subCategory') or category or ''}".strip(), secrets),
         status=status,
         category=category,
-        correlation_id=str(correlation_id) if correlation_id else None,
+        correlation_id=_clean(str(correlation_id), secrets) if correlation_id else None,
     )
+
+
+def lost(why: str) -> Problem:
+    """Say that no answer came, and what to look at."""
+    return Problem(f"No answer from HubSpot: {why}. {_LOST.get(why, '')}".strip(), why)
+
+
+def untrusted(error: Exception) -> bool:
+    """True if a TLS error means that the other side is not who it should be, and not that a connection broke."""
+    return any(sign in str(error) for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"))
+
+
+def _clean(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _not_json(headers: Mapping[str, str], body: bytes) -> str:

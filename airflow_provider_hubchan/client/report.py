@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
-from airflow_provider_hubchan.client.errors import HubchanError
+from airflow_provider_hubchan.client.errors import HubchanError, Problem
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.client.steps import Halt
 
@@ -42,14 +43,16 @@ class Report:
     problems: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     halt: Halt | None = None
-    #: Rows in a row that ended *unresolved*: a server that is down is not asked again and again.
+    #: Rows in a row that ended *unresolved*, and why the last one did: a server that is down is not asked again and again.
     streak: int = 0
+    last_unresolved: Problem | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.rows += 1
         setattr(self, outcome.result, getattr(self, outcome.result) + 1)
         self.streak = self.streak + 1 if outcome.result == "unresolved" else 0
+        self.last_unresolved = outcome.problem if outcome.result == "unresolved" else self.last_unresolved
         if outcome.problem is None:
             return
         self.reasons[outcome.result, outcome.problem.label] += 1
@@ -92,6 +95,22 @@ class Report:
         return "; ".join(f"{count:,} {result}: {label}" for (result, label), count in self.reasons.most_common(most))
 
 
+class Counts:
+    """What a driver did, for the report."""
+
+    def __init__(self) -> None:
+        self.requests = self.rate_limited = 0
+        self.waited = 0.0
+        self._lock = Lock()
+
+    def add(self, *, requests: int = 0, rate_limited: int = 0, waited: float = 0.0) -> None:
+        """Count under a lock: threads share it."""
+        with self._lock:
+            self.requests += requests
+            self.rate_limited += rate_limited
+            self.waited += waited
+
+
 def record(outcome: Outcome) -> dict[str, Any]:
     """One line of a report file: the row, ready to be fed back, and what became of it."""
     update, problem = outcome.update, outcome.problem
@@ -105,13 +124,12 @@ def record(outcome: Outcome) -> dict[str, Any]:
 
 
 class BatchIncomplete(HubchanError):
-    """A batch ended, and not every row is where it should be.
+    """A batch ended with rows that a retry may still bring to HubSpot.
 
     :param report: the whole account of the batch.
-    :param permanent: True if trying again cannot help until a person changes something.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
     """
 
-    def __init__(self, text: str, report: Report, *, permanent: bool, retry_after: float | None = None) -> None:
-        self.report, self.permanent, self.retry_after = report, permanent, retry_after
+    def __init__(self, text: str, report: Report, retry_after: float | None = None) -> None:
+        self.report, self.retry_after = report, retry_after
         super().__init__(text)

@@ -1,4 +1,10 @@
-"""``requests``, told to do exactly what a `Request` says: a request in, a `Reply` or `Lost` out, and no rules."""
+"""``requests``, told to do exactly what a `Request` says: a request in, a `Reply` or `Lost` out, and no rules.
+
+Most of the time of ``Session.patch`` goes into what is the same for each of ten thousand calls: reading the environment,
+``.netrc``, merging settings, a cookie jar, redirects. Here the environment is read once, and a finished request goes straight
+to the adapter. Proxies and CA bundle are honoured as ever; cookies, redirects and ``.netrc`` must not be (the last would put
+another password in the place of the token), and here nothing looks at them.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +12,30 @@ from threading import local
 from typing import Any
 
 import requests
-from requests.auth import AuthBase
-from requests.cookies import RequestsCookieJar
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.client.steps import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY, Lost, Reply, Request
+from airflow_provider_hubchan.client import replies
+from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
+from airflow_provider_hubchan.client.steps import Lost, Reply, Request
+
+HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
 
 
 class Sessions:
-    """One session for each thread that sends: ``requests`` does not promise that threads can share one.
+    """One connection for each thread that sends: ``requests`` does not promise that threads can share more.
 
     :param base_url: the one host that is called; proxies and CA bundle are looked up for it.
     """
 
     def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
+        with requests.Session() as session:
+            settings = session.merge_environment_settings(base_url, {}, False, None, None)
+        self._settings: dict[str, Any] = {name: value for name, value in settings.items() if name != "stream"}
         self._mine = local()
-        self._all: list[requests.Session] = []
+        self._all: list[HTTPAdapter] = []
 
     def send(self, request: Request, sent: float, timeout: float) -> Reply | Lost:
         """Send once; redirects are not followed.
@@ -31,56 +43,37 @@ class Sessions:
         :param sent: the time now, for the reply.
         :param timeout: seconds for connecting and for each read.
         """
-        session = self._session()
-        prepared = session.prepare_request(
-            requests.Request(request.method, self._base_url, data=request.body, auth=_Headers(request))
-        )
-        prepared.url = request.url  # as it is: requests would decode %2E%2E and climb to another address
-        settings = session.merge_environment_settings(self._base_url, {}, None, None, None)
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        prepared.url = request.url  # as it is: prepared by requests, %2E%2E would be decoded and climb to another address
+        prepared.headers = CaseInsensitiveDict(HEADERS | request.headers())
+        if request.body:
+            prepared.body = request.body
+            prepared.headers["Content-Length"] = str(len(request.body))
         try:
-            response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+            response = self._adapter().send(prepared, timeout=timeout, **self._settings)
+            return Reply(response.status_code, response.headers, response.content, sent)
         except requests.RequestException as error:
             return Lost(_why(error))
-        return Reply(response.status_code, response.headers, response.content, sent)
 
     def close(self) -> None:
         """Close every socket. Call it when no thread sends any more."""
-        for session in self._all:
-            session.close()
+        for adapter in self._all:
+            adapter.close()
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._mine, "session", None)
-        if session is None:
-            session = self._mine.session = requests.Session()
-            session.headers.update({"User-Agent": USER_AGENT})
-            session.cookies = _NoCookies()
-            self._all.append(session)
-        return session
-
-
-class _Headers(AuthBase):
-    """Sets a request's headers last, as authentication: a ``.netrc`` entry for the host would replace the token."""
-
-    def __init__(self, request: Request) -> None:
-        self._headers = request.headers()
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        prepared.headers.update(self._headers)
-        return prepared
-
-
-class _NoCookies(RequestsCookieJar):
-    """Keeps no cookies: calls must not depend on each other."""
-
-    def set_cookie(self, cookie: Any, *args: Any, **kwargs: Any) -> None:
-        return None
+    def _adapter(self) -> HTTPAdapter:
+        adapter: HTTPAdapter | None = getattr(self._mine, "adapter", None)
+        if adapter is None:
+            adapter = self._mine.adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1)
+            self._all.append(adapter)
+        return adapter
 
 
 def _why(error: requests.RequestException) -> str:
     """Name what went wrong in the words that both drivers share."""
     cause = error.args[0] if error.args else None
     if isinstance(error, requests.exceptions.SSLError):
-        return CUT_OFF if "EOF" in str(error) else BAD_TLS
+        return BAD_TLS if replies.untrusted(error) else CUT_OFF
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
         return NO_CONNECTION
     if isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):

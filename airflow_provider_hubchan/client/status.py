@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from reprlib import repr as shown
 from typing import Literal, cast, get_args
 
-from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
 
 #: What may be written (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED only comes back.
 Status = Literal["SENT", "FAILED", "READ"]
@@ -45,6 +46,10 @@ class Outcome:
     problem: Problem | None = None
 
 
+#: What a report file adds to a row. A row that has all of it comes from one.
+REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id"})
+
+
 class Numbered:
     """Rows that bring their own numbers, as the lines of a file do: pairs of number and row."""
 
@@ -55,14 +60,14 @@ class Numbered:
 def numbered(rows: object) -> Iterable[tuple[int, object]]:
     """Number the rows of a batch from 1: ids, dicts, or a mapping of id to status.
 
-    :raises TypeError: if *rows* is none of these; the text says what to pass.
+    :raises BadInput: if *rows* is none of these.
     """
     if isinstance(rows, Numbered):
         return rows.pairs
     if isinstance(rows, Mapping):
         return enumerate(({"message_id": key, "status": value} for key, value in rows.items()), 1)
     if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
-        raise TypeError(
+        raise BadInput(
             f"messages is a {type(rows).__name__}, not a list of ids or dicts, nor a mapping of id to status. If it is "
             "templated, pass the task's output instead (messages=map_codes()), or set render_template_as_native_obj=True "
             "on the DAG."
@@ -91,6 +96,7 @@ def read(
     """
     entries: list[Update | Outcome] = []
     bad: list[BadRow] = []
+    error_message = None if error_message is None else str(error_message).strip()  # native rendering makes numbers of "30003"
     for number, row in rows:
         entry = _read_row(number, row, status, error_message, channel_id)
         if isinstance(entry, BadRow):
@@ -120,6 +126,8 @@ def _read_row(
         faults.append("message_id is blank")
     elif not message_id:
         faults.append(f"message_id is a {type(given).__name__}, not a string")
+    elif not is_text(message_id):
+        faults.append(f"message_id {shown(message_id)} holds half a character (a lone surrogate)")
 
     chosen = fields.get("status") or status
     if chosen is None:
@@ -127,26 +135,33 @@ def _read_row(
     elif chosen == "RECEIVED":
         faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
     elif chosen not in STATUSES:
-        faults.append(f"status is {chosen!r}, not one of {', '.join(STATUSES)}")
+        faults.append(f"status is {shown(chosen)}, not one of {', '.join(STATUSES)}")
 
     given_text = fields.get("error_message")
     text = given_text.strip() if isinstance(given_text, str) else None
     if given_text is not None and text is None:
         faults.append(f"error_message is a {type(given_text).__name__}, not a string")
+    elif text and not is_text(text):
+        faults.append("error_message holds half a character (a lone surrogate)")
     elif text and chosen in STATUSES and chosen != "FAILED":
         faults.append(f"error_message is only for FAILED, and status is {chosen!r}")
 
     other = fields.get("channel_id")
     if other is not None and channel_id is not None and str(other) != channel_id:
-        faults.append(f"channel_id is {other!r}, but this batch goes to channel {channel_id!r}")
+        faults.append(f"channel_id is {shown(other)}, but this batch goes to channel {channel_id!r}")
 
     if faults:
         return BadRow(number, ", ".join(faults))
     default = error_message if chosen == "FAILED" else None
     update = Update(number, message_id, cast(Status, chosen), text or default or None)
-    if fields.get("outcome") == "skipped" and "reason" in fields:
+    if fields.get("outcome") == "skipped" and fields.keys() >= REPORT_KEYS:
         return Outcome(update, "skipped", Problem(f"in an earlier report: {fields['reason']}", "settled earlier"))
     return update
+
+
+def is_text(text: str) -> bool:
+    """False for half a character, which JSON can spell and UTF-8 cannot: it could not be sent."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def order(updates: Iterable[Update]) -> tuple[list[Update], list[Outcome]]:

@@ -70,17 +70,10 @@ class Reply:
 class Lost:
     """No complete response came. HubSpot may or may not have seen the request.
 
-    :param why: one of the texts below.
+    :param why: one of the four texts in errors.py.
     """
 
     why: str
-
-
-#: Every way to get no reply, named alike by both drivers.
-NO_CONNECTION = "no connection"
-NO_REPLY = "no reply in time"
-CUT_OFF = "the connection was closed before the reply was complete"
-BAD_TLS = "no trustworthy TLS connection"
 
 
 @dataclass(frozen=True, slots=True)

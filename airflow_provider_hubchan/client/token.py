@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal
 from urllib.parse import urlencode
 
 from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.account import Account, sendable
+from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Story, Wait
 
 #: Seconds before its end from which a token is not used any more: requests have died with "expired 0 seconds ago".
 MARGIN = 60.0
+
+#: API versions whose tokens come from the address of another one.
+TOKEN_VERSIONS = {"2025-09": "2026-03"}
 
 _NO_WAY_TO_FETCH = "There is no access token and no refresh_token to fetch one with: complete the connection."
 _ADVICE = {
@@ -63,11 +66,6 @@ class Bearer:
         """The token to send, or None if one has to be fetched."""
         return self._token.value if self._token and self._token.good(now, refused) else None
 
-    def remaining(self, now: float) -> float | None:
-        """Seconds that the token is still used, None if that is not known."""
-        left = self._token.expires_at - now if self._token else float("inf")
-        return None if left == float("inf") else left
-
     def fetch(
         self, patience: Patience, because: Problem | None = None, spread: Callable[[], float] = random.random
     ) -> Story[str]:
@@ -96,7 +94,7 @@ class Bearer:
                 return token.value
             problem = _refused(reply, secrets)
             asked = replies.retry_after(reply.headers) if isinstance(reply, Reply) else None
-            final = isinstance(reply, Reply) and reply.status != 200 and not replies.transient(reply.status)
+            final = _is_final(reply)
             if final or attempt >= patience.tries or (asked or 0.0) > patience.longest:
                 yield (halt := Halt(problem, permanent=final, retry_after=asked))
                 raise Stopped(halt)
@@ -104,9 +102,13 @@ class Bearer:
 
 
 def token_request(account: Account, action: Literal["", "/introspect"] = "", **form: str) -> Request:
-    """``POST /oauth/{version}/token``, or ``…/introspect``: the app's credentials and *form*, form-encoded."""
+    """``POST /oauth/{version}/token``, or ``…/introspect``: the app's credentials and *form*, form-encoded.
+
+    The version is the connection's; HubSpot publishes no token address of 2025-09, so that one uses 2026-03's.
+    """
     body = urlencode({"client_id": account.client_id, "client_secret": account.client_secret, **form})
-    url = f"{account.base_url}/oauth/{account.api_version}/token{action}"
+    version = TOKEN_VERSIONS.get(account.api_version, account.api_version)
+    url = f"{account.base_url}/oauth/{version}/token{action}"
     return Request("POST", url, body.encode(), content_type="application/x-www-form-urlencoded", paced=False)
 
 
@@ -114,7 +116,7 @@ def _granted(reply: Reply | Lost) -> Token | None:
     """The token in a reply, counted from the moment the request left: it lives a little longer than we use it."""
     said = replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None
     value = (said or {}).get("access_token")
-    if not said or not isinstance(value, str) or not isinstance(reply, Reply):
+    if not said or not isinstance(value, str) or not sendable(value) or not isinstance(reply, Reply):
         return None
     refresh_token = said.get("refresh_token")
     life = said.get("expires_in")
@@ -125,18 +127,26 @@ def _granted(reply: Reply | Lost) -> Token | None:
     return Token(value, expires_at, refresh_token if isinstance(refresh_token, str) else None)
 
 
+def _is_final(reply: Reply | Lost) -> bool:
+    """True if trying again cannot help."""
+    if isinstance(reply, Lost):
+        return reply.why == BAD_TLS
+    return reply.status != 200 and not replies.transient(reply.status)
+
+
 def _refused(reply: Reply | Lost, secrets: tuple[str, ...]) -> Problem:
     if isinstance(reply, Lost):
-        return Problem(f"No access token could be fetched: {reply.why}.", f"token: {reply.why}")
-    said = replies.json_object(reply.body) or {}
-    advice = _ADVICE.get(str(said.get("status")), "")
-    if not advice and said.get("error") == "invalid_grant":
-        advice = _ADVICE["BAD_REFRESH_TOKEN"]
-    problem = replies.problem(reply.status, reply.headers, reply.body, advice, secrets)
-    return Problem(
-        f"No access token could be fetched. {problem.reason}",
-        f"token: {problem.label}",
-        problem.status,
-        problem.category,
-        problem.correlation_id,
-    )
+        problem = replies.lost(reply.why)
+    else:
+        problem = replies.problem(reply.status, reply.headers, reply.body, _advice(reply), secrets)
+    return replace(problem, reason=f"No access token could be fetched. {problem.reason}", label=f"token: {problem.label}")
+
+
+def _advice(reply: Reply) -> str:
+    if 300 <= reply.status < 400:
+        return replies.REDIRECT
+    said = replies.json_object(reply.body)
+    if said is None and not replies.transient(reply.status):
+        return "That is not HubSpot's token address: check the connection's API base URL and API version."
+    status = str((said or {}).get("status"))
+    return _ADVICE.get(status) or (_ADVICE["BAD_REFRESH_TOKEN"] if (said or {}).get("error") == "invalid_grant" else "")

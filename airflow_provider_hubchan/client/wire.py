@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
 from airflow_provider_hubchan.client.pace import Quota
-from airflow_provider_hubchan.client.steps import BAD_TLS, Lost, Reply
+from airflow_provider_hubchan.client.steps import Lost, Reply
 
 WRITE_SCOPE = "conversations.custom_channels.write"
 READ_SCOPE = "conversations.custom_channels.read"
@@ -105,7 +105,6 @@ _ADVICE = {
     526: "HubSpot asks to contact its support about it.",
 }
 _DAILY = "The account's daily quota is used up; it is renewed at midnight in the account's time zone."
-_REDIRECT = "Redirects are not followed, a token could leak: check the connection's API base URL."
 
 
 def meaning(reply: Reply | Lost, secrets: Iterable[str] = ()) -> Meaning:
@@ -127,9 +126,9 @@ def meaning(reply: Reply | Lost, secrets: Iterable[str] = ()) -> Meaning:
         if body is None and status != 204:  # a proxy's own page, or half a body: not HubSpot's word that it was done
             return Fault(problem("A success without a message is not trusted: is there a proxy in between?"))
         return Accepted(body or {})
-    after = replies.retry_after(reply.headers)
+    after = replies.retry_after(reply.headers) or None  # "0" names no time: coming back at once, again and again, is a storm
     if 300 <= status < 400:
-        return Refusal(problem(_REDIRECT))
+        return Refusal(problem(replies.REDIRECT))
     if status == 401:
         return Unauthorized(problem())
     if status == 403:
@@ -159,10 +158,8 @@ def _limit(reply: Reply, after: float | None, problem: Any) -> Throttle | Closur
 
 
 def _lost(lost: Lost) -> Fault | Refusal:
-    problem = Problem(f"No answer from HubSpot: {lost.why}.", lost.why)
-    if lost.why == BAD_TLS:
-        return Refusal(Problem(f"{problem.reason} Check the API base URL, or the CA bundle of the worker.", lost.why))
-    return Fault(problem)
+    problem = replies.lost(lost.why)
+    return Refusal(problem) if lost.why == BAD_TLS else Fault(problem)
 
 
 def quota(reply: Reply) -> Quota | None:
