@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
+import psutil
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_hubchan.client.account import Account
@@ -49,6 +50,12 @@ def play(story: Story[T], *answers: Reply | Lost) -> tuple[list[str], T]:
     except StopIteration as end:
         assert not waiting, f"the story ended with {len(waiting)} answers unheard"
         return steps, end.value
+
+
+def sockets_to(emulator: Emulator) -> list[Any]:
+    """Our ends of connections to the emulator."""
+    port = int(emulator.url.rsplit(":", 1)[1])
+    return [each for each in psutil.Process().net_connections() if each.raddr and each.raddr.port == port]
 
 
 def account_of(emulator: Emulator, **other: Any) -> Account:

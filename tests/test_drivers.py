@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
@@ -19,7 +20,7 @@ from airflow_provider_hubchan.client.status import Outcome, Update
 from airflow_provider_hubchan.client.steps import STOPPED, NeedToken, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
-from tests.helpers import account_of
+from tests.helpers import account_of, sockets_to
 
 PATIENCE = Patience(tries=3, throttles=3, first=0.02)
 BURST = {"policyName": "TEN_SECONDLY_ROLLING", "message": "You have reached your ten_secondly_rolling limit."}
@@ -223,6 +224,22 @@ def test_a_defect_in_a_story_reaches_the_caller() -> None:
     account = Account(access_token="t")
     with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver, pytest.raises(ZeroDivisionError):
         list(driver.run_all([defect()], 2))
+
+
+def test_the_socket_after_a_broken_one_is_closed() -> None:
+    """After an exception urllib3's pool waits for the garbage collector to close its sockets; a batch must not."""
+    with Emulator(limit=0) as emulator:
+        emulator.world.seed(["m"])
+        account = account_of(emulator)
+        emulator.fault(drop="before")
+        gc.disable()
+        try:
+            with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
+                assert driver.run(deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE)).result == "updated"
+                assert len(sockets_to(emulator)) == 1
+            assert sockets_to(emulator) == []
+        finally:
+            gc.enable()
 
 
 def test_a_deadline_ends_everything() -> None:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
+from tests.helpers import sockets_to
 from tests.runs import mark
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -84,9 +84,3 @@ def test_five_percent_faults_end_as_the_script_says(hubspot: Emulator) -> None:
     assert hubspot.world.counts()["READ"] == summary["updated"]
     assert max(entry.others_in_flight for entry in ledger.patches()) == 0, "never two requests for one message at a time"
     assert sockets_to(hubspot) == []
-
-
-def sockets_to(emulator: Emulator) -> list[Any]:
-    """Our ends of connections to the emulator."""
-    port = int(emulator.url.rsplit(":", 1)[1])
-    return [each for each in psutil.Process().net_connections() if each.raddr and each.raddr.port == port]

@@ -59,6 +59,9 @@ class Sessions:
     def close(self) -> None:
         """Close every socket. Call it when no thread sends any more."""
         for adapter in self._all:
+            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+                for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated
+                    manager.pools[key].close()  # left alone, a pool that has seen an exception waits for the garbage collector
             adapter.close()
 
     def _adapter(self) -> HTTPAdapter:
