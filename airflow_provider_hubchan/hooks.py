@@ -147,7 +147,7 @@ class HubchanHook(BaseHook):
         except BadConnection as fault:
             return False, str(fault)
         # In a thread of its own: a name service, or a server that sends a byte now and then, knows no timeout of ours.
-        thread = Thread(target=lambda: findings.append(self._examine(0.8 * seconds)), daemon=True)
+        thread = Thread(target=lambda: findings.append(self._examine(0.6 * seconds)), daemon=True)
         thread.start()
         thread.join(0.9 * seconds)
         if not findings:

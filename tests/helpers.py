@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psutil
@@ -50,6 +52,15 @@ def play(story: Story[T], *answers: Reply | Lost) -> tuple[list[str], T]:
     except StopIteration as end:
         assert not waiting, f"the story ended with {len(waiting)} answers unheard"
         return steps, end.value
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread brings about; half a minute is long enough for any machine."""
+    for _ in range(3000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    raise TimeoutError("it did not come about in half a minute")
 
 
 def sockets_to(emulator: Emulator) -> list[Any]:

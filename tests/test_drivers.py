@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "dropped": ([{"drop": "before"}], "updated"),
     "dropped-often": ([{"drop": "before", "times": 3}], "unresolved"),
     "half": ([{"drop": "half", "status": 200, "body": {"id": "half"}}], "updated"),
-    "slow": ([{"delay": 1.0}], "updated"),
+    "slow": ([{"delay": 9.0}], "updated"),
     "done-but-lost": ([{"drop": "before", "apply": True}], "updated"),
     "proxy-page": ([{"status": 200, "body": "<html>Log in"}], "updated"),
     "empty": ([{"status": 200}], "updated"),
@@ -55,7 +55,7 @@ def script(emulator: Emulator) -> Account:
     for message_id, (faults, _) in FAULTS.items():
         for fault in faults:
             emulator.fault(message_id=message_id, **fault)
-    return account_of(emulator, timeout=0.4)
+    return account_of(emulator, timeout=1.5)
 
 
 def stories(account: Account) -> list[Any]:

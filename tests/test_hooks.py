@@ -16,6 +16,7 @@ from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
+from tests.helpers import wait_until
 
 QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
 
@@ -221,9 +222,15 @@ def test_a_stop_leaves_the_rest_unresolved(hubspot: Emulator) -> None:
     """Stopped from another place: the batch ends soon, with every row accounted for and no thread left."""
     hook = HubchanHook()
     hubspot.fault(delay=0.05, times=100_000)
-    threading.Timer(0.3, hook.stop).start()
+
+    def stop_once_it_runs() -> None:
+        wait_until(lambda: len(hubspot.ledger.patches(status=200)) >= 20)
+        hook.stop()
+
+    threading.Thread(target=stop_once_it_runs).start()
     report = hook.update_message_statuses([f"m-{number}" for number in range(2000)], status="READ")
     assert report.updated + report.unresolved == 2000
+    assert report.updated >= 20
     assert report.unresolved > 0
     assert report.updated == hubspot.world.counts()["READ"]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")]
@@ -324,4 +331,4 @@ def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch
 def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs is given up before the form is."""
     hubspot.fault(path="/", delay=30.0, times=10)
-    assert "no reply in time" in button(monkeypatch, hubspot, timeout=0.5)
+    assert "no reply in time" in button(monkeypatch, hubspot, timeout=2.0)

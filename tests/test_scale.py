@@ -30,7 +30,7 @@ PASSING: list[dict[str, Any]] = [
     {"status": 429, "body": {"message": "You have reached your secondly limit."}},
     {"status": 401, "body": {"message": "expired", "category": "EXPIRED_AUTHENTICATION"}},
     {"status": 200, "body": "<html>Log in"},
-    {"delay": 2.0},
+    {"delay": 9.0},
     {"drop": "before"},
     {"drop": "before", "apply": True},
     {"drop": "half", "status": 200, "body": {"id": "half"}},
@@ -61,7 +61,7 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """As good as no limit, in a short window: a burst 429 holds everybody for the fifth of a second."""
     with Emulator(limit=0, window=0.2) as emulator:
         emulator.world.seed(IDS)
-        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection(timeout=1.0)))
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection(timeout=3.0)))
         yield emulator
 
 
