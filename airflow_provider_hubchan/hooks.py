@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -16,13 +14,12 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import mark
 from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.checkup import Finding, examine
+from airflow_provider_hubchan.client.checkup import check_up
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome, Status, Update, numbered, read
 from airflow_provider_hubchan.client.steps import STOPPED, Request
-from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.connection import read_account
 
 if TYPE_CHECKING:
@@ -141,29 +138,11 @@ class HubchanHook(BaseHook):
 
         :return: whether updates will work, and what was found or has to be mended; without secrets, within the timeout.
         """
-        findings: list[Finding] = []
         try:
-            seconds = self.account.timeout
+            found = check_up(self.account, shared(self.account, mask_secret).pace, mask_secret)
         except BadConnection as fault:
             return False, str(fault)
-        # In a thread of its own: a name service, or a server that sends a byte now and then, knows no timeout of ours.
-        thread = Thread(target=lambda: findings.append(self._examine(0.6 * seconds)), daemon=True)
-        thread.start()
-        thread.join(0.9 * seconds)
-        if not findings:
-            return (
-                False,
-                f"Not usable yet: no answer within {seconds:g} s. Check the API base URL and the network.",
-            )
-        (found,) = findings
-        return found.ok, ("OK: " if found.ok else "Not usable yet: ") + "; ".join(found.notes)
-
-    def _examine(self, seconds: float) -> Finding:
-        """Check the account with a token fetched for this: one that is at hand knows nothing of a scope granted just now."""
-        patience, bearer = Patience(tries=1, throttles=0), Bearer(self.account, announce=mask_secret)
-        deadline = time.monotonic() + seconds
-        with Driver(self.account, shared(self.account, mask_secret).pace, bearer, patience, deadline=deadline) as driver:
-            return driver.run(examine(self.account, patience))
+        return found.ok, str(found)
 
     def _drive(self) -> Driver:
         if _on_a_running_loop():  # it would stand still, and with it whoever on it is just fetching the token

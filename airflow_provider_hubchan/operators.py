@@ -88,7 +88,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Mark the batch, push the report, then raise if it is incomplete."""
+        """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
         self._check_arguments()
         self._hook = hook = HubchanHook(self.hubchan_conn_id)
         if self._killed:
@@ -109,9 +109,12 @@ class UpdateMessageStatusOperator(BaseOperator):
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
         report.report_file = self.report_file if file else None
-        context["ti"].xcom_push(key="return_value", value=report.summary())  # before raising: a red task has a report too
-        self._judge(report, file.fault if file else None)
-        return report.summary()
+        failure = self._judge(report, file.fault if file else None)
+        if failure is None:
+            return report.summary()
+        if self.do_xcom_push:  # a red task has a report, too; Airflow pushes only what is returned
+            context["ti"].xcom_push(key="return_value", value=report.summary())
+        raise failure
 
     def on_kill(self) -> None:
         """End the batch: called in a signal handler, with five seconds to go."""
@@ -139,24 +142,25 @@ class UpdateMessageStatusOperator(BaseOperator):
         if faults:
             raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
 
-    def _judge(self, report: Report, file_fault: Exception | None) -> None:
-        """Raise if the batch is incomplete. A row that is unresolved may be resolved by a retry, a rejected one may not."""
+    def _judge(self, report: Report, file_fault: Exception | None) -> Exception | None:
+        """What to raise if the batch is incomplete. An unresolved row may be resolved by a retry, a rejected one may not."""
         share = isinstance(self.max_rejected, float)
         too_many = (report.rejected / report.rows if share and report.rows else report.rejected) > self.max_rejected
         if not report.unresolved and not too_many and not file_fault:
-            return
+            return None
         why = f" {report.halt.problem}" if report.halt else f" Not updated: {report.top_reasons() or 'none'}."
         where = f" Every row that was not updated: {report.report_file}." if report.report_file else ""
         if file_fault:
             where = f" The report file {report.report_file} could not be written to its end ({file_fault}): mend that place."
-        text = f"{report.counts()}.{why}{where} The report is in XCom, key 'return_value'."
+        pushed = " The report is in XCom, key 'return_value'." if self.do_xcom_push else ""
+        text = f"{report.counts()}.{why}{where}{pushed}"
         if report.unresolved and report.halt and report.halt.permanent:
-            raise AirflowFailException(text)
+            return AirflowFailException(text)
         if report.unresolved or file_fault:
             retry_after = report.halt.retry_after if report.halt else None
-            raise BatchIncomplete(f"{text} A retry sends the batch again.", report, retry_after)
+            return BatchIncomplete(f"{text} A retry sends the batch again.", report, retry_after)
         allowed = f"{self.max_rejected:.2%} of them" if share else f"{self.max_rejected:,}"
-        raise AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again.")
+        return AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again.")
 
 
 def _as_data(messages: Any) -> Any:

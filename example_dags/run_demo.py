@@ -62,21 +62,20 @@ def compare(rows: list[dict[str, Any]], report: dict[str, Any], hubspot: Emulato
 
     wanted = {message_id: "SENT" for _, message_id in hubspot.world.messages}  # an agent's message is SENT from the start
     for row in rows:
-        if row["message_id"] not in rejected and wanted[row["message_id"]] != "READ":
+        if row["message_id"] not in rejected and wanted.get(row["message_id"]) != "READ":
             wanted[row["message_id"]] = row["status"]
+    ours, theirs = Counter(wanted.values()), Counter(hubspot.world.counts())
     sides = {
-        "messages SENT": (Counter(wanted.values())["SENT"], hubspot.world.counts()["SENT"]),
-        "messages READ": (Counter(wanted.values())["READ"], hubspot.world.counts()["READ"]),
-        "messages FAILED": (Counter(wanted.values())["FAILED"], hubspot.world.counts()["FAILED"]),
+        **{f"messages {status}": (ours[status], theirs[status]) for status in ("SENT", "READ", "FAILED")},
         "updates accepted": (report["updated"], len(hubspot.ledger.patches(status=200))),
         "updates refused": (report["rejected"], len(hubspot.ledger.patches(status=404))),
         "requests": (report["requests"], len(hubspot.ledger.patches())),
         "answered with 429": (report["rate_limited"], len(hubspot.ledger.patches(status=429))),
     }
     say(f"\n{'':20}{'our report':>12}{'HubSpot':>12}")
-    for name, (ours, theirs) in sides.items():
-        say(f"{name:20}{ours:12,}{theirs:12,}")
-    agree = all(ours == theirs for ours, theirs in sides.values())
+    for name, (expected, seen) in sides.items():
+        say(f"{name:20}{expected:12,}{seen:12,}")
+    agree = all(expected == seen for expected, seen in sides.values())
     say("\nBoth sides agree." if agree else "\nTHE TWO SIDES DO NOT AGREE.")
     return 0 if agree else 1
 

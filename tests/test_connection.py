@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,10 +47,8 @@ def account(monkeypatch: pytest.MonkeyPatch, value: dict[str, Any] | str) -> Acc
                 **APP,
                 "extra": {**REFRESH, "api_version": "v3", "channel_id": 100200, "requests_per_10s": 50, "timeout": 2.5},
             },
-            Account(
-                client_id="id",
-                client_secret="cl13nt-s3cr3t",
-                refresh_token="r3fr3sh",
+            replace(
+                FULL,
                 api_version="v3",
                 channel_id="100200",
                 requests_per_10s=50.0,
@@ -59,10 +58,8 @@ def account(monkeypatch: pytest.MonkeyPatch, value: dict[str, Any] | str) -> Acc
         ),
         pytest.param(
             "hubchan://id:cl13nt-s3cr3t@/?refresh_token=r3fr3sh&channel_id=100200&requests_per_10s=50&timeout=2.5",
-            Account(
-                client_id="id",
-                client_secret="cl13nt-s3cr3t",
-                refresh_token="r3fr3sh",
+            replace(
+                FULL,
                 channel_id="100200",
                 requests_per_10s=50.0,
                 timeout=2.5,

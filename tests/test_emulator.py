@@ -51,6 +51,17 @@ def message(message_id: str, version: str = "2026-03", channel: str = "100200") 
     return f"{base}/{channel}/messages/{message_id}"
 
 
+def grant_form(emulator: Emulator) -> dict[str, str]:
+    """A refresh grant that is good."""
+    app = emulator.world.app
+    return {
+        "grant_type": "refresh_token",
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "refresh_token": app.refresh_token,
+    }
+
+
 @pytest.fixture
 def raw() -> Iterator[Raw]:
     with Emulator() as emulator:
@@ -140,13 +151,7 @@ def test_scopes_are_checked(raw: Raw) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_refresh_grant(raw: Raw, version: str) -> None:
     """A form gets a token of 1800 seconds that works; JSON gets 415."""
-    app = raw.emulator.world.app
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": app.client_id,
-        "client_secret": app.client_secret,
-        "refresh_token": app.refresh_token,
-    }
+    form = grant_form(raw.emulator)
     status, token, headers = raw.ask("POST", f"/oauth/{version}/token", urlencode(form), Content_Type=FORM)
     assert (status, token["expires_in"], token["token_type"]) == (200, 1800, "bearer")
     assert "X-HubSpot-RateLimit-Max" not in headers
@@ -167,14 +172,7 @@ def test_the_refresh_grant(raw: Raw, version: str) -> None:
 )
 def test_a_bad_grant_says_which_part(raw: Raw, change: dict[str, str], status: str) -> None:
     """400 with the older status and the standard error beside each other."""
-    app = raw.emulator.world.app
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": app.client_id,
-        "client_secret": app.client_secret,
-        "refresh_token": app.refresh_token,
-        **change,
-    }
+    form = grant_form(raw.emulator) | change
     code, error, _ = raw.ask("POST", "/oauth/2026-03/token", urlencode(form), Content_Type=FORM)
     assert (code, error["status"]) == (400, status)
     assert error["error"] in ("invalid_client", "invalid_grant", "unsupported_grant_type")

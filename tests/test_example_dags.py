@@ -50,6 +50,22 @@ def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path,
     )
 
 
+def test_the_demo_notices_when_the_two_sides_differ(
+    hubspot_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exit status is 0 only if every count is the same on both sides."""
+    hubspot_emulator.world.seed(["m-1", "m-2"])
+    (tmp_path / "left.jsonl").write_text("")
+    counters = dict.fromkeys(("updated", "rejected", "requests", "rate_limited"), 0)
+    report = {**counters, "problems": [], "report_file": str(tmp_path / "left.jsonl")}
+    compare = load("run_demo").compare
+    assert compare([], report, hubspot_emulator) == 0
+    assert compare([{"message_id": "m-1", "status": "READ"}], report, hubspot_emulator) == 1
+    assert compare([{"message_id": "unknown", "status": "SENT"}], report, hubspot_emulator) == 1
+    assert compare([], {**report, "updated": 1}, hubspot_emulator) == 1
+    assert capsys.readouterr().out.count("THE TWO SIDES DO NOT AGREE.") == 3
+
+
 @pytest.mark.parametrize(
     ("fail", "states", "counts"),
     [

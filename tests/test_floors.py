@@ -12,7 +12,7 @@ import pytest
 PACKAGE = "airflow_provider_hubchan"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
-#: Floor of each module; `connection` and `batch` are half floors: `hooks` stands on the one, the one on `blocking`.
+#: Floor of each module. Those at half floors stand on a driver, or on a neighbour of their whole floor.
 FLOORS = {
     "operators": 7.0,
     "hooks": 5.0,
@@ -22,7 +22,7 @@ FLOORS = {
     "client.blocking": 4.0,
     "client.aio": 4.0,
     "client.delivery": 3.0,
-    "client.checkup": 3.5,
+    "client.checkup": 4.5,
     "client.report": 3.0,
     "client.journal": 3.5,
     "client.sessions": 3.0,
@@ -104,6 +104,6 @@ def test_the_emulator_stands_apart() -> None:
 
 
 def test_no_module_is_longer_than_a_sitting() -> None:
-    """At two hundred and a few lines a module wants to be two."""
-    long = {name: lines for name, path in modules() if (lines := len(path.read_text().splitlines())) > 220}
+    """At two hundred lines a module wants to be two."""
+    long = {name: lines for name, path in modules() if (lines := len(path.read_text().splitlines())) > 200}
     assert not long

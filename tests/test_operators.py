@@ -60,6 +60,15 @@ def test_a_rejected_row_turns_the_task_red_and_the_report_is_there(hubspot: Emul
     assert json.loads(line)["correlation_id"] == problem["correlation_id"]
 
 
+def test_who_wants_no_xcom_gets_none(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """``do_xcom_push=False`` holds for a red task, too, and the error does not point to what is not there."""
+    ran = mark(messages=["nobody"], status="READ", do_xcom_push=False)
+    assert (ran.state(), ran.xcom()) == ("failed", None)
+    log = capsys.readouterr().out
+    assert "1 rows: 0 updated, 0 skipped, 1 rejected" in log
+    assert "The report is in XCom" not in log
+
+
 @pytest.mark.parametrize(
     ("max_rejected", "state"),
     [(0, "failed"), (2, "failed"), (3, "success"), (0.02, "failed"), (0.03, "success"), (1.0, "success")],

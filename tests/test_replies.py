@@ -67,7 +67,7 @@ def test_a_retry_after_date_needs_the_replys_own_date() -> None:
         ),
         pytest.param(
             b"<html><h1>Bad gateway</h1></html>",
-            "HubSpot answered 404: 33 bytes of text/html that are not an error of HubSpot's API.",
+            "HubSpot answered 404: 33 bytes of text/html instead of an answer of HubSpot's API.",
             None,
             "from-header",
             id="an HTML page",
@@ -75,14 +75,14 @@ def test_a_retry_after_date_needs_the_replys_own_date() -> None:
         pytest.param(b"", "HubSpot answered 404: no text.", None, "from-header", id="nothing"),
         pytest.param(
             b'{"message": "cut o',
-            "HubSpot answered 404: 18 bytes of text/html that are not an error of HubSpot's API.",
+            "HubSpot answered 404: 18 bytes of text/html instead of an answer of HubSpot's API.",
             None,
             "from-header",
             id="half a document",
         ),
         pytest.param(
             b'{"message": {"not": "text"}, "category": 5}',
-            "HubSpot answered 404: 43 bytes of text/html that are not an error of HubSpot's API.",
+            "HubSpot answered 404: 43 bytes of text/html instead of an answer of HubSpot's API.",
             "5",
             "from-header",
             id="fields of other types",

@@ -89,6 +89,12 @@ def test_a_bad_row_is_named_with_its_reason(row: object, reason: str) -> None:
     assert caught.value.bad == (BadRow(1, reason),)
 
 
+def test_half_a_character_in_the_tasks_error_message_is_bad_too() -> None:
+    """What would be sent is checked, wherever it comes from."""
+    with pytest.raises(BadRows, match="row 1: error_message holds half a character"):
+        updates(["m"], status="FAILED", error_message="\ud83d")
+
+
 def test_a_row_without_a_status_anywhere_is_bad() -> None:
     """No status in the row and none as the task's argument is an error, not a guess."""
     with pytest.raises(BadRows, match="status is missing, in the row and as the task's argument"):

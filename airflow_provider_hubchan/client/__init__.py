@@ -1,7 +1,7 @@
 """HubSpot's side of the provider. It knows nothing of Airflow; read it from the ground up.
 
-    4   blocking (requests, threads)   aio (aiohttp)      perform stories; on top of blocking: batch, the walk of one batch
-    3   delivery  checkup  report  journal                the stories, and what is told of them
+    4   blocking (requests, threads)   aio (aiohttp)      perform stories; on top of blocking: batch, checkup
+    3   delivery  report  journal                         the stories, and what is told of them
         sessions  shared                                  requests itself; one pace and one token for each account
     2   calls  wire  token                                what is sent, what an answer means, the bearer token
     1   status  pace  patience  steps  replies            rows, quota, tries, the words of a story, the parts of a reply

@@ -1,4 +1,4 @@
-"""The story behind the connection's Test button: prove as much as can be proved without changing anything.
+"""What the connection's Test button does: prove as much as can be proved without changing anything.
 
 account details      the token is good, which account it is for
 introspection        the scopes (only with the app's credentials)
@@ -7,15 +7,20 @@ channel accounts     the app owns the channel (only with a channel id): answers 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 from airflow_provider_hubchan.client import calls, replies
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.delivery import Answer, call
+from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import NeedToken, Reply, Stopped, Story
-from airflow_provider_hubchan.client.token import token_request
+from airflow_provider_hubchan.client.token import Bearer, token_request
 from airflow_provider_hubchan.client.wire import READ_SCOPE, WRITE_SCOPE, Accepted
 
 
@@ -30,10 +35,37 @@ class Finding:
     ok: bool = True
     notes: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return ("OK: " if self.ok else "Not usable yet: ") + "; ".join(self.notes)
+
     def fail(self, note: str) -> None:
         """Note something that has to be mended."""
         self.ok = False
         self.notes.append(note)
+
+
+def check_up(account: Account, pace: Pace, announce: Callable[[str], None]) -> Finding:
+    """Examine an account, and answer within its timeout whatever the other side does; never raises.
+
+    :param announce: called with each secret that is fetched.
+    """
+    findings: list[Finding] = []
+
+    def perform() -> None:
+        # A token fetched for this: one that is at hand knows nothing of a scope granted just now.
+        patience, bearer = Patience(tries=1, throttles=0), Bearer(account, announce)
+        with Driver(account, pace, bearer, patience, deadline=time.monotonic() + 0.6 * account.timeout) as driver:
+            findings.append(driver.run(examine(account, patience)))
+
+    # In a thread of its own: a name service, or a server that sends a byte now and then, knows no timeout of ours.
+    thread = Thread(target=perform, daemon=True)
+    thread.start()
+    thread.join(0.9 * account.timeout)
+    if not findings:
+        late = Finding()
+        late.fail(f"no answer within {account.timeout:g} s. Check the API base URL and the network.")
+        return late
+    return findings[0]
 
 
 def examine(account: Account, patience: Patience) -> Story[Finding]:

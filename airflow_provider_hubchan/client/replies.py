@@ -102,4 +102,4 @@ def _not_json(headers: Mapping[str, str], body: bytes) -> str:
     if not body.strip():
         return "no text"
     kind = headers.get("Content-Type", "").split(";")[0].strip() or "unnamed type"
-    return f"{len(body):,} bytes of {kind} that are not an error of HubSpot's API"
+    return f"{len(body):,} bytes of {kind} instead of an answer of HubSpot's API"

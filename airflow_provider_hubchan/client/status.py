@@ -141,10 +141,11 @@ def _read_row(
     text = given_text.strip() if isinstance(given_text, str) else None
     if given_text is not None and text is None:
         faults.append(f"error_message is a {type(given_text).__name__}, not a string")
-    elif text and not is_text(text):
-        faults.append("error_message holds half a character (a lone surrogate)")
     elif text and chosen in STATUSES and chosen != "FAILED":
         faults.append(f"error_message is only for FAILED, and status is {chosen!r}")
+    text = text or (error_message if chosen == "FAILED" else None) or None
+    if text and not is_text(text):
+        faults.append("error_message holds half a character (a lone surrogate)")
 
     other = fields.get("channel_id")
     if other is not None and channel_id is not None and str(other) != channel_id:
@@ -152,8 +153,7 @@ def _read_row(
 
     if faults:
         return BadRow(number, ", ".join(faults))
-    default = error_message if chosen == "FAILED" else None
-    update = Update(number, message_id, cast(Status, chosen), text or default or None)
+    update = Update(number, message_id, cast(Status, chosen), text)
     if fields.get("outcome") == "skipped" and fields.keys() >= REPORT_KEYS:
         return Outcome(update, "skipped", Problem(f"in an earlier report: {fields['reason']}", "settled earlier"))
     return update
