@@ -160,6 +160,24 @@ def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.Mon
         assert proxy.ledger.entries[0].call.headers["host"] == "hubspot.invalid"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("https_proxy", "http://", "no connection"),
+        ("REQUESTS_CA_BUNDLE", "/no/such/file", "no trustworthy TLS connection"),
+    ],
+)
+def test_an_environment_that_cannot_work_is_a_plain_outcome(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy without a host, a CA bundle that is not there: every row says so, and nobody finds a traceback."""
+    monkeypatch.setenv(name, value)
+    outcomes = with_threads(Account(base_url="https://hubspot.invalid", access_token="t", timeout=0.5))
+    assert len(outcomes) == len(FAULTS)
+    assert {outcome.result for outcome in outcomes} == {"unresolved"}
+    assert said in {outcome.problem.label.removeprefix("given up: ") for outcome in outcomes if outcome.problem}
+
+
 def test_no_cookie_is_kept() -> None:
     """Calls must not depend on each other."""
     with Emulator(limit=0) as emulator:

@@ -5,18 +5,23 @@ import contextlib
 import json
 import socket
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.errors import BadConnection, BadRows, CallFailed
+from airflow_provider_hubchan.client.lanes import Ticket
+from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.helpers import wait_until
+from tests.helpers import account_of, wait_until
 
 QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
 
@@ -173,13 +178,34 @@ def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
 
 
 def test_everybody_in_a_process_shares_token_and_pace(hubspot: Emulator) -> None:
-    """Two hooks of one account fetch one token; another account has its own."""
+    """Two hooks of one account and app fetch one token and keep one pace, whatever else their connections say."""
     HubchanHook().get_message("m-1")
     HubchanHook().get_message("m-2")
     assert len(hubspot.ledger.grants()) == 1
     account = HubchanHook().account
-    assert shared(account) is shared(HubchanHook().account)
     assert shared(account).pace.learned
+    other = replace(account, channel_id="7", timeout=3.0, requests_per_10s=20.0)
+    assert shared(other).pace is shared(account).pace
+    assert shared(other).bearer is shared(account).bearer
+
+
+@pytest.mark.parametrize("other", [{"base_url": "http://127.0.0.1:2"}, {"client_id": "b"}, {"refresh_token": "r2"}])
+def test_other_accounts_and_apps_do_not_slow_each_other_down(other: dict[str, str]) -> None:
+    """HubSpot counts for each app and account: what one has used up, the other still has."""
+    account = Account(base_url="http://127.0.0.1:1", client_id="a", client_secret="s", refresh_token="r1")
+    pace, another = shared(account).pace, shared(replace(account, **other)).pace  # type: ignore[arg-type]
+    pace.hold(0.0, 60.0)
+    assert isinstance(pace.ask(0.0, pace.lane()), float)
+    assert isinstance(another.ask(0.0, another.lane()), Ticket)
+
+
+def test_each_connection_keeps_to_its_own_part_of_the_quota() -> None:
+    """Two connections of one app, one of them with ``requests_per_10s``: a bound for the one, and one quota for both."""
+    with Emulator(limit=0) as emulator:
+        pace = Pace()
+        accounts = [account_of(emulator, requests_per_10s=part) for part in (None, 20.0)]
+        drivers = [Driver(account, pace, Bearer(account), Patience()) for account in accounts]
+        assert [driver.quota.limit for driver in drivers] == [100, 20]
 
 
 def test_threads_that_ask_at_once_share_one() -> None:
@@ -195,7 +221,7 @@ def test_threads_that_ask_at_once_share_one() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({id(each) for each in got}) == 1
+    assert len({(id(each.pace), id(each.bearer)) for each in got}) == 1
 
 
 def test_a_blocking_call_on_an_event_loop_is_refused(hubspot: Emulator) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.journal import Journal, words
-from airflow_provider_hubchan.client.pace import Pace, Quota
 from airflow_provider_hubchan.client.report import NAMED, Report, record
 from airflow_provider_hubchan.client.status import Outcome, Result, Update
 
@@ -67,12 +67,9 @@ def test_a_line_of_the_report_file_can_be_fed_back() -> None:
 def test_the_journal_tells_plan_progress_and_end() -> None:
     """Rows, quota and time in words; progress not more often than every ten seconds."""
     told, now = list[str](), 0.0
-    pace = Pace()
     journal = Journal(told.append, 1000, clock=lambda: now)
-    journal.plan(900, 100, pace)
-    pace.ask(0.0)
-    pace.answered(0.0, Quota(110, 10.0))
-    journal.plan(900, 100, pace)
+    journal.plan(900, 100, Quota(100, 10.0), learned=False)
+    journal.plan(900, 100, Quota(110, 10.0), learned=True)
     report = Report(rows=100)
     for now in (5.0, 9.9, 10.0, 12.0, 20.0):  # noqa: B007 - the clock
         report.rows += 100

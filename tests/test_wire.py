@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan.client import wire
+from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.pace import Quota
 from airflow_provider_hubchan.client.steps import Lost, Reply
 from airflow_provider_hubchan.client.wire import Accepted, Closure, Fault, Refusal, Rejected, Throttle, Unauthorized
 from tests.helpers import MESSAGE, reply

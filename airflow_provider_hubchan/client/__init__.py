@@ -6,6 +6,7 @@
     2   calls  wire  token                                what is sent, what an answer means, the bearer token
     1   status  pace  patience  steps  replies            rows, quota, tries, the words of a story, the parts of a reply
     0   errors  account                                   plain values
+        claim  lanes  clock  crew                         how many tickets are ours, who comes first; time; threads
 
 A module imports only from floors below its own (tests/test_floors.py holds it).
 """

@@ -17,7 +17,7 @@ def sendable(token: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One HubSpot account as one app sees it. Two equal accounts share one pace and one token.
+    """One HubSpot account as one app sees it.
 
     :param base_url: scheme and host, without a slash at the end.
     :param client_id: of the OAuth app that owns the channel; with *client_secret* and *refresh_token*, or None.

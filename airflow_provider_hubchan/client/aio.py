@@ -21,6 +21,7 @@ from airflow_provider_hubchan import USER_AGENT
 from airflow_provider_hubchan.client import replies, wire
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
+from airflow_provider_hubchan.client.lanes import Ticket
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
@@ -36,6 +37,7 @@ class Driver:
     """Performs stories on one event loop. Use it as an asynchronous context manager.
 
     :param pace: the account's, shared with every other driver of the process.
+    :param share: part of the pace that this driver may use, in (0, 1].
     :param bearer: the account's, shared likewise.
     :param clock: a monotonic clock, in seconds.
     """
@@ -47,9 +49,11 @@ class Driver:
         bearer: Bearer,
         patience: Patience,
         *,
+        share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account, self._pace, self._bearer, self._patience, self._clock = account, pace, bearer, patience, clock
+        self._lane = pace.lane(share, account.requests_per_10s)
         self.halt: Halt | None = None
 
     async def __aenter__(self) -> Driver:
@@ -107,16 +111,18 @@ class Driver:
             raise Stopped(self.halt)
         match step:
             case Request():
-                if step.paced:
-                    while wait := self._pace.ask(self._clock()):
-                        await self._sleep(wait)
-                return await self._send(step)
+                return await self._send(step, await self._ticket() if step.paced else None)
             case Wait(seconds, everyone=True):
                 self._pace.hold(self._clock(), seconds)
             case Wait(seconds):
                 await self._sleep(seconds or 0.0)
             case NeedToken():
                 return await self._token(step)
+
+    async def _ticket(self) -> Ticket:
+        while isinstance(ticket := self._pace.ask(self._clock(), self._lane), float):
+            await self._sleep(ticket)
+        return ticket
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -136,7 +142,7 @@ class Driver:
                 self._bearer.lock.release()
         return token
 
-    async def _send(self, request: Request) -> Reply | Lost:
+    async def _send(self, request: Request, ticket: Ticket | None) -> Reply | Lost:
         sent = self._clock()
         reply: Reply | Lost = Lost(NO_REPLY)
         try:
@@ -152,8 +158,8 @@ class Driver:
         except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
             reply = Lost(_why(error))
         finally:
-            if request.paced:
-                self._pace.answered(self._clock(), wire.quota(reply) if isinstance(reply, Reply) else None)
+            if ticket:
+                self._pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
         return reply
 
 

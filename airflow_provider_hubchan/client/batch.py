@@ -47,18 +47,17 @@ def mark(
 
         for outcome in skipped:
             settle(outcome)
-        journal.plan(len(updates), len(skipped), driver.pace)
+        journal.plan(len(updates), len(skipped), driver.quota, driver.pace.learned)
         if updates:
             began = time.monotonic()
-            workers = max(1, min(concurrency, len(updates)))
             stories = (deliver(driver.account, channel_id, update, driver.patience) for update in updates)
-            for done in driver.run_all(stories, workers):
+            for done in driver.run_all(stories, concurrency):
                 if done is not None:
                     settle(done)
                 if driver.halt is None and 0 < driver.patience.streak <= report.streak:
                     driver.end(_nobody_there(report))
                 journal.progress(report)
-            report.elapsed_seconds, report.waited_seconds = time.monotonic() - began, driver.counts.waited / workers
+            report.elapsed_seconds, report.waited_seconds = time.monotonic() - began, driver.waited
     report.halt, report.requests, report.rate_limited = driver.halt, driver.counts.requests, driver.counts.rate_limited
     journal.end(report)
     return report

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from queue import Empty, Queue
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from types import TracebackType
 from typing import Any, TypeVar
 
 from airflow_provider_hubchan.client import wire
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.claim import Quota
+from airflow_provider_hubchan.client.crew import Crew
 from airflow_provider_hubchan.client.errors import NO_REPLY
+from airflow_provider_hubchan.client.lanes import Ticket
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.report import Counts
@@ -33,8 +35,6 @@ from airflow_provider_hubchan.client.token import Bearer
 
 T = TypeVar("T")
 
-#: Seconds between two looks of a waiting main thread, which must stay open to signals.
-TICK = 0.5
 #: Seconds between two looks of a thread that waits for somebody else to fetch the token.
 LOCKED = 0.05
 
@@ -43,6 +43,7 @@ class Driver:
     """Performs stories: sends, sleeps, hands out the token. One for each batch or call; use it as a context manager.
 
     :param pace: the account's, shared with every other driver of the process.
+    :param share: part of the pace that this driver may use, in (0, 1].
     :param bearer: the account's, shared likewise.
     :param deadline: seconds of *clock* at which everything ends.
     :param clock: a monotonic clock, in seconds.
@@ -55,21 +56,30 @@ class Driver:
         bearer: Bearer,
         patience: Patience,
         *,
+        share: float = 1.0,
         deadline: float = float("inf"),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self.pace, self._bearer, self.patience = account, pace, bearer, patience
-        self._deadline, self._clock = deadline, clock
+        self._lane, self._deadline, self._clock = pace.lane(share, account.requests_per_10s), deadline, clock
         self._ended = Event()
         self._sessions = Sessions(account.base_url)
         self.halt: Halt | None = None
         self.counts = Counts()
+        self._crew: Crew[Story[Any], Any] | None = None
+        self._at_the_pace = 0  # threads that wait for a ticket
+        self._lock = Lock()
 
     def __enter__(self) -> Driver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._sessions.close()
+
+    @property
+    def quota(self) -> Quota:
+        """How many requests this driver may send, as far as is known."""
+        return Quota(self._lane.bound(self.pace.limit, self.pace.window), self.pace.window)
 
     def end(self, halt: Halt) -> None:
         """End the batch: no story sends anything more. The first reason stays. Safe in a signal handler and any thread."""
@@ -90,52 +100,24 @@ class Driver:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    def run_all(self, stories: Iterable[Story[T]], workers: int) -> Generator[T | None, None, None]:
-        """Perform many stories in *workers* threads, which pull them one by one.
+    def run_all(self, stories: Iterable[Story[T]], concurrency: int) -> Generator[T | None, None, None]:
+        """Perform many stories in at most *concurrency* threads.
 
         :return: results as they come, and None now and then while there is none, so that the caller can tell its own story.
         """
-        source, source_lock = iter(stories), Lock()
-        results: Queue[tuple[str, Any]] = Queue()
-        room = workers * 4  # the caller may be slower than HubSpot: results must not pile up
-
-        def work() -> None:
-            try:
-                while True:
-                    with source_lock:
-                        story = next(source, None)
-                    if story is None:
-                        return results.put(("end", None))
-                    while results.qsize() > room and not self._ended.wait(0.01):
-                        pass
-                    results.put(("result", self.run(story)))
-            except BaseException as error:  # a defect: the caller's thread must see it, or it would wait for ever
-                results.put(("error", error))
-
-        threads = [Thread(target=work, name=f"hubchan-{number}", daemon=True) for number in range(workers)]
+        self._crew = crew = Crew(self.run, stories, concurrency, lambda: self._at_the_pace > 0, self._ended)
         try:
-            for thread in threads:
-                thread.start()
-            working = workers
-            while working:
-                try:
-                    kind, value = results.get(timeout=TICK)
-                except Empty:
-                    yield None
-                    continue
-                if kind == "error":
-                    raise value
-                if kind == "end":
-                    working -= 1
-                else:
-                    yield value
+            yield from crew.results()
         except BaseException:  # the caller has gone, or a signal took it out of here
             self.end(STOPPED)
             raise
         finally:
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
+            crew.join()
+
+    @property
+    def waited(self) -> float:
+        """Seconds that a thread of `run_all` waited, on average."""
+        return self.counts.waited / max(1, self._crew.size if self._crew else 1)
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Halt):
@@ -143,9 +125,7 @@ class Driver:
         self._check()
         match step:
             case Request():
-                if step.paced:
-                    self._keep_pace()
-                return self._send(step)
+                return self._send(step, self._ticket() if step.paced else None)
             case Wait(seconds, everyone=True):
                 self.pace.hold(self._clock(), seconds)
             case Wait(seconds):
@@ -159,9 +139,20 @@ class Driver:
         if self.halt:
             raise Stopped(self.halt)
 
-    def _keep_pace(self) -> None:
-        while wait := self.pace.ask(self._clock()):
-            self._sleep(wait)
+    def _ticket(self) -> Ticket:
+        ticket = self.pace.ask(self._clock(), self._lane)
+        if isinstance(ticket, Ticket):
+            return ticket
+        with self._lock:
+            self._at_the_pace += 1
+        try:
+            while isinstance(ticket, float):
+                self._sleep(ticket)
+                ticket = self.pace.ask(self._clock(), self._lane)
+            return ticket
+        finally:
+            with self._lock:
+                self._at_the_pace -= 1
 
     def _sleep(self, seconds: float) -> None:
         begin = self._clock()
@@ -183,14 +174,16 @@ class Driver:
                 self._bearer.lock.release()
         return token
 
-    def _send(self, request: Request) -> Reply | Lost:
-        sent = self._clock()
+    def _send(self, request: Request, ticket: Ticket | None) -> Reply | Lost:
+        sent, work = self._clock(), time.thread_time()
         reply: Reply | Lost = Lost(NO_REPLY)
         try:
             reply = self._sessions.send(request, sent, min(self.account.timeout, max(0.001, self._deadline - sent)))
         finally:
-            if request.paced:
-                self.pace.answered(self._clock(), wire.quota(reply) if isinstance(reply, Reply) else None)
-        if request.paced:
+            if ticket:
+                self.pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
+        if self._crew:
+            self._crew.measured(self._clock() - sent, time.thread_time() - work)
+        if ticket:
             self.counts.add(requests=1, rate_limited=int(isinstance(reply, Reply) and reply.status == 429))
         return reply

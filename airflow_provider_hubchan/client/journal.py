@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pendulum
 
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.report import Report
 
 #: Seconds between two lines of progress.
@@ -27,18 +27,20 @@ class Journal:
         self._began = self._told = clock()
         self._done_before = 0
 
-    def plan(self, to_send: int, skipped: int, pace: Pace) -> None:
+    def plan(self, to_send: int, skipped: int, quota: Quota, learned: bool) -> None:
         """Say what is going to happen.
 
         :param to_send: updates that will be sent.
         :param skipped: rows that need no request.
+        :param quota: how many requests may be sent, as far as is known.
+        :param learned: True if HubSpot has said so.
         """
         self._done_before = skipped
-        per_second = pace.limit / pace.window
-        known = "" if pace.learned else " (until HubSpot's first reply tells the account's own)"
+        per_second = quota.limit / quota.window
+        known = "" if learned else " (until HubSpot's first reply tells the account's own)"
         self._say(
             f"{self._rows:,} rows: {to_send:,} to send, {skipped:,} skipped. "
-            f"Quota {pace.limit:,} requests per {pace.window:g} s{known}: {about(to_send / per_second)}."
+            f"Quota {quota.limit:,} requests per {quota.window:g} s{known}: {about(to_send / per_second)}."
         )
 
     def progress(self, report: Report) -> None:

@@ -1,20 +1,21 @@
 """``requests``, told to do exactly what a `Request` says: a request in, a `Reply` or `Lost` out, and no rules.
 
-Most of the time of ``Session.patch`` goes into what is the same for each of ten thousand calls: reading the environment,
-``.netrc``, merging settings, a cookie jar, redirects. Here the environment is read once, and a finished request goes straight
-to the adapter. Proxies and CA bundle are honoured as ever; cookies, redirects and ``.netrc`` must not be (the last would put
-another password in the place of the token), and here nothing looks at them.
+Most of the time of ``Session.patch`` goes into what is the same for each of ten thousand calls: reading the environment and
+``.netrc``, merging settings, choosing proxy and TLS context, a cookie jar, redirects, wrapping the response. Here all that is
+asked of ``requests`` once for each thread, and its connection pool then does each call. Proxies and CA bundle are honoured as
+ever; cookies, redirects and ``.netrc`` must not be (the last would put another password in the place of the token), and
+nothing here looks at them.
 """
 
 from __future__ import annotations
 
 from threading import local
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError, SSLError
 
 from airflow_provider_hubchan import USER_AGENT
 from airflow_provider_hubchan.client import replies
@@ -34,8 +35,9 @@ class Sessions:
         with requests.Session() as session:
             settings = session.merge_environment_settings(base_url, {}, False, None, None)
         self._settings: dict[str, Any] = {name: value for name, value in settings.items() if name != "stream"}
+        self._base_url = base_url
         self._mine = local()
-        self._all: list[HTTPAdapter] = []
+        self._all: list[Line] = []
 
     def send(self, request: Request, sent: float, timeout: float) -> Reply | Lost:
         """Send once; redirects are not followed.
@@ -43,42 +45,62 @@ class Sessions:
         :param sent: the time now, for the reply.
         :param timeout: seconds for connecting and for each read.
         """
-        prepared = requests.PreparedRequest()
-        prepared.method = request.method
-        prepared.url = request.url  # as it is: prepared by requests, %2E%2E would be decoded and climb to another address
-        prepared.headers = CaseInsensitiveDict(HEADERS | request.headers())
-        if request.body:
-            prepared.body = request.body
-            prepared.headers["Content-Length"] = str(len(request.body))
-        try:
-            response = self._adapter().send(prepared, timeout=timeout, **self._settings)
-            return Reply(response.status_code, response.headers, response.content, sent)
-        except requests.RequestException as error:
-            return Lost(_why(error))
+        line: Line | None = getattr(self._mine, "line", None)
+        if line is None:
+            try:
+                line = self._mine.line = Line(self._base_url, self._settings)
+            except requests.RequestException:  # the environment's proxy has an address that makes no sense
+                return Lost(NO_CONNECTION)
+            except OSError:  # its CA bundle is not there
+                return Lost(BAD_TLS)
+            self._all.append(line)
+        return line.exchange(request, sent, timeout)
 
     def close(self) -> None:
         """Close every socket. Call it when no thread sends any more."""
-        for adapter in self._all:
-            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-                for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated
-                    manager.pools[key].close()  # left alone, a pool that has seen an exception waits for the garbage collector
-            adapter.close()
-
-    def _adapter(self) -> HTTPAdapter:
-        adapter: HTTPAdapter | None = getattr(self._mine, "adapter", None)
-        if adapter is None:
-            adapter = self._mine.adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1)
-            self._all.append(adapter)
-        return adapter
+        for line in self._all:
+            line.close()
 
 
-def _why(error: requests.RequestException) -> str:
+class Line(HTTPAdapter):
+    """The connection of one thread."""
+
+    def __init__(self, base_url: str, settings: dict[str, Any]) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1)
+        probe = requests.Request("GET", base_url).prepare()
+        assert probe.url is not None
+        self._pool: Any = self.get_connection_with_tls_context(probe, **settings)
+        self.cert_verify(self._pool, probe.url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
+        whole = self.request_url(probe, settings["proxies"]).startswith("http")  # a proxy wants to be told the host
+        self._cut = 0 if whole else len(base_url) - len(urlsplit(base_url).path)
+
+    def exchange(self, request: Request, sent: float, timeout: float) -> Reply | Lost:
+        """See `Sessions.send`."""
+        try:
+            response = self._pool.urlopen(
+                request.method,
+                request.url[self._cut :],  # as it is: prepared by requests, %2E%2E would climb to another address
+                body=request.body or None,
+                headers=HEADERS | request.headers(),
+                redirect=False,
+                retries=False,
+                assert_same_host=False,
+                timeout=timeout,
+            )
+            return Reply(response.status, response.headers, response.data, sent)
+        except (HTTPError, OSError) as error:
+            return Lost(_why(error))
+
+    def close(self) -> None:
+        """Close the socket; left alone, a pool that has seen an exception waits for the garbage collector."""
+        self._pool.close()
+        super().close()
+
+
+def _why(error: Exception) -> str:
     """Name what went wrong in the words that both drivers share."""
-    cause = error.args[0] if error.args else None
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, SSLError):
         return BAD_TLS if replies.untrusted(error) else CUT_OFF
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+    if isinstance(error, ConnectTimeoutError | NewConnectionError | ProxyError):
         return NO_CONNECTION
-    if isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
-        return NO_REPLY
-    return NO_CONNECTION if isinstance(getattr(cause, "reason", None), NewConnectionError) else CUT_OFF
+    return NO_REPLY if isinstance(error, ReadTimeoutError) else CUT_OFF

@@ -1,12 +1,18 @@
-"""What everybody in this process shares who talks to the same account as the same app: one pace, one token."""
+"""What everybody in this process shares who talks to the same account as the same app: one pace, one token.
+
+Which account a refresh token is for, HubSpot says only when it is used; so two connections are of one account and app if they
+have the same base URL, app and refresh token (or access token). What else they say (channel, timeout, ``requests_per_10s``)
+is their own. Processes cannot share: what they do about it is in claim.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.token import Bearer
 
@@ -18,7 +24,8 @@ class Shared(NamedTuple):
     bearer: Bearer
 
 
-_of: dict[Account, Shared] = {}
+_paces: dict[Account, Pace] = {}
+_bearers: dict[Account, Bearer] = {}
 _lock = Lock()
 
 
@@ -27,13 +34,18 @@ def shared(account: Account, announce: Callable[[str], None] = lambda secret: No
 
     :param announce: called with each secret that is fetched, so that log maskers know it.
     """
+    login = replace(account, channel_id=None, requests_per_10s=None, timeout=TIMEOUT)
+    app = replace(login, client_secret=None, api_version=API_VERSIONS[0])
     with _lock:  # threads that ask at once must not make two
-        if account not in _of:
-            _of[account] = Shared(Pace(account.requests_per_10s), Bearer(account, announce))
-        return _of[account]
+        if app not in _paces:
+            _paces[app] = Pace(account.requests_per_10s)
+        if login not in _bearers:
+            _bearers[login] = Bearer(login, announce)
+        return Shared(_paces[app], _bearers[login])
 
 
 def forget() -> None:
     """Begin anew, for tests."""
     with _lock:
-        _of.clear()
+        _paces.clear()
+        _bearers.clear()

@@ -78,7 +78,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for *seconds*; for *everyone*: no story of the account sends anything (None: for one window)."""
+    """Do nothing for *seconds*; for *everyone*: no story of the account sends anything (None: the pace knows how long)."""
 
     seconds: float | None
     everyone: bool = False

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_hubchan.client import replies
+from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
-from airflow_provider_hubchan.client.pace import Quota
 from airflow_provider_hubchan.client.steps import Lost, Reply
 
 WRITE_SCOPE = "conversations.custom_channels.write"
@@ -61,7 +61,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """:param after: seconds until HubSpot takes requests again, None for one window of the account."""
+    """:param after: seconds until HubSpot takes requests again, None if it does not say."""
 
     problem: Problem
     after: float | None = None

@@ -1,0 +1,47 @@
+"""What the pace makes of a quota, alone and among others, against servers that count in six ways: simulated, five runs each."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation import Buckets, Case, Rolling, TokenBucket, TwoWindows, fixed, median, stricter
+
+
+@pytest.mark.parametrize(
+    ("case", "used", "rate_limited"),
+    [
+        pytest.param(Case(), 0.98, 0.0, id="one process"),
+        pytest.param(Case(limit=110), 0.98, 0.0, id="one process, 110"),
+        pytest.param(Case(clients=4), 0.96, 0.002, id="four processes"),
+        pytest.param(Case(clients=4, limit=110), 0.96, 0.002, id="four processes, 110"),
+        pytest.param(Case(foreign=0.3), 0.95, 0.004, id="one process, a foreign program"),
+        pytest.param(Case(clients=4, foreign=0.3), 0.95, 0.004, id="four processes, a foreign program"),
+        pytest.param(Case(clients=16, limit=110), 0.90, 0.01, id="sixteen processes, 110"),
+        pytest.param(Case(server=fixed), 0.88, 0.013, id="fixed windows, one"),
+        pytest.param(Case(clients=4, server=fixed), 0.88, 0.013, id="fixed windows, four"),
+        pytest.param(Case(server=Buckets), 0.88, 0.013, id="buckets of a second, one"),
+        pytest.param(Case(clients=4, server=Buckets), 0.88, 0.013, id="buckets of a second, four"),
+        pytest.param(Case(server=TwoWindows), 0.86, 0.013, id="two windows, one"),
+        pytest.param(Case(clients=4, server=TwoWindows), 0.88, 0.013, id="two windows, four"),
+        pytest.param(Case(server=TokenBucket), 0.88, 0.013, id="a token bucket, one"),
+        pytest.param(Case(clients=4, server=TokenBucket), 0.88, 0.013, id="a token bucket, four"),
+        pytest.param(Case(server=stricter), 0.80, 0.01, id="stricter than documented, one"),
+        pytest.param(Case(clients=4, server=stricter), 0.80, 0.012, id="stricter than documented, four"),
+        pytest.param(
+            Case(clients=4, server=lambda limit: Rolling(limit, refused_count=True)), 0.96, 0.002, id="refused ones count"
+        ),
+        pytest.param(Case(headers=False, limit=100), 0.98, 0.0, id="no headers, one"),
+        pytest.param(Case(clients=4, headers=False), 0.90, 0.04, id="no headers, four"),
+    ],
+)
+def test_the_quota_is_used_and_not_passed(case: Case, used: float, rate_limited: float) -> None:
+    """Accepted requests as a part of what others leave, after the first window; 429s as a part of all requests."""
+    result = median(case)
+    assert result.used >= used
+    assert result.rate_limited <= rate_limited
+
+
+@pytest.mark.parametrize(("apart", "fairness"), [(0.0, 0.98), (20.0, 0.9)])
+def test_workers_become_equal(apart: float, fairness: float) -> None:
+    """Four processes that know nothing of each other get as much each, those that came late within a minute."""
+    assert median(Case(clients=4, apart=apart, seconds=360.0)).fairness >= fairness
