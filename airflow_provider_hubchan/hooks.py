@@ -15,7 +15,7 @@ from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import mark
 from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.checkup import check_up
-from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.errors import BadConnection, BadRow, BadRows
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome, Status, Update, numbered, read
@@ -166,6 +166,8 @@ class HubchanHook(BaseHook):
         channel = self._channel(channel_id)
         row = {"message_id": message_id, "status": status, "error_message": error_message}
         (update,) = read(numbered([row]))
+        if isinstance(update, BadRow):
+            raise BadRows([update], 1)
         assert isinstance(update, Update)
         return calls.update_message(self.account, channel, update)
 

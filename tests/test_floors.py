@@ -29,6 +29,7 @@ FLOORS = {
     "client.shared": 3.0,
     "client.wire": 2.0,
     "client.calls": 2.0,
+    "client.sheet": 2.0,
     "client.token": 2.0,
     "client.status": 1.0,
     "client.pace": 1.0,

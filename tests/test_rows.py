@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_hubchan.client.errors import BadRows, Problem
+from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
 from airflow_provider_hubchan.rows import ReportFile, read_file
 
@@ -24,7 +25,8 @@ def file(tmp_path: Path) -> Write:
 
 
 def updates(uri: str) -> list[Update | Outcome]:
-    return read(numbered(read_file(uri)), status="SENT")
+    with Sheet(read(numbered(read_file(uri)), status="SENT")) as sheet:
+        return [*sheet.updates(), *sheet.skipped()]
 
 
 JSON_LINES = '{"message_id": "a", "status": "READ"}\n\n"b"\n7\n'

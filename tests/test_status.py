@@ -6,11 +6,14 @@ import pytest
 
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
 from airflow_provider_hubchan.client.report import record
-from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, order, read
+from airflow_provider_hubchan.client.sheet import Sheet
+from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, read
 
 
 def updates(rows: object, **defaults: Any) -> list[Any]:
-    return read(numbered(rows), **defaults)
+    """What a batch makes of its rows, in row order."""
+    with Sheet(read(numbered(rows), **defaults)) as sheet:
+        return [*sheet.updates(), *sheet.skipped()]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_messages_of_another_kind_say_what_to_pass(rows: object) -> None:
 
 def test_rows_may_bring_their_own_numbers() -> None:
     """The lines of a file keep their numbers."""
-    assert read(numbered(Numbered([(7, "m")])), status="READ") == [Update(7, "m", "READ")]
+    assert updates(Numbered([(7, "m")]), status="READ") == [Update(7, "m", "READ")]
 
 
 def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
@@ -157,31 +160,3 @@ def test_columns_of_the_users_own_do_not_skip_a_row() -> None:
 def test_the_tasks_error_message_is_read_like_a_rows(given: Any, read_as: str | None) -> None:
     """Native rendering makes a number of "30003"; blank text is none."""
     assert updates(["m"], status="FAILED", error_message=given) == [Update(1, "m", "FAILED", read_as)]
-
-
-@pytest.mark.parametrize(
-    ("events", "winner"),
-    [
-        pytest.param(["SENT", "READ"], 2, id="READ after SENT"),
-        pytest.param(["READ", "SENT"], 1, id="a late SENT does not take READ back"),
-        pytest.param(["READ", "FAILED"], 1, id="what was read was delivered"),
-        pytest.param(["SENT", "FAILED"], 2, id="the last of SENT and FAILED"),
-        pytest.param(["FAILED", "SENT"], 2, id="the last of FAILED and SENT"),
-        pytest.param(["READ", "READ", "SENT", "READ"], 4, id="the last READ"),
-    ],
-)
-def test_one_update_for_each_message_counts(events: list[str], winner: int) -> None:
-    """READ comes before the others, else the last row wins; the others are skipped and say by which row."""
-    rows = updates([{"message_id": "m", "status": status} for status in events])
-    chosen, skipped = order(rows)
-    assert [update.row for update in chosen] == [winner]
-    assert sorted(outcome.update.row for outcome in skipped) == [row for row in range(1, len(events) + 1) if row != winner]
-    for outcome in skipped:
-        assert outcome.problem is not None
-        assert f"superseded by row {winner}" in outcome.problem.reason
-
-
-def test_updates_are_sent_in_row_order() -> None:
-    """Choosing among updates leaves the order of the rows as it was."""
-    chosen, _ = order(updates(["a", "b", "c", "a"], status="SENT"))
-    assert [update.message_id for update in chosen] == ["b", "c", "a"]

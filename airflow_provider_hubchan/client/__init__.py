@@ -3,7 +3,7 @@
     4   blocking (requests, threads)   aio (aiohttp)      perform stories; on top of blocking: batch, checkup
     3   delivery  report  journal                         the stories, and what is told of them
         sessions  shared                                  requests itself; one pace and one token for each account
-    2   calls  wire  token                                what is sent, what an answer means, the bearer token
+    2   calls  wire  token  sheet                         what is sent, what an answer means, the token, the rows on disk
     1   status  pace  patience  steps  replies            rows, quota, tries, the words of a story, the parts of a reply
     0   errors  account                                   plain values
         claim  lanes  clock  crew                         how many tickets are ours, who comes first; time; threads

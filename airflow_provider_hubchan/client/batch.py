@@ -11,7 +11,8 @@ from airflow_provider_hubchan.client.delivery import deliver
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.journal import Journal
 from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.status import Outcome, Update, numbered, order, read
+from airflow_provider_hubchan.client.sheet import Sheet
+from airflow_provider_hubchan.client.status import Outcome, numbered, read
 from airflow_provider_hubchan.client.steps import Halt
 
 
@@ -32,25 +33,23 @@ def mark(
     :param say: takes a line for the log.
     :raises BadRows: naming every bad row; nothing was sent.
     """
-    entries = read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
-    updates, skipped = order(entry for entry in entries if isinstance(entry, Update))
-    skipped += [entry for entry in entries if isinstance(entry, Outcome)]
-    if dry_run:
-        skipped += [Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")) for update in updates]
-        updates = []
-    report, journal = Report(), Journal(say, len(entries))
-    with record as write:  # opened now, when every row is known to be good and nothing has been sent yet
+    report, entries = Report(), read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
+    with Sheet(entries) as sheet, record as write:  # opened now: every row is known to be good, and nothing has been sent
+        journal = Journal(say, sheet.rows)
 
         def settle(outcome: Outcome) -> None:
             report.add(outcome)
             write(outcome)
 
-        for outcome in skipped:
+        for outcome in sheet.skipped():
             settle(outcome)
-        journal.plan(len(updates), len(skipped), driver.quota, driver.pace.learned)
-        if updates:
+        if dry_run:
+            for update in sheet.updates():
+                settle(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")))
+        journal.plan(sheet.rows - report.skipped, report.skipped, driver.quota, driver.pace.learned)
+        if report.skipped < sheet.rows:
             began = time.monotonic()
-            stories = (deliver(driver.account, channel_id, update, driver.patience) for update in updates)
+            stories = (deliver(driver.account, channel_id, update, driver.patience) for update in sheet.updates())
             for done in driver.run_all(stories, concurrency):
                 if done is not None:
                     settle(done)

@@ -1,13 +1,13 @@
-"""Rows in, updates out: what may be sent, and which of several updates for one message counts."""
+"""Rows in, updates out: what may be sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from reprlib import repr as shown
 from typing import Literal, cast, get_args
 
-from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 
 #: What may be written (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED only comes back.
 Status = Literal["SENT", "FAILED", "READ"]
@@ -81,7 +81,7 @@ def read(
     status: str | None = None,
     error_message: str | None = None,
     channel_id: str | None = None,
-) -> list[Update | Outcome]:
+) -> Iterator[Update | Outcome | BadRow]:
     """Read numbered rows: one entry for each, in order.
 
     A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message``; other keys are
@@ -92,20 +92,10 @@ def read(
     :param status: for rows that carry none of their own.
     :param error_message: for FAILED rows that carry none of their own.
     :param channel_id: the channel of the batch; a row that names another one is bad.
-    :raises BadRows: naming every bad row.
     """
-    entries: list[Update | Outcome] = []
-    bad: list[BadRow] = []
     error_message = None if error_message is None else str(error_message).strip()  # native rendering makes numbers of "30003"
     for number, row in rows:
-        entry = _read_row(number, row, status, error_message, channel_id)
-        if isinstance(entry, BadRow):
-            bad.append(entry)
-        else:
-            entries.append(entry)
-    if bad:
-        raise BadRows(bad, len(entries) + len(bad))
-    return entries
+        yield _read_row(number, row, status, error_message, channel_id)
 
 
 def _read_row(
@@ -162,29 +152,3 @@ def _read_row(
 def is_text(text: str) -> bool:
     """False for half a character, which JSON can spell and UTF-8 cannot: it could not be sent."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def order(updates: Iterable[Update]) -> tuple[list[Update], list[Outcome]]:
-    """Choose for each message the one update that counts: READ over the others, the last among equals.
-
-    A message that was read was delivered, whatever a late event says; between SENT and FAILED the later row knows more.
-
-    :return: the updates to send, at most one for a message id, in row order; and the others, *skipped*.
-    """
-    counts: dict[str, Update] = {}
-    superseded: list[Update] = []
-    for update in updates:
-        other = counts.get(update.message_id)
-        if other is None:
-            counts[update.message_id] = update
-        elif other.status == "READ" and update.status != "READ":
-            superseded.append(update)
-        else:
-            superseded.append(other)
-            counts[update.message_id] = update
-    skipped = [Outcome(loser, "skipped", _superseded_by(counts[loser.message_id])) for loser in superseded]
-    return sorted(counts.values(), key=lambda update: update.row), skipped
-
-
-def _superseded_by(winner: Update) -> Problem:
-    return Problem(f"superseded by row {winner.row}, which says {winner.status}", "superseded")

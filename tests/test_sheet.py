@@ -1,0 +1,76 @@
+"""Which of several updates for one message counts, and that a batch of any size fits."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan.client.errors import BadRows
+from airflow_provider_hubchan.client.sheet import Sheet
+from airflow_provider_hubchan.client.status import numbered, read
+
+
+def sheet_of(rows: object, **defaults: Any) -> Sheet:
+    return Sheet(read(numbered(rows), **defaults))
+
+
+@pytest.mark.parametrize(
+    ("events", "winner"),
+    [
+        pytest.param(["SENT", "READ"], 2, id="READ after SENT"),
+        pytest.param(["READ", "SENT"], 1, id="a late SENT does not take READ back"),
+        pytest.param(["READ", "FAILED"], 1, id="what was read was delivered"),
+        pytest.param(["SENT", "FAILED"], 2, id="the last of SENT and FAILED"),
+        pytest.param(["FAILED", "SENT"], 2, id="the last of FAILED and SENT"),
+        pytest.param(["READ", "READ", "SENT", "READ"], 4, id="the last READ"),
+    ],
+)
+def test_one_update_for_each_message_counts(events: list[str], winner: int) -> None:
+    """READ comes before the others, else the last row wins; the others are skipped and say by which row."""
+    with sheet_of([{"message_id": "m", "status": status} for status in events]) as sheet:
+        chosen, skipped = list(sheet.updates()), list(sheet.skipped())
+    assert [update.row for update in chosen] == [winner]
+    assert [outcome.update.row for outcome in skipped] == [row for row in range(1, len(events) + 1) if row != winner]
+    for outcome in skipped:
+        assert outcome.problem is not None
+        assert f"superseded by row {winner}" in outcome.problem.reason
+
+
+def test_updates_are_sent_in_row_order() -> None:
+    """Choosing among updates leaves the order of the rows as it was."""
+    with sheet_of(["a", "b", "c", "a"], status="SENT") as sheet:
+        assert [update.message_id for update in sheet.updates()] == ["b", "c", "a"]
+
+
+def test_text_comes_back_as_it_went_in() -> None:
+    """Whatever an id or an error message holds: quotes, emoji, a zero byte, equal but for their case."""
+    ids = ["a'b", 'c"; DROP TABLE entry', "\x00", "Ä😀", "ä😀", "m", "M", "1", "01", "1.0"]
+    rows = [{"message_id": each, "status": "FAILED", "error_message": f"why {each}"} for each in ids]
+    with sheet_of(rows) as sheet:
+        assert [(update.message_id, update.error_message) for update in sheet.updates()] == [
+            (each, f"why {each}") for each in ids
+        ]
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    """A hundred thousand rows, every third of them superseded, are read, judged and handed out in less than a megabyte."""
+
+    def rows() -> Iterator[dict[str, str]]:
+        return ({"message_id": f"message-{number % 66_667}", "status": "SENT"} for number in range(100_000))
+
+    tracemalloc.start()
+    with sheet_of(rows()) as sheet:
+        sent, skipped = sum(1 for _ in sheet.updates()), sum(1 for _ in sheet.skipped())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (sent, skipped) == (66_667, 33_333)
+    assert peak < 1_000_000
+
+
+def test_a_bad_row_among_many_is_named_and_nothing_is_left() -> None:
+    """The sheet is closed before the error is out."""
+    with pytest.raises(BadRows, match=r"1 of 1,001 rows cannot be sent \(row 1001: message_id is missing"):
+        sheet_of([*map(str, range(1000)), None], status="READ")
