@@ -12,6 +12,7 @@ from tests.simulation import Buckets, Case, Rolling, TokenBucket, TwoWindows, fi
     [
         pytest.param(Case(), 0.98, 0.0, id="one process"),
         pytest.param(Case(limit=110), 0.98, 0.0, id="one process, 110"),
+        pytest.param(Case(latency=0.5, in_flight=16), 0.92, 0.0, id="one process, half a second away"),
         pytest.param(Case(clients=4), 0.96, 0.002, id="four processes"),
         pytest.param(Case(clients=4, limit=110), 0.96, 0.002, id="four processes, 110"),
         pytest.param(Case(foreign=0.3), 0.95, 0.004, id="one process, a foreign program"),

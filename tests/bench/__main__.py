@@ -1,0 +1,29 @@
+"""Everything, in an order that keeps two processors busy; the tables come at the end."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.bench import airflow_share, memory, plots, quota, realtime, speed
+from tests.bench.common import say
+
+
+def main() -> None:
+    """Simulate beside what has time to spare, measure speed alone, then print the tables and draw the plots."""
+    simulations = quota.Simulations()
+    with ThreadPoolExecutor(1) as beside:
+        real = beside.submit(realtime.run)
+        grown = memory.run()
+    simulations.wait()
+    fast = speed.run()
+    share = airflow_share.run()
+    compared = simulations.results()
+    plots.quota(compared)
+    plots.memory(memory.medians(grown, "megabytes"))
+    kept, growth = memory.tables(grown)
+    print("\n".join([*simulations.tables(), real.result(), *fast, kept, share, growth]))
+    say("done")
+
+
+if __name__ == "__main__":
+    main()
