@@ -163,6 +163,9 @@ def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("https_proxy", "http://127.0.0.1:999999", "no connection"),
+        ("https_proxy", "ftp://127.0.0.1", "no connection"),
+        ("https_proxy", "http://us€r:p@127.0.0.1", "no connection"),
         ("https_proxy", "http://", "no connection"),
         ("REQUESTS_CA_BUNDLE", "/no/such/file", "no trustworthy TLS connection"),
     ],

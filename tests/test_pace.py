@@ -79,6 +79,14 @@ def test_a_reply_without_headers_among_others_changes_nothing() -> None:
     assert (pace.limit, pace.tickets) == (20, 20)
 
 
+def test_headers_that_cease_leave_the_limit_they_told() -> None:
+    """A gateway that begins to strip headers does not throttle us to what a pause left over."""
+    pace, now = grown(190), 30.0
+    (ticket, *_) = take(pace, now)
+    pace.answered(now + 0.1, ticket, None)
+    assert (pace.limit, pace.tickets) == (190, 190)
+
+
 def test_a_limit_that_changes_is_followed() -> None:
     """Another plan, or another limit for the app: the next reply counts."""
     pace = grown(190)

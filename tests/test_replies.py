@@ -108,6 +108,7 @@ def test_a_secret_is_covered_before_the_words_are_cut() -> None:
     ("text", "untrusted"),
     [
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch", True),
+        ("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found", True),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number", True),
         ("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac", False),
         ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", False),

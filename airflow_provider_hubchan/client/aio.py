@@ -155,7 +155,7 @@ class Driver:
                 proxy=self._proxy,
             ) as response:
                 reply = Reply(response.status, response.headers, await response.read(), sent)
-        except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, UnicodeError) as error:
             reply = Lost(_why(error))
         finally:
             if ticket:
@@ -164,18 +164,20 @@ class Driver:
 
 
 def _proxy(url: str) -> str | None:
-    """The environment's proxy for *url*, as the blocking driver has it."""
+    """The environment's proxy for *url*; one without a scheme is spoken to in plain HTTP, as the blocking driver does."""
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _why(error: Exception) -> str:
     """Name what went wrong in the words that both drivers share."""
     if isinstance(error, aiohttp.ClientSSLError):
         return BAD_TLS if replies.untrusted(error) else CUT_OFF
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    unreachable = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError, UnicodeError)
+    if isinstance(error, unreachable):
         return NO_CONNECTION
     return NO_REPLY if isinstance(error, TimeoutError | asyncio.TimeoutError) else CUT_OFF

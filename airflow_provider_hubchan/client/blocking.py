@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
+from contextlib import nullcontext
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any, TypeVar
@@ -82,7 +83,9 @@ class Driver:
         return Quota(self._lane.bound(self.pace.limit, self.pace.window), self.pace.window)
 
     def end(self, halt: Halt) -> None:
-        """End the batch: no story sends anything more. The first reason stays. Safe in a signal handler and any thread."""
+        """End the batch: no story sends anything more. The first reason stays. For any thread; while `run_all` runs, also for
+        a signal handler.
+        """
         self.halt = self.halt or halt
         self._ended.set()
 
@@ -105,7 +108,7 @@ class Driver:
 
         :return: results as they come, and None now and then while there is none, so that the caller can tell its own story.
         """
-        self._crew = crew = Crew(self.run, stories, concurrency, lambda: self._at_the_pace > 0, self._ended)
+        self._crew = crew = Crew(self.run, stories, concurrency, lambda: self._at_the_pace > 0)
         try:
             yield from crew.results()
         except BaseException:  # the caller has gone, or a signal took it out of here
@@ -129,7 +132,8 @@ class Driver:
             case Wait(seconds, everyone=True):
                 self.pace.hold(self._clock(), seconds)
             case Wait(seconds):
-                self._sleep(seconds or 0.0)
+                with self._crew.pausing() if self._crew else nullcontext():
+                    self._sleep(seconds or 0.0)
             case NeedToken():
                 return self._token(step)
 
@@ -182,7 +186,7 @@ class Driver:
         finally:
             if ticket:
                 self.pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
-        if self._crew:
+        if self._crew and isinstance(reply, Reply) and reply.status < 300:
             self._crew.measured(self._clock() - sent, time.thread_time() - work)
         if ticket:
             self.counts.add(requests=1, rate_limited=int(isinstance(reply, Reply) and reply.status == 429))

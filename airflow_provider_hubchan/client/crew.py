@@ -1,14 +1,16 @@
 """Threads that pull work from one source, one by one, and as many of them as are of use.
 
 How many that is says Little's law, twice: in flight = rate * latency, and the rate is that of the pace, or that of this
-interpreter. While a thread waits for the pace, those that are there are all it can feed. And while one request is on its way,
-the interpreter has time for so many others as its own work for one goes into the fastest reply: more would stand in line.
+interpreter. While a thread waits for the pace, those that are there are all it can feed. And in the time of the fastest reply
+the interpreter can do its own work for so many requests and not more: another thread would stand in line, and cost.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import Any, Generic, TypeVar
@@ -19,7 +21,9 @@ T = TypeVar("T")
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
 TICK = 0.5
 #: Results for each thread that may wait for the caller, who may be slower than HubSpot: they must not pile up.
-ROOM = 4
+ROOM = 64
+#: Seconds between two looks at the results while they come: to be woken for each costs more than the result.
+GATHERED = 0.005
 
 
 class Crew(Generic[S, T]):
@@ -29,12 +33,13 @@ class Crew(Generic[S, T]):
     :param source: the work, pulled by one thread at a time.
     :param most: threads at most.
     :param enough: says whether a thread waits for the pace now.
-    :param ended: set when nobody waits for the results any more, or nothing more is to be done.
     """
 
-    def __init__(self, do: Callable[[S], T], source: Iterable[S], most: int, enough: Callable[[], bool], ended: Event) -> None:
-        self._do, self._source, self._most, self._enough, self._ended = do, iter(source), most, enough, ended
+    def __init__(self, do: Callable[[S], T], source: Iterable[S], most: int, enough: Callable[[], bool]) -> None:
+        self._do, self._source, self._most, self._enough = do, iter(source), most, enough
+        self._left = Event()  # nobody waits for results any more
         self._fastest, self._cost = 0.0, math.inf
+        self._idle = 0
         self._threads: list[Thread] = []
         self._lock = Lock()
         self._results: Queue[tuple[str, Any]] = Queue()
@@ -46,20 +51,29 @@ class Crew(Generic[S, T]):
 
     def results(self) -> Generator[T | None, None, None]:
         """Results as they come, and None now and then while there is none, so that the caller can tell its own story."""
-        self._call_another()
+        with self._lock:  # it must not begin before it is counted
+            self._call_another()
         done = 0
-        while done < self.size:
-            try:
-                kind, value = self._results.get(timeout=TICK)
-            except Empty:
-                yield None
-                continue
-            if kind == "error":
-                raise value
-            if kind == "end":
-                done += 1
-            else:
-                yield value
+        try:
+            while done < self.size:
+                try:
+                    kind, value = self._results.get(timeout=TICK)
+                except Empty:
+                    with self._lock:  # whoever is there waits for a reply that is long in coming
+                        if self.size < self._most and not self._enough():
+                            self._call_another()
+                    yield None
+                    continue
+                if kind == "error":
+                    raise value
+                if kind == "end":
+                    done += 1
+                else:
+                    yield value
+                if self._results.empty():
+                    time.sleep(GATHERED)
+        finally:
+            self._left.set()
 
     def measured(self, latency: float, work: float) -> None:
         """Take note of one reply.
@@ -69,33 +83,54 @@ class Crew(Generic[S, T]):
         """
         with self._lock:
             first = self._cost == math.inf
-            self._fastest = latency if first else min(latency, self._fastest)
+            self._fastest = latency if first else min(latency, self._fastest + (latency - self._fastest) / 64)
             self._cost = work if first else self._cost + (work - self._cost) / 16
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """A thread of the crew pauses after a fault: another may do its work."""
+        with self._lock:
+            self._idle += 1
+            if self._another_is_of_use():
+                self._call_another()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._idle -= 1
 
     def join(self) -> None:
         """Wait until all threads are gone."""
+        self._left.set()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
 
     def _another_is_of_use(self) -> bool:
-        return self.size < self._most and self.size < 1 + self._fastest / max(self._cost, 1e-6) and not self._enough()
+        working = self.size - self._idle
+        room = not working or (working + 1) * self._cost <= self._fastest
+        return room and self.size < self._most and not self._enough() and not self._left.is_set()
 
     def _call_another(self) -> None:
         thread = Thread(target=self._work, name=f"hubchan-{self.size}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the machine gives no more threads: those that are there will do
+            if not self._threads:
+                raise
+            self._most = self.size
+        else:
+            self._threads.append(thread)
 
     def _work(self) -> None:
         try:
-            while True:
+            while not self._left.is_set():
                 with self._lock:
                     piece = next(self._source, None)
                     if piece is not None and self._another_is_of_use():
                         self._call_another()
                 if piece is None:
                     return self._results.put(("end", None))
-                while self._results.qsize() > ROOM * self.size and not self._ended.wait(0.01):
+                while self._results.qsize() > ROOM * self.size and not self._left.wait(0.01):
                     pass
                 self._results.put(("result", self._do(piece)))
         except BaseException as error:  # a defect: the caller's thread must see it, or it would wait for ever

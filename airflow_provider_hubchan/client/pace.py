@@ -64,7 +64,7 @@ class Pace:
         self._cooling: deque[tuple[float, Lane]] = deque()  # when the reply of each ticket came, oldest first
         self._counted: deque[float] = deque()  # the same, with the tickets that were given up: HubSpot counts them still
         self._burst_until: float | None = None  # a window after the first send
-        self._held_until = -math.inf
+        self._told = self._held_until = -math.inf
         self._refusals = 0
         self._clock, self._lock = Steady(), Lock()
 
@@ -122,6 +122,7 @@ class Pace:
             self._counted.append(now)
             self._quota = quota or self._quota
             if quota is not None and quota.remaining is not None:
+                self._told = now
                 self._claim.told(
                     now,
                     quota,
@@ -130,7 +131,7 @@ class Pace:
                     in_flight=self._in_flight,
                     unused=self._unused(),
                 )
-            elif quota is self._quota:  # it never tells; if it did before, this is a lost reply or a proxy's page
+            elif quota is self._quota or now - self._told > self.window:  # it never tells, or has ceased to
                 self._claim.untold(now, self.limit)
             self._give_up()
 

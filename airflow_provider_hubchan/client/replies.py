@@ -89,7 +89,9 @@ def lost(why: str) -> Problem:
 
 def untrusted(error: Exception) -> bool:
     """True if a TLS error means that the other side is not who it should be, and not that a connection broke."""
-    return any(sign in str(error) for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"))
+    return any(
+        sign in str(error) for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "[X509")
+    )
 
 
 def _clean(text: str, secrets: Iterable[str]) -> str:

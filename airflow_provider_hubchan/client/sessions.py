@@ -49,7 +49,7 @@ class Sessions:
         if line is None:
             try:
                 line = self._mine.line = Line(self._base_url, self._settings)
-            except requests.RequestException:  # the environment's proxy has an address that makes no sense
+            except (requests.RequestException, HTTPError, ValueError):  # the environment's proxy makes no sense
                 return Lost(NO_CONNECTION)
             except OSError:  # its CA bundle is not there
                 return Lost(BAD_TLS)
@@ -88,7 +88,7 @@ class Line(HTTPAdapter):
                 timeout=timeout,
             )
             return Reply(response.status, response.headers, response.data, sent)
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, UnicodeError) as error:
             return Lost(_why(error))
 
     def close(self) -> None:
@@ -101,6 +101,6 @@ def _why(error: Exception) -> str:
     """Name what went wrong in the words that both drivers share."""
     if isinstance(error, SSLError):
         return BAD_TLS if replies.untrusted(error) else CUT_OFF
-    if isinstance(error, ConnectTimeoutError | NewConnectionError | ProxyError):
+    if isinstance(error, ConnectTimeoutError | NewConnectionError | ProxyError | UnicodeError):
         return NO_CONNECTION
     return NO_REPLY if isinstance(error, ReadTimeoutError) else CUT_OFF

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.pace import ASSUMED_LIMIT, Pace
 from airflow_provider_hubchan.client.token import Bearer
 
 
@@ -38,7 +38,7 @@ def shared(account: Account, announce: Callable[[str], None] = lambda secret: No
     app = replace(login, client_secret=None, api_version=API_VERSIONS[0])
     with _lock:  # threads that ask at once must not make two
         if app not in _paces:
-            _paces[app] = Pace(account.requests_per_10s)
+            _paces[app] = Pace(max(account.requests_per_10s or 0.0, ASSUMED_LIMIT))  # less is the lane's bound
         if login not in _bearers:
             _bearers[login] = Bearer(login, announce)
         return Shared(_paces[app], _bearers[login])

@@ -44,6 +44,7 @@ class Sheet:
         """Read all entries.
 
         :raises BadRows: naming every bad row.
+        :raises OSError: if the temporary directory is full or cannot be written.
         """
         self.rows = 0
         self._bad: list[BadRow] = []
@@ -55,6 +56,11 @@ class Sheet:
             if self._bad:
                 raise BadRows(self._bad, self.rows)
             self._base.execute(_JUDGE)
+        except sqlite3.OperationalError as fault:
+            self._base.close()
+            raise OSError(
+                f"The rows do not fit into the temporary directory ({fault}). Make room, or set SQLITE_TMPDIR."
+            ) from fault
         except BaseException:
             self._base.close()
             raise

@@ -145,7 +145,8 @@ def _read_row(
         return BadRow(number, ", ".join(faults))
     update = Update(number, message_id, cast(Status, chosen), text)
     if fields.get("outcome") == "skipped" and fields.keys() >= REPORT_KEYS:
-        return Outcome(update, "skipped", Problem(f"in an earlier report: {fields['reason']}", "settled earlier"))
+        reason = str(fields["reason"]).encode(errors="replace").decode()
+        return Outcome(update, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
     return update
 
 

@@ -16,7 +16,7 @@ from tests.bench.clients import CLIENTS, THREADS
 from tests.bench.common import RUNS, echo, emulator, environment, middle, say, table
 
 #: Seconds before each answer, and how many updates: by those with threads, and by those without.
-LATENCIES = {0.0: (1000, 1000), 0.1: (400, 12)}
+LATENCIES = {0.0: (2000, 1000), 0.1: (1000, 12)}
 PEER = "Session.patch in a loop"
 
 
