@@ -45,7 +45,7 @@ def play(story: Story[T], *answers: Reply | Lost) -> tuple[list[str], T]:
                     steps.append("send")
                 case Wait(seconds, everyone):
                     who = "all wait" if everyone else "wait"
-                    steps.append(f"{who} {'a window' if seconds is None else f'{seconds:g}'}")
+                    steps.append(who if seconds is None else f"{who} {seconds:g}")
                 case Halt(_, permanent):
                     steps.append("halt for good" if permanent else "halt")
             step = story.send(answer)

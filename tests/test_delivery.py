@@ -41,7 +41,7 @@ def story(patience: Patience = PATIENCE) -> Any:
             id="500 three times",
         ),
         pytest.param([reply(526, b"")] * 2, "token, send, wait 0.5, token, send", "GaveUp", id="526 twice"),
-        pytest.param([reply(429, BURST), reply()], "token, send, all wait a window, token, send", "Accepted", id="429, 200"),
+        pytest.param([reply(429, BURST), reply()], "token, send, all wait, token, send", "Accepted", id="429, 200"),
         pytest.param(
             [reply(429, BURST, Retry_After="3"), reply()],
             "token, send, all wait 3, token, send",
@@ -50,13 +50,13 @@ def story(patience: Patience = PATIENCE) -> Any:
         ),
         pytest.param(
             [reply(429, BURST)] * 3,
-            "token, send, all wait a window, token, send, all wait a window, token, send",
+            "token, send, all wait, token, send, all wait, token, send",
             "GaveUp",
             id="429 without end",
         ),
         pytest.param(
             [reply(429, BURST, Retry_After="0"), reply()],
-            "token, send, all wait a window, token, send",
+            "token, send, all wait, token, send",
             "Accepted",
             id="429 says 0 s, which is no time",
         ),

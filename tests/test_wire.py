@@ -58,7 +58,7 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
         pytest.param(reply(422, error("VALIDATION_ERROR")), Rejected, None, id="422"),
         pytest.param(reply(423, error("LOCKED")), Fault, 2.0, id="423: at least 2 s"),
         pytest.param(reply(423, error("LOCKED"), Retry_After="9"), Fault, 9.0, id="423 with Retry-After"),
-        pytest.param(reply(429, BURST), Throttle, None, id="429 rolling: a window"),
+        pytest.param(reply(429, BURST), Throttle, None, id="429 rolling: it names no time"),
         pytest.param(reply(429, BURST, Retry_After="3"), Throttle, 3.0, id="429 rolling with Retry-After"),
         pytest.param(reply(429, {"message": "You have reached your secondly limit."}), Throttle, 1.0, id="429 secondly"),
         pytest.param(reply(429, {"policyName": "secondly"}), Throttle, 1.0, id="429 secondly by policy, any case"),

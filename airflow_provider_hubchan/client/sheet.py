@@ -1,4 +1,4 @@
-"""The rows of one batch, all of them known to be good, on disk: memory does not grow with the batch.
+"""The rows of one batch, all of them known to be good, on disk: memory hardly grows with the batch.
 
 Every row is read before the first request is sent: a bad one is named while nothing is half done, and of several updates for
 one message only the one that counts is sent. A database that belongs to the process and vanishes with it keeps them until
