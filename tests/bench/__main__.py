@@ -9,13 +9,15 @@ from tests.bench.common import say
 
 
 def main() -> None:
-    """Simulate beside what has time to spare, measure speed alone, then print the tables and draw the plots."""
+    """Measure what takes a whole processor alone, simulate beside what has time to spare, print tables and draw plots."""
+    grown = memory.run()
+    fast = [speed.compare(0.0)]
     simulations = quota.Simulations()
     with ThreadPoolExecutor(1) as beside:
         real = beside.submit(realtime.run)
-        grown = memory.run()
+        fast += [speed.compare(0.1)]
     simulations.wait()
-    fast = speed.run()
+    fast += [speed.servers()]
     share = airflow_share.run()
     compared = simulations.results()
     plots.quota(compared)
