@@ -6,14 +6,15 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.world import RollingWindow
+from airflow_provider_hubchan.emulator.limits import RollingWindow
 
 FORM = "application/x-www-form-urlencoded"
 VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
@@ -60,6 +61,27 @@ def grant_form(emulator: Emulator) -> dict[str, str]:
         "client_secret": app.client_secret,
         "refresh_token": app.refresh_token,
     }
+
+
+@contextmanager
+def served(*options: str) -> Iterator[tuple[list[str], Callable[..., tuple[int, Any]]]]:
+    """The emulator as a program: the first lines that it prints, and a way to ask it with a method, a path and a token."""
+    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--port=0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(3)]
+            host = json.loads(lines[2].split("=", 1)[1].strip().strip("'"))["host"]
+            with closing(http.client.HTTPConnection(str(urlsplit(host).netloc), timeout=5)) as asker:
+
+                def ask(method: str, path: str, token: str = "") -> tuple[int, Any]:
+                    asker.request(method, path, headers={"Authorization": f"Bearer {token}"})
+                    response = asker.getresponse()
+                    return response.status, json.loads(response.read())
+
+                yield lines, ask
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
@@ -221,8 +243,9 @@ def test_the_window_agrees_with_brute_force() -> None:
     for number in range(5000):
         now = number * 0.137 + (number % 7) * 0.01
         room = sum(now - 10.0 < time <= now for time in admitted[-40:]) < 20
-        assert window.admit(now) is room
+        assert window.has_room(now) is room
         if room:
+            window.count(now)
             admitted.append(now)
 
 
@@ -291,6 +314,38 @@ def test_the_ledger_knows_every_request(raw: Raw) -> None:
     assert len(raw.emulator.ledger.patches("m-1", status=200)) == 1
 
 
+def test_the_ledger_is_asked_for_a_part(raw: Raw) -> None:
+    """Method, message and status choose entries, alone and together; a slip is answered with words."""
+    raw.emulator.fault(message_id="a/b", status=503)
+    for message_id in ("m-1", "a%2Fb", "a%2Fb"):
+        raw.patch(message_id)
+    raw.ask("GET", message("a%2Fb"))
+
+    def asked(query: str) -> list[tuple[str, str, int]]:
+        entries = raw.ask("GET", f"/_emulator/ledger?{query}")[1]
+        return [(entry["method"], entry["message_id"], entry["status"]) for entry in entries]
+
+    assert len(asked("")) == 4
+    assert asked("method=GET") == [("GET", "a/b", 200)]
+    assert asked("message_id=m-1") == [("PATCH", "m-1", 200)]
+    assert asked("status=503") == [("PATCH", "a/b", 503)]
+    assert asked("method=PATCH&message_id=a%2Fb&status=200") == [("PATCH", "a/b", 200)]
+    assert asked("message_id=m-9") == []
+    for query, error in (("id=m-1", "no id; it has method, message_id, status"), ("status=ok", "status must be a number")):
+        status, said, _ = raw.ask("GET", f"/_emulator/ledger?{query}")
+        assert status == 400
+        assert error in said["error"]
+
+
+def test_repeats_are_counted(raw: Raw) -> None:
+    """What was done to each message, and all that was tried, in a few bytes."""
+    raw.emulator.fault(message_id="a/b", status=503)
+    for message_id in ("m-1", "a%2Fb", "a%2Fb", "m-1", "m-9"):
+        raw.patch(message_id)
+    raw.ask("GET", message("m-1"))
+    assert raw.ask("GET", "/_emulator/patches")[1] == {"by_message": {"m-1": 2, "a/b": 1}, "total": 5}
+
+
 def test_it_is_controlled_over_http(raw: Raw) -> None:
     """Everything that a test in another process needs is under one prefix."""
     assert raw.ask("GET", "/_emulator/health")[1] == {"ok": True}
@@ -320,6 +375,15 @@ def test_it_is_controlled_over_http(raw: Raw) -> None:
         ("faults", {"drop": "late"}, "drop is 'late', not 'before' or 'half'"),
         ("messages", {"id": "x"}, "ids must be a list of message ids"),
         ("clock", {"advance": "an hour"}, "advance must be a number of seconds"),
+        ("clock", {"advance": -1}, "advance must be a number of seconds from 0"),
+        ("clock", {"advance": True}, "advance must be a number of seconds"),
+        ("clock", '{"advance": NaN}', "advance must be a number of seconds from 0"),
+        ("clock", {"before_midnight": "soon"}, "before_midnight must be a number of seconds"),
+        ("clock", {"before_midnight": 0}, "before_midnight must be more than 0 and at most 86400 seconds"),
+        ("clock", {"before_midnight": 86_401}, "before_midnight must be more than 0 and at most 86400 seconds"),
+        ("clock", {"advance": 1, "before_midnight": 1}, "the clock takes one of advance, before_midnight"),
+        ("clock", {"back": 1}, "the clock takes one of advance, before_midnight; asked was back"),
+        ("clock", {}, "the clock takes one of advance, before_midnight; asked was nothing"),
         ("clock", "{", "the body is not JSON"),
     ],
 )
@@ -332,26 +396,29 @@ def test_a_wrong_control_call_says_what_is_wrong(raw: Raw, path: str, body: Any,
 
 def test_the_command_line_serves_and_says_how_to_connect() -> None:
     """``python -m`` seeds messages, prints a connection for Airflow, and answers."""
-    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--port", "0", "--channel", "7", "--messages", "3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        connection = json.loads(lines[2].split("=", 1)[1].strip().strip("'"))
-        asker = http.client.HTTPConnection(str(urlsplit(connection["host"]).netloc), timeout=5)
-        asker.request("GET", "/_emulator/messages")
-        said = json.loads(asker.getresponse().read())
-        asker.close()
-        process.terminate()
+    with served("--channel=7", "--messages=3") as (lines, ask):
+        seeded = ask("GET", "/_emulator/messages")[1]["messages"]
+        connection = ask("GET", "/_emulator/connection")[1]
     assert lines[0] == f"HubSpot emulator at {connection['host']}, channel 7, 3 messages.\n"
-    assert said["messages"] == {"message-1": "SENT", "message-2": "SENT", "message-3": "SENT"}
+    assert json.loads(lines[2].split("=", 1)[1].strip().strip("'")) == connection
+    assert seeded == {"message-1": "SENT", "message-2": "SENT", "message-3": "SENT"}
 
 
-def test_the_command_line_refuses_a_file_that_is_not_there() -> None:
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--messages", "nowhere.jsonl", "'nowhere.jsonl' is neither a number nor a file"),
+        ("--limit", "-1", "--limit: -1 is negative; 0 is for no limit"),
+        ("--daily", "-1", "--daily: -1 is negative; 0 is for no limit"),
+        ("--time-zone", "Nowhere/Town", "--time-zone: 'Nowhere/Town' is no time zone of the IANA database"),
+    ],
+)
+def test_the_command_line_refuses_what_cannot_be(option: str, value: str, error: str) -> None:
     """A wrong argument ends with one line that names it."""
-    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--messages", "nowhere.jsonl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--port", "0", f"{option}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 2
-    assert "'nowhere.jsonl' is neither a number nor a file" in done.stderr
+    assert error in done.stderr
 
 
 def test_two_emulators_do_not_know_of_each_other() -> None:

@@ -21,6 +21,10 @@ def main() -> None:
         help="a number (ids message-1, message-2, ...), or a JSON Lines file whose message_id keys are seeded",
     )
     parser.add_argument("--limit", type=int, default=110, help="requests per 10 seconds; 0 for none (default: %(default)s)")
+    parser.add_argument("--daily", type=int, default=0, help="requests per day; 0 for no limit (default: %(default)s)")
+    parser.add_argument(
+        "--time-zone", default="US/Eastern", help="of the account: its midnight ends the day (default: %(default)s)"
+    )
     chosen = parser.parse_args()
     if chosen.messages.isdigit():
         ids = [f"message-{number}" for number in range(1, int(chosen.messages) + 1)]
@@ -32,10 +36,19 @@ def main() -> None:
             parser.error(f"--messages: every line of {chosen.messages!r} must be a JSON object with the key message_id")
     else:
         parser.error(f"--messages: {chosen.messages!r} is neither a number nor a file")
-    if chosen.limit < 0:
-        parser.error(f"--limit: {chosen.limit} is negative; 0 is for no limit")
+    for option in ("limit", "daily"):
+        if (number := getattr(chosen, option)) < 0:
+            parser.error(f"--{option}: {number} is negative; 0 is for no limit")
     try:
-        emulator = Emulator(port=chosen.port, channel_id=chosen.channel, limit=chosen.limit)
+        emulator = Emulator(
+            port=chosen.port,
+            channel_id=chosen.channel,
+            limit=chosen.limit,
+            daily=chosen.daily,
+            time_zone=chosen.time_zone,
+        )
+    except ValueError as fault:
+        parser.error(f"--time-zone: {fault}")
     except OSError as fault:
         parser.error(f"--port {chosen.port}: {fault.strerror}; choose another, or 0 for any free one")
     emulator.world.seed(ids)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+from airflow_provider_hubchan.emulator.clock import iso
 from airflow_provider_hubchan.emulator.oauth import bearer, grant, introspect, token_endpoint
 from airflow_provider_hubchan.emulator.shapes import VERSIONS, Answer, Call, Refused, custom_channels_path, error
-from airflow_provider_hubchan.emulator.world import READ, WRITE, AccessToken, App, World, iso
+from airflow_provider_hubchan.emulator.world import READ, WRITE, AccessToken, App, World
 
 WRITABLE = ("FAILED", "READ", "SENT")
 
@@ -56,11 +58,12 @@ def rate_headers(world: World, app: App) -> dict[str, str]:
 
 
 def _counted(world: World, call: Call, handle: Callable[[World, Call, AccessToken], Answer], scopes: tuple[str, ...]) -> Answer:
-    """Check the bearer token, count the call against the quota, check the scopes (any of *scopes* will do), answer it."""
+    """Check the bearer token, count the call against the quotas, check the scopes (any of *scopes* will do), answer it."""
     token = bearer(world, call)
     app = token.app
-    if not world.quota(app).admit(world.clock.now()):
-        reply = Answer(429, _burst(app))  # observed: rate headers with remaining 0, no Retry-After, no category
+    spared = world.daily_spares_account_info and call.segments[0] == "account-info"
+    if policy := world.refusal(app, spared=spared):
+        reply = Answer(429, _too_many(policy, app))
     elif not set(scopes) & set(token.scopes):
         reply = error(
             403,
@@ -78,15 +81,18 @@ def _counted(world: World, call: Call, handle: Callable[[World, Call, AccessToke
     return reply
 
 
-def _burst(app: App) -> dict[str, Any]:
-    return {
+def _too_many(policy: str, app: App) -> dict[str, Any]:
+    """A 429 of the window (observed) or of the day (documented): no category, and no Retry-After beside it."""
+    body = {
         "status": "error",
-        "message": "You have reached your ten_secondly_rolling limit.",
+        "message": f"You have reached your {policy.lower()} limit.",
         "errorType": "RATE_LIMIT",
         "correlationId": str(uuid.uuid4()),
-        "policyName": "TEN_SECONDLY_ROLLING",
-        "groupName": f"publicapi:oauth-app-api-calls-ten-secondly:{app.portal_id}:{app.app_id}",
+        "policyName": policy,
     }
+    if policy == "DAILY":
+        return body | {"requestId": str(uuid.uuid4())}
+    return body | {"groupName": f"publicapi:oauth-app-api-calls-ten-secondly:{app.portal_id}:{app.app_id}"}
 
 
 def _channel(world: World, call: Call, token: AccessToken) -> str:
@@ -145,12 +151,13 @@ def _channel_accounts(world: World, call: Call, token: AccessToken) -> Answer:
 
 
 def _details(world: World, call: Call, token: AccessToken) -> Answer:
+    local = world.calendar.local(world.clock.now())
     details = {
         "portalId": token.app.portal_id,
         "accountType": "STANDARD",
-        "timeZone": "US/Eastern",
-        "utcOffset": "-05:00",
-        "utcOffsetMilliseconds": -18_000_000,
+        "timeZone": world.calendar.time_zone,
+        "utcOffset": local.isoformat()[-6:],  # assumed: of now, so summer time shows
+        "utcOffsetMilliseconds": (local.utcoffset() or timedelta()) // timedelta(milliseconds=1),
         "companyCurrency": "USD",
         "additionalCurrencies": [],
         "uiDomain": "app.hubspot.com",

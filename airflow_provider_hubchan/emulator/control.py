@@ -8,8 +8,9 @@ POST   /_emulator/faults                one fault or a list of them, see faults.
 DELETE /_emulator/faults
 POST   /_emulator/tokens                {"scopes": optional, "life": seconds, "value": optional}: a ready bearer token
 POST   /_emulator/revoke                the app's refresh token is no good any more
-POST   /_emulator/clock                 {"advance": seconds}
-GET    /_emulator/ledger                every request received
+POST   /_emulator/clock                 {"advance": seconds}, or {"before_midnight": seconds}: to so long before the day ends
+GET    /_emulator/ledger                every request received, or those that fit ?method=PATCH&message_id=...&status=200
+GET    /_emulator/patches               {"by_message": {id: number answered 2xx}, "total": number of all}
 POST   /_emulator/reset
 """
 
@@ -24,6 +25,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_hubchan.emulator.local import LocalHubspot
+
+LEDGER_FILTERS = ("method", "message_id", "status")
 
 
 def control_app(hubspot: LocalHubspot) -> Starlette:
@@ -64,14 +67,28 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
         return {}
 
     async def clock(request: Request) -> dict[str, Any]:
-        seconds = (await _asked(request)).get("advance")
-        if not isinstance(seconds, int | float) or seconds < 0:
-            raise ValueError("advance must be a number of seconds, not negative")
-        hubspot.world.clock.offset += seconds
-        return {"now": hubspot.world.clock.now()}
+        world, asked = hubspot.world, await _asked(request)
+        moves = {"advance": world.clock.advance, "before_midnight": world.before_midnight}
+        if len(asked) != 1 or not asked.keys() <= moves.keys():
+            raise ValueError(f"the clock takes one of {', '.join(moves)}; asked was {', '.join(asked) or 'nothing'}")
+        ((move, seconds),) = asked.items()
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise ValueError(f"{move} must be a number of seconds, not {seconds!r}")
+        moves[move](seconds)
+        return {"now": world.clock.now()}
 
     async def ledger(request: Request) -> list[dict[str, Any]]:
-        return [entry.as_json() for entry in hubspot.ledger.entries]
+        asked: dict[str, Any] = dict(request.query_params)
+        if unknown := sorted(asked.keys() - LEDGER_FILTERS):
+            raise ValueError(f"the ledger has no {', '.join(unknown)}; it has {', '.join(LEDGER_FILTERS)}")
+        if "status" in asked:
+            if not asked["status"].isdecimal():
+                raise ValueError(f"status must be a number, not {asked['status']!r}")
+            asked["status"] = int(asked["status"])
+        return [entry.as_json() for entry in hubspot.ledger.chosen(**asked)]
+
+    async def patches(request: Request) -> dict[str, Any]:
+        return {"by_message": hubspot.ledger.updates(), "total": len(hubspot.ledger.patches())}
 
     async def reset(request: Request) -> dict[str, Any]:
         hubspot.reset()
@@ -98,6 +115,7 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
             route("POST", "revoke", revoke),
             route("POST", "clock", clock),
             route("GET", "ledger", ledger),
+            route("GET", "patches", patches),
             route("POST", "reset", reset),
         ]
     )

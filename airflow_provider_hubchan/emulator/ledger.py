@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from airflow_provider_hubchan.emulator.clock import iso
 from airflow_provider_hubchan.emulator.faults import Fault
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.world import iso
 
 #: Form fields that are kept out of the ledger.
 SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "token"})
@@ -37,6 +38,11 @@ class Entry:
         """Note the answer, and hand it on."""
         self.status = answer.status
         return answer
+
+    @property
+    def message_id(self) -> str | None:
+        """The message that it is about."""
+        return self.call.message[1] if self.call.message else None
 
     @property
     def body(self) -> Any:
@@ -77,16 +83,24 @@ class Ledger:
         """Forget all."""
         self.entries.clear()
 
-    def patches(self, message_id: str | None = None, status: int | None = None) -> list[Entry]:
-        """PATCHes of messages: of one message, or answered with *status*, or all."""
+    def chosen(self, method: str | None = None, message_id: str | None = None, status: int | None = None) -> list[Entry]:
+        """Requests with this method, about this message, answered with this status; None for any."""
         return [
             entry
             for entry in self.entries
-            if entry.call.method == "PATCH"
-            and entry.call.message
-            and (message_id is None or entry.call.message[1] == message_id)
+            if (method is None or entry.call.method == method)
             and (status is None or entry.status == status)
+            and (message_id is None or entry.message_id == message_id)
         ]
+
+    def patches(self, message_id: str | None = None, status: int | None = None) -> list[Entry]:
+        """PATCHes of messages: of one message, or answered with *status*, or all."""
+        return [entry for entry in self.chosen("PATCH", message_id, status) if entry.call.message]
+
+    def updates(self) -> Counter[str]:
+        """How many PATCHes of each message were answered 2xx."""
+        done = (entry for entry in self.patches() if entry.status and 200 <= entry.status < 300)
+        return Counter(str(entry.message_id) for entry in done)
 
     def grants(self) -> list[Entry]:
         """Requests for an access token."""

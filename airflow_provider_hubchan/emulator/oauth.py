@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+from airflow_provider_hubchan.emulator.clock import iso
 from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused, error
-from airflow_provider_hubchan.emulator.world import AccessToken, App, World, iso
+from airflow_provider_hubchan.emulator.world import AccessToken, App, World
 
 
 def bearer(world: World, call: Call) -> AccessToken:

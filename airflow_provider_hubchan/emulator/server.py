@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import socket
 import threading
 from collections import Counter
@@ -14,6 +12,7 @@ from urllib.parse import unquote
 import uvicorn
 
 from airflow_provider_hubchan.emulator import contract
+from airflow_provider_hubchan.emulator.asgi import body_of, dated, gone_within, send_answer, with_transport
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
@@ -33,19 +32,45 @@ class Emulator(LocalHubspot):
     :param port: 0 for any free one.
     :param limit: requests per window; 0 for as good as none.
     :param window: seconds of the rolling window.
+    :param daily: requests per account and day; 0 for none.
+    :param time_zone: of the account, whose midnight ends the day.
+    :param daily_spares_account_info: False to refuse account-info calls, too, when the day's requests are used up.
     """
 
-    def __init__(self, *, port: int = 0, channel_id: str = "100200", limit: int = 110, window: float = 10.0) -> None:
-        super().__init__(channel_id=channel_id, limit=limit, window=window)
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        channel_id: str = "100200",
+        limit: int = 110,
+        window: float = 10.0,
+        daily: int = 0,
+        time_zone: str = "US/Eastern",
+        daily_spares_account_info: bool = True,
+    ) -> None:
+        super().__init__(
+            channel_id=channel_id,
+            limit=limit,
+            window=window,
+            daily=daily,
+            time_zone=time_zone,
+            daily_spares_account_info=daily_spares_account_info,
+        )
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            self._serve, interface="asgi3", proxy_headers=False, log_config=None, log_level="critical", lifespan="off"
+            self._serve,
+            interface="asgi3",
+            proxy_headers=False,
+            date_header=False,  # it would be of the machine's clock
+            log_config=None,
+            log_level="critical",
+            lifespan="off",
         )
         config.load()
-        config.http_protocol_class = _with_transport(config.http_protocol_class)
+        config.http_protocol_class = with_transport(config.http_protocol_class)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
@@ -64,13 +89,14 @@ class Emulator(LocalHubspot):
         self._socket.close()
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        send = dated(send, lambda: self.world.clock.now())
         if scope["path"].startswith(CONTROL):
             return await self._control(scope, receive, send)
         call = Call(
             scope["method"],
             tuple(unquote(segment) for segment in scope["raw_path"].decode("ascii").strip("/").split("/")),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            await _body(receive),
+            await body_of(receive),
         )
         about = call.message
         entry = Entry(self.world.clock.now(), call, scope["raw_path"].decode("ascii"))
@@ -89,70 +115,18 @@ class Emulator(LocalHubspot):
     async def _answer(self, call: Call, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
         fault = self.script.take(call)
         if fault is None:
-            return await _send(send, entry.answered(contract.answer(self.world, call)))
+            return await send_answer(send, entry.answered(contract.answer(self.world, call)))
         entry.fault = fault
         true = contract.answer(self.world, call) if fault.applies else None
-        if fault.delay and await _gone_within(receive, fault.delay):
+        if fault.delay and await gone_within(receive, fault.delay):
             return None  # the caller did not wait
         if fault.drop == "before":
             scope["transport"].abort()
-            await _gone_within(receive, 1.0)
+            await gone_within(receive, 1.0)
             return None
         answer = (
             true if true is not None and fault.status is None else Answer(fault.status or 200, fault.body, dict(fault.headers))
         )
         if "x-hubspot-ratelimit-max" not in map(str.lower, answer.headers):
             answer.headers |= contract.rate_headers(self.world, self.world.app)
-        await _send(send, entry.answered(answer), half=fault.drop == "half")
-
-
-async def _gone_within(receive: Any, seconds: float) -> bool:
-    """Wait *seconds*, or until the caller closes the connection."""
-    try:
-        while (await asyncio.wait_for(receive(), seconds))["type"] != "http.disconnect":
-            pass
-    except (TimeoutError, asyncio.TimeoutError):
-        return False
-    return True
-
-
-async def _body(receive: Any) -> bytes:
-    parts, more = [], True
-    while more:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
-async def _send(send: Any, answer: Answer, half: bool = False) -> None:
-    """Send an answer in one go; *half*: say how long it is, send the first half, and leave."""
-    kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
-    body = (
-        answer.body.encode()
-        if isinstance(answer.body, str)
-        else b""
-        if answer.body is None
-        else json.dumps(answer.body).encode()
-    )
-    headers = {"Content-Type": kind, **answer.headers, "Content-Length": str(max(len(body), 2) if half else len(body))}
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body[: len(body) // 2] if half else body, "more_body": half})
-
-
-def _with_transport(protocol: type[Any]) -> type[Any]:
-    """Have uvicorn put the connection into the scope: to drop it cannot be said in ASGI."""
-
-    class WithTransport(protocol):  # type: ignore[misc]
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            app: Any = self.app
-
-            async def app_with_transport(scope: Any, receive: Any, send: Any) -> None:
-                scope["transport"] = transport
-                await app(scope, receive, send)
-
-            self.app: Any = app_with_transport
-
-    return WithTransport
+        await send_answer(send, entry.answered(answer), half=fault.drop == "half")

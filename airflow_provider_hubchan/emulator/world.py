@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from typing import Any
+
+from airflow_provider_hubchan.emulator.clock import Calendar, Clock, iso
+from airflow_provider_hubchan.emulator.limits import DailyQuota, RollingWindow
 
 WRITE = "conversations.custom_channels.write"
 READ = "conversations.custom_channels.read"
@@ -18,16 +19,6 @@ READ = "conversations.custom_channels.read"
 TOKEN_LIFE = 1800.0
 #: ``limit=0`` means none; the rate headers must say something, as they do in every reply of HubSpot.
 NO_LIMIT = 1_000_000
-
-
-class Clock:
-    """Seconds since the epoch, which can be moved forward."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.offset
 
 
 @dataclass
@@ -91,47 +82,36 @@ class Message:
         }
 
 
-@dataclass
-class RollingWindow:
-    """Requests of one app and account in the last ``seconds`` (documented: rolling, 10 seconds).
-
-    :param limit: how many are let through. Refused requests do not count (assumed).
-    """
-
-    limit: int
-    seconds: float
-    times: deque[float] = field(default_factory=deque)
-
-    def admit(self, now: float) -> bool:
-        """Count a request, or say no."""
-        while self.times and self.times[0] <= now - self.seconds:
-            self.times.popleft()
-        if len(self.times) >= self.limit:
-            return False
-        self.times.append(now)
-        return True
-
-    @property
-    def remaining(self) -> int:
-        return self.limit - len(self.times)
-
-
 class World:
     """One account with one app that owns one channel; more can be added.
 
     :param limit: requests per window for each app and account; 0 for as good as none.
     :param window: seconds of the rolling window.
+    :param daily: requests per account and day; 0 for none: HubSpot documents no daily limit for OAuth apps.
+    :param time_zone: of the account: its midnight ends the day.
+    :param daily_spares_account_info: True to answer account-info calls when the day's requests are used up (assumed).
     """
 
-    def __init__(self, *, channel_id: str = "100200", limit: int = 110, window: float = 10.0) -> None:
-        self.clock = Clock()
+    def __init__(
+        self,
+        *,
+        channel_id: str = "100200",
+        limit: int = 110,
+        window: float = 10.0,
+        daily: int = 0,
+        time_zone: str = "US/Eastern",
+        daily_spares_account_info: bool = True,
+    ) -> None:
+        self.clock, self.calendar = Clock(), Calendar(time_zone)
         self.limit, self.window = limit or NO_LIMIT, window
+        self.daily, self.daily_spares_account_info = daily, daily_spares_account_info
         self.app = App("hubchan-demo-client-id", "hubchan-demo-client-secret", "hubchan-demo-refresh-token", 300400, 62515)
         self.apps = {self.app.client_id: self.app}
         self.tokens: dict[str, AccessToken] = {}
         self.channels = {channel_id: self.app}
         self.messages: dict[tuple[str, str], Message] = {}
         self.windows: dict[tuple[int, int], RollingWindow] = {}
+        self.days: dict[int, DailyQuota] = {}
         self._serial = itertools.count(1)
 
     @property
@@ -160,11 +140,30 @@ class World:
             self.windows[key] = RollingWindow(self.limit, self.window)
         return self.windows[key]
 
+    def day(self, app: App) -> DailyQuota:
+        """The day of an app's account."""
+        return self.days.setdefault(app.portal_id, DailyQuota(self.daily))
+
+    def refusal(self, app: App, *, spared: bool = False) -> str | None:
+        """Count a call, or name the policy that refuses it; what is refused counts for neither (assumed).
+
+        :param spared: True if the call may be made on a day that is used up; until then it counts like any other.
+        """
+        now = self.clock.now()
+        window, day = self.quota(app), self.day(app)
+        if not window.has_room(now):
+            return "TEN_SECONDLY_ROLLING"
+        if not day.has_room(self.calendar.local(now).date()) and not spared:
+            return "DAILY"
+        window.count(now)
+        day.count()
+        return None
+
+    def before_midnight(self, seconds: float) -> None:
+        """Move the clock forward until the account's next midnight is so many seconds away: more than 0, at most 86,400."""
+        now = self.clock.now()
+        self.clock.advance(self.calendar.before_midnight(now, seconds) - now)
+
     def counts(self) -> dict[str, int]:
         """How many messages have each status."""
         return dict(Counter(message.status for message in self.messages.values()))
-
-
-def iso(seconds: float) -> str:
-    """A time as HubSpot writes it."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

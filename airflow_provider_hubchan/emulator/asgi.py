@@ -1,0 +1,76 @@
+"""What the server says and hears in ASGI, the interface between it and uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from airflow_provider_hubchan.emulator.shapes import Answer
+
+
+def dated(send: Any, now: Callable[[], float]) -> Any:
+    """Have every answer say what time it is *now*, unless it has a ``Date`` of its own, which a fault may be given."""
+
+    async def send_dated(message: Any) -> None:
+        if message["type"] == "http.response.start" and b"date" not in dict(message["headers"]):
+            date = formatdate(now(), usegmt=True)
+            message["headers"] = [*message["headers"], (b"date", date.encode("ascii"))]
+        await send(message)
+
+    return send_dated
+
+
+async def gone_within(receive: Any, seconds: float) -> bool:
+    """Wait *seconds*, or until the caller closes the connection."""
+    try:
+        while (await asyncio.wait_for(receive(), seconds))["type"] != "http.disconnect":
+            pass
+    except (TimeoutError, asyncio.TimeoutError):
+        return False
+    return True
+
+
+async def body_of(receive: Any) -> bytes:
+    """Read a request to its end."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def send_answer(send: Any, answer: Answer, half: bool = False) -> None:
+    """Send an answer in one go; *half*: say how long it is, send the first half, and leave."""
+    kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
+    body = (
+        answer.body.encode()
+        if isinstance(answer.body, str)
+        else b""
+        if answer.body is None
+        else json.dumps(answer.body).encode()
+    )
+    headers = {"Content-Type": kind, **answer.headers, "Content-Length": str(max(len(body), 2) if half else len(body))}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body[: len(body) // 2] if half else body, "more_body": half})
+
+
+def with_transport(protocol: type[Any]) -> type[Any]:
+    """Have uvicorn put the connection into the scope: to drop it cannot be said in ASGI."""
+
+    class WithTransport(protocol):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            app: Any = self.app
+
+            async def app_with_transport(scope: Any, receive: Any, send: Any) -> None:
+                scope["transport"] = transport
+                await app(scope, receive, send)
+
+            self.app: Any = app_with_transport
+
+    return WithTransport
