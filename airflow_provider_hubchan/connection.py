@@ -12,10 +12,26 @@ from airflow_provider_hubchan.client.errors import BadConnection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from airflow.sdk.types import Logger as Log
 
 DEFAULT_HOST = "https://api.hubapi.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 YES = ("true", "1", "yes", "on")
+
+
+def open_account(connection: Connection, log: Log) -> Account:
+    """The account that *connection* describes, its secrets known to Airflow's masker.
+
+    :raises BadConnection: see `read_account`.
+    """
+    from airflow.sdk.log import mask_secret
+
+    account = read_account(connection)
+    for secret in account.secrets():
+        mask_secret(secret)
+    if account.private_app_warning:
+        log.warning("Connection %r: %s.", connection.conn_id, account.private_app_warning)
+    return account
 
 
 def read_account(connection: Connection) -> Account:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import math
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,22 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_hubchan.client import calls, delivery
-from airflow_provider_hubchan.client.batch import mark
+from airflow_provider_hubchan.client.batch import Manner, mark
 from airflow_provider_hubchan.client.blocking import Driver
+from airflow_provider_hubchan.client.checkpoint import Keeper, Nowhere
 from airflow_provider_hubchan.client.checkup import check_up
-from airflow_provider_hubchan.client.errors import BadConnection, BadRow, BadRows
+from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.letter import Letters, NoFile
 from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.renewal import with_renewal
+from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.shared import shared
-from airflow_provider_hubchan.client.status import Outcome, Status, Update, numbered, read
+from airflow_provider_hubchan.client.status import Status, read_one
 from airflow_provider_hubchan.client.steps import STOPPED, Request
-from airflow_provider_hubchan.connection import read_account
+from airflow_provider_hubchan.connection import open_account
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from airflow_provider_hubchan.client.account import Account
-    from airflow_provider_hubchan.client.report import Report
 
 
 class HubchanHook(BaseHook):
@@ -54,7 +55,7 @@ class HubchanHook(BaseHook):
 
         :raises BadConnection: naming every field that is missing, malformed or contradicts another.
         """
-        return self._read(self.get_connection(self.hubchan_conn_id))
+        return open_account(self.get_connection(self.hubchan_conn_id), self.log)
 
     def update_message_status(
         self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
@@ -98,7 +99,12 @@ class HubchanHook(BaseHook):
         error_message: str | None = None,
         concurrency: int = 16,
         dry_run: bool = False,
-        record: AbstractContextManager[Callable[[Outcome], None]] | None = None,
+        max_runtime: float = math.inf,
+        not_found_grace: float = 0.0,
+        compare_before_write: bool = False,
+        letters: Letters | None = None,
+        keeper: Keeper | None = None,
+        report: Report | None = None,
     ) -> Report:
         """Set the statuses of a whole batch: every row is tried, and every row is in the report.
 
@@ -108,24 +114,33 @@ class HubchanHook(BaseHook):
         :param error_message: for FAILED rows that carry none of their own.
         :param concurrency: requests in flight at most, from 1.
         :param dry_run: read and order the rows, send nothing; all of them are *skipped*.
-        :param record: gives a function that is called with each outcome, in this thread; entered when all rows are known
-            to be good and before anything is sent.
+        :param max_runtime: seconds after which the batch ends; what is left is *unresolved*.
+        :param not_found_grace: seconds until messages that HubSpot does not know (404) are *rejected*; see the operator.
+        :param compare_before_write: GET each message first, and leave alone what is so already, or READ.
+        :param letters: takes every row that was not updated, in this thread.
+        :param keeper: keeps progress for a later call with the same rows and arguments.
+        :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
         :raises BadRows: naming every bad row; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         """
-        channel = self._channel(channel_id)
-        with self._drive() as driver:
-            return mark(
+        channel, report = self._channel(channel_id), report or Report()
+        with self._drive(max_runtime) as driver:
+            mark(
                 driver,
                 channel,
                 rows,
                 status=status,
                 error_message=error_message,
-                concurrency=concurrency,
-                dry_run=dry_run,
-                record=record or nullcontext(lambda outcome: None),
+                manner=Manner(concurrency, dry_run, not_found_grace, compare_before_write),
+                letters=letters or NoFile(),
+                keeper=keeper or Nowhere(),
+                report=report,
                 say=self.log.info,
             )
+        if report.halt and report.halt.refused_at and report.halt.retry_after is None:
+            with self._drive() as driver:
+                report.halt = driver.run(with_renewal(self.account, report.halt))
+        return report
 
     def stop(self) -> None:
         """End a running batch: what is not sent yet stays *unresolved*. Safe in a signal handler."""
@@ -144,10 +159,11 @@ class HubchanHook(BaseHook):
             return False, str(fault)
         return found.ok, str(found)
 
-    def _drive(self) -> Driver:
+    def _drive(self, max_runtime: float = math.inf) -> Driver:
         if _on_a_running_loop():  # it would stand still, and with it whoever on it is just fetching the token
             raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
-        self._driver = driver = Driver(self.account, *shared(self.account, mask_secret), self.patience)
+        ends = time.monotonic() + max_runtime
+        self._driver = driver = Driver(self.account, *shared(self.account, mask_secret), self.patience, deadline=ends)
         if self._stopped:  # told to stop before there was anything to stop
             driver.end(STOPPED)
         return driver
@@ -164,12 +180,7 @@ class HubchanHook(BaseHook):
 
     def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
         channel = self._channel(channel_id)
-        row = {"message_id": message_id, "status": status, "error_message": error_message}
-        (update,) = read(numbered([row]))
-        if isinstance(update, BadRow):
-            raise BadRows([update], 1)
-        assert isinstance(update, Update)
-        return calls.update_message(self.account, channel, update)
+        return calls.update_message(self.account, channel, read_one(message_id, status, error_message))
 
     def _channel(self, channel_id: str | None) -> str:
         channel = str(channel_id or self.account.channel_id or "").strip()
@@ -178,22 +189,12 @@ class HubchanHook(BaseHook):
         return channel
 
     async def _aread(self) -> None:
-        """Read the connection without blocking the event loop, once."""
         if "account" not in self.__dict__:
-            self.__dict__["account"] = self._read(await self.aget_connection(self.hubchan_conn_id))
-
-    def _read(self, connection: Connection) -> Account:
-        account = read_account(connection)
-        for secret in account.secrets():
-            mask_secret(secret)
-        if account.private_app_warning:
-            self.log.warning("Connection %r: %s.", self.hubchan_conn_id, account.private_app_warning)
-        return account
+            self.__dict__["account"] = open_account(await self.aget_connection(self.hubchan_conn_id), self.log)
 
 
 def _on_a_running_loop() -> bool:
     try:
-        asyncio.get_running_loop()
+        return bool(asyncio.get_running_loop())
     except RuntimeError:
         return False
-    return True

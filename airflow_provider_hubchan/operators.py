@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+import pendulum
+from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_hubchan.arguments import faults_of
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
-from airflow_provider_hubchan.client.report import BatchIncomplete, Report
+from airflow_provider_hubchan.client.journal import words
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.rows import ReportFile, read_file
+from airflow_provider_hubchan.progress import TaskProgress
+from airflow_provider_hubchan.reportfile import ReportFile
+from airflow_provider_hubchan.rows import as_data, read_file
+from airflow_provider_hubchan.verdict import failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+#: Seconds of the shortest wait outside the slot: a trigger that fires at once is a race that Airflow can lose.
+SHORTEST = 5.0
 
 
 class UpdateMessageStatusOperator(BaseOperator):
@@ -39,6 +50,14 @@ class UpdateMessageStatusOperator(BaseOperator):
         Templated.
     :param dry_run: read and order the rows, log the plan, send nothing, write nothing.
     :param concurrency: requests in flight at most, from 1.
+    :param resume: a retry goes on where the last try ended (Airflow 3.3 and later); False: it sends the whole batch again.
+    :param deferrable: wait outside the worker slot if HubSpot asks for more than *defer_after*.
+    :param defer_after: seconds of the longest wait that the worker sits out.
+    :param max_wait: seconds that HubSpot may keep the batch waiting, without a row getting on, before the task fails.
+    :param max_runtime: seconds after which the batch ends in order: what is left is unresolved, and a retry goes on there.
+    :param not_found_grace: seconds for which messages that HubSpot does not know yet (404) are tried again, at the end of the
+        batch, before they are rejected.
+    :param compare_before_write: GET each message first and leave alone what is so already, or READ. Twice the requests.
     :return: the report's summary, see README.
     :raises AirflowFailException: if rows are bad, the connection is unusable, too many rows were rejected, or HubSpot accepts
         nothing until a person changes something: no retry.
@@ -71,9 +90,20 @@ class UpdateMessageStatusOperator(BaseOperator):
         report_file: str | None = None,
         dry_run: bool = False,
         concurrency: int = 16,
+        resume: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        defer_after: float = 60.0,
+        max_wait: float = 24 * 3600.0,
+        max_runtime: float | None = None,
+        not_found_grace: float = 0.0,
+        compare_before_write: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if getattr(self, "retry_policy", "none in Airflow 3.2") is None:  # here, so that mapped tasks have it, too
+            from airflow_provider_hubchan.retries import HubchanRetryPolicy
+
+            self.retry_policy = HubchanRetryPolicy()
         self.messages = messages
         self.messages_file = messages_file
         self.status = status
@@ -84,37 +114,63 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.report_file = report_file
         self.only_plan = dry_run  # BaseOperator has a method of the name dry_run
         self.concurrency = concurrency
+        self.resume = resume
+        self.deferrable = deferrable
+        self.defer_after = defer_after
+        self.max_wait = max_wait
+        self.max_runtime = max_runtime
+        self.not_found_grace = not_found_grace
+        self.compare_before_write = compare_before_write
         self._hook: HubchanHook | None = None
         self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
-        self._check_arguments()
-        self._hook = hook = HubchanHook(self.hubchan_conn_id)
+        if faults := faults_of(self):
+            raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
+        self._hook = hook = HubchanHook(self.hubchan_conn_id, patience=Patience(longest=self.defer_after))
         if self._killed:
             hook.stop()
-        file = ReportFile(self.report_file) if self.report_file and not self.only_plan else None
+        file = None
+        if self.report_file and not self.only_plan:
+            file = ReportFile(self.report_file, keep=self.report_file == self.messages_file)
+        progress = TaskProgress(context, self.log, resume=self.resume and not self.only_plan)
+        report = Report(report_file=self.report_file if file else None)
         try:
-            report = hook.update_message_statuses(
-                read_file(self.messages_file) if self.messages_file else _as_data(self.messages),
+            hook.update_message_statuses(
+                read_file(self.messages_file) if self.messages_file else as_data(self.messages),
                 channel_id=self.channel_id,
                 status=self.status,
                 error_message=self.error_message,
                 concurrency=self.concurrency,
                 dry_run=self.only_plan,
-                record=file,
+                max_runtime=math.inf if self.max_runtime is None else self.max_runtime,
+                not_found_grace=self.not_found_grace,
+                compare_before_write=self.compare_before_write,
+                letters=file,
+                keeper=progress,
+                report=report,
             )
         except (BadInput, BadRows, BadConnection) as fault:
             raise AirflowFailException(str(fault)) from fault
+        except BaseException:  # Airflow's timeout, Ctrl-C: every row is accounted for all the same
+            if report.rows:
+                self._push(context, report)
+            raise
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
-        report.report_file = self.report_file if file else None
-        failure = self._judge(report, file.fault if file else None)
-        if failure is None:
+        broken = file.fault if file else None
+        red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, resumes=progress.is_kept)
+        if red is None:
             return report.summary()
-        if self.do_xcom_push:  # a red task has a report, too; Airflow pushes only what is returned
-            context["ti"].xcom_push(key="return_value", value=report.summary())
-        raise failure
+        self._push(context, report)
+        if report.halt and report.halt.retry_after is not None and not report.halt.permanent:
+            self._wait(report, report.halt.retry_after, progress)
+        raise red
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on after a wait outside the worker slot."""
+        return self.execute(context)
 
     def on_kill(self) -> None:
         """End the batch: called in a signal handler, with five seconds to go."""
@@ -122,52 +178,22 @@ class UpdateMessageStatusOperator(BaseOperator):
         if self._hook:
             self._hook.stop()
 
-    def _check_arguments(self) -> None:
-        faults = []
-        if self.messages is None and self.messages_file is None:
-            faults.append(
-                "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
-                "None: for nothing to do let it return []"
-            )
-        elif self.messages is not None and self.messages_file is not None:
-            faults.append("messages and messages_file are both given: leave one of them out")
-        elif self.messages_file is not None and not str(self.messages_file).strip():
-            faults.append("messages_file is empty: its template rendered to nothing")
-        share = isinstance(self.max_rejected, float) and 0.0 <= self.max_rejected <= 1.0
-        count = isinstance(self.max_rejected, int) and self.max_rejected >= 0
-        if not share and not count:
-            faults.append(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
-        if self.concurrency < 1:
-            faults.append(f"concurrency is {self.concurrency!r}: give the number of requests in flight at most, from 1")
-        if faults:
-            raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
+    def _wait(self, report: Report, seconds: float, progress: TaskProgress) -> None:
+        """Defer the task if it is to wait outside its slot; return if it is to fail with the time to come back."""
+        seconds = max(seconds, SHORTEST)
+        since = progress.waits_since(report.rows - report.unresolved)
+        until = report.halt.until if report.halt else ""
+        left = f"{report.unresolved:,} rows left; {until}, in {words(seconds)}."
+        if time.time() + seconds - since > self.max_wait:
+            raise AirflowFailException(f"{left} That is longer than max_wait, {words(self.max_wait)}: run the task again then.")
+        if self.deferrable:
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # few tasks ever wait
 
-    def _judge(self, report: Report, file_fault: Exception | None) -> Exception | None:
-        """What to raise if the batch is incomplete. An unresolved row may be resolved by a retry, a rejected one may not."""
-        share = isinstance(self.max_rejected, float)
-        too_many = (report.rejected / report.rows if share and report.rows else report.rejected) > self.max_rejected
-        if not report.unresolved and not too_many and not file_fault:
-            return None
-        why = f" {report.halt.problem}" if report.halt else f" Not updated: {report.top_reasons() or 'none'}."
-        where = f" Every row that was not updated: {report.report_file}." if report.report_file else ""
-        if file_fault:
-            where = f" The report file {report.report_file} could not be written to its end ({file_fault}): mend that place."
-        pushed = " The report is in XCom, key 'return_value'." if self.do_xcom_push else ""
-        text = f"{report.counts()}.{why}{where}{pushed}"
-        if report.unresolved and report.halt and report.halt.permanent:
-            return AirflowFailException(text)
-        if report.unresolved or file_fault:
-            retry_after = report.halt.retry_after if report.halt else None
-            return BatchIncomplete(f"{text} A retry sends the batch again.", report, retry_after)
-        allowed = f"{self.max_rejected:.2%} of them" if share else f"{self.max_rejected:,}"
-        return AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again.")
+            self.log.info("%s Waiting outside the worker slot.", left)
+            self.defer(trigger=DateTimeTrigger(moment=pendulum.now("UTC").add(seconds=seconds)), method_name="execute_complete")
+        self.log.info("%s", left)
 
-
-def _as_data(messages: Any) -> Any:
-    """A template renders to text unless the DAG renders native objects: read that text, if it is JSON."""
-    if isinstance(messages, str) and messages.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(messages)
-        except ValueError:
-            pass  # a list in Python's spelling; the error about text says what to do
-    return messages
+    def _push(self, context: Context, report: Report) -> None:
+        """A red task has a report, too; Airflow pushes only what is returned."""
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=report.summary())

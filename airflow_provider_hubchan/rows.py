@@ -1,19 +1,17 @@
-"""Files of rows, read and written as streams, wherever Airflow's object storage reaches."""
+"""Files of rows, read as streams, wherever Airflow's object storage reaches."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_hubchan.client.errors import BadRow
-from airflow_provider_hubchan.client.report import record
-from airflow_provider_hubchan.client.status import Numbered, Outcome, is_text
+from airflow_provider_hubchan.client.status import Numbered, is_text
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
@@ -28,6 +26,16 @@ def read_file(uri: str) -> Numbered:
     :raises FileNotFoundError: when the first row is read.
     """
     return Numbered(_rows(uri))
+
+
+def as_data(messages: Any) -> Any:
+    """A template renders to text unless the DAG renders native objects: read that text, if it is JSON."""
+    if isinstance(messages, str) and messages.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(messages)
+        except ValueError:
+            pass  # a list in Python's spelling; the error about text says what to do
+    return messages
 
 
 def _rows(uri: str) -> Iterator[tuple[int, object]]:
@@ -88,36 +96,3 @@ def _csv(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
                 yield at, dict(zip(names, (cell or None for cell in cells), strict=True))
     except csv.Error as fault:
         yield at, BadRow(at, f"it is not CSV ({fault}); the lines after it were not read")
-
-
-class ReportFile:
-    """A file that takes every row that was not updated, as JSON Lines, ready to be fed back as ``messages_file``.
-
-    A context manager that gives the function to write with. A place that cannot be opened fails before anything is sent. If
-    writing fails later (a full disk; an object store that takes the file only when it is closed), the batch goes on, and
-    `fault` says why the file is not whole.
-
-    :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
-    """
-
-    def __init__(self, uri: str) -> None:
-        self._path = ObjectStoragePath(uri)
-        self.fault: Exception | None = None
-
-    def __enter__(self) -> Callable[[Outcome], None]:
-        self._file: BinaryIO | Any = self._path.open("wb")  # type: ignore[no-untyped-call]
-        return self._write
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._try(self._file.close)
-
-    def _write(self, outcome: Outcome) -> None:
-        """Write one outcome down, if it is not *updated*."""
-        if outcome.result != "updated" and self.fault is None:
-            self._try(lambda: self._file.write(json.dumps(record(outcome)).encode() + b"\n"))
-
-    def _try(self, do: Callable[[], object]) -> None:
-        try:
-            do()
-        except Exception as fault:  # each storage has errors of its own, and none of them may cost the report
-            self.fault = self.fault or fault

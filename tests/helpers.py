@@ -11,6 +11,9 @@ import psutil
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.checkpoint import Nowhere
+from airflow_provider_hubchan.client.letter import NoFile
+from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Story, Wait
 from airflow_provider_hubchan.emulator import Emulator
 
@@ -52,6 +55,44 @@ def play(story: Story[T], *answers: Reply | Lost) -> tuple[list[str], T]:
     except StopIteration as end:
         assert not waiting, f"the story ended with {len(waiting)} answers unheard"
         return steps, end.value
+
+
+class Letters(NoFile):
+    """Remembers outcomes, and calls somebody at each.
+
+    :param at: what to call.
+    """
+
+    def __init__(self, at: Callable[[Outcome], None] = lambda outcome: None) -> None:
+        self.outcomes: list[Outcome] = []
+        self._at = at
+
+    def write(self, outcome: Outcome, attempt: int) -> None:
+        self.outcomes.append(outcome)
+        self._at(outcome)
+
+
+class Kept(Nowhere):
+    """What a task keeps, in memory. A copy: what is changed later was not kept.
+
+    :param frozen: True once the process is dead: whatever it still does here, in truth it did not do.
+    """
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self.saved, self.frozen = 0, False
+
+    def load(self) -> dict[str, Any] | None:
+        return json.loads(self.text) if self.text else None
+
+    def save(self, progress: dict[str, Any]) -> None:
+        if not self.frozen:
+            self.text = json.dumps(progress)
+            self.saved += 1
+
+    def drop(self) -> None:
+        if not self.frozen:
+            self.text = None
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -160,3 +160,50 @@ def test_a_single_call_gives_the_body_or_raises() -> None:
         play(fetch(Account(), REQUEST, PATIENCE), reply(429, DAILY, Retry_After="100"))
     assert not closed.value.permanent
     assert closed.value.retry_after == 100.0
+
+
+def message(status: object, **details: object) -> Reply:
+    return reply(200, {"id": "m", "status": status if status is None else {"statusType": status, **details}})
+
+
+@pytest.mark.parametrize(
+    ("update", "has", "result"),
+    [
+        (Update(1, "m", "SENT"), message("SENT"), "skipped"),
+        (Update(1, "m", "SENT"), message("READ"), "skipped"),
+        (Update(1, "m", "FAILED", "gone"), message("READ"), "skipped"),
+        (Update(1, "m", "READ"), message("READ"), "skipped"),
+        (Update(1, "m", "READ"), message("SENT"), "updated"),
+        (Update(1, "m", "SENT"), message("FAILED"), "updated"),
+        (Update(1, "m", "SENT"), message(None), "updated"),
+        (Update(1, "m", "SENT"), reply(200, {"status": "SENT"}), "updated"),
+        (Update(1, "m", "FAILED"), message("FAILED"), "skipped"),
+        (Update(1, "m", "FAILED", "gone"), message("FAILED", failureDetails={"errorMessage": "gone"}), "skipped"),
+        (Update(1, "m", "FAILED", "gone"), message("FAILED", failureDetails={"errorMessage": "lost"}), "updated"),
+        (Update(1, "m", "FAILED", "gone"), message("FAILED"), "updated"),
+    ],
+)
+def test_compare_before_write_sends_only_what_differs(update: Update, has: Reply, result: str) -> None:
+    """READ is never turned back; what HubSpot does not tell counts as different."""
+    answers = [has] if result == "skipped" else [has, reply()]
+    steps, outcome = play(deliver(Account(), "100", update, PATIENCE, True), *answers)
+    assert (outcome.result, steps.count("send")) == (result, len(answers))
+    if outcome.problem:
+        assert "already" in outcome.problem.reason
+
+
+@pytest.mark.parametrize(("answer", "result"), [(reply(404, {}), "rejected"), (reply(403, {}), "unresolved")])
+def test_compare_before_write_needs_an_answer(answer: Reply, result: str) -> None:
+    """Nothing is written over what could not be read."""
+    steps, outcome = play(deliver(Account(), "100", Update(1, "m", "SENT"), PATIENCE, True), answer)
+    assert (outcome.result, steps.count("send")) == (result, 1)
+
+
+def test_a_daily_limit_ends_the_batch_with_hubspots_time() -> None:
+    """When midnight comes is counted from the reply's own date, not from the worker's clock."""
+    story = call(REQUEST, PATIENCE)
+    next(story)
+    story.send("t")
+    halt = story.send(reply(429, DAILY, Date="Sun, 22 Nov 2026 17:00:00 GMT"))
+    assert isinstance(halt, Halt)
+    assert (halt.retry_after, halt.refused_at) == (None, 1795366800.0)

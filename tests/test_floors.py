@@ -17,6 +17,11 @@ FLOORS = {
     "operators": 7.0,
     "hooks": 5.0,
     "rows": 5.0,
+    "reportfile": 5.0,
+    "progress": 5.0,
+    "verdict": 5.0,
+    "arguments": 5.0,
+    "retries": 6.0,
     "connection": 4.5,
     "client.batch": 4.5,
     "client.blocking": 4.0,
@@ -25,11 +30,16 @@ FLOORS = {
     "client.checkup": 4.5,
     "client.report": 3.0,
     "client.journal": 3.5,
+    "client.checkpoint": 3.5,
+    "client.renewal": 3.5,
+    "client.recall": 4.0,
     "client.sessions": 3.0,
     "client.shared": 3.0,
     "client.wire": 2.0,
     "client.calls": 2.0,
     "client.sheet": 2.0,
+    "client.marks": 2.0,
+    "client.letter": 2.0,
     "client.token": 2.0,
     "client.status": 1.0,
     "client.pace": 1.0,
@@ -45,13 +55,18 @@ FLOORS = {
 }
 #: What a floor may import beside the standard library and the floors below.
 MAY_IMPORT = {
-    "operators": {"airflow"},
+    "operators": {"airflow", "pendulum"},
+    "retries": {"airflow"},
+    "reportfile": {"airflow"},
+    "progress": {"airflow"},
+    "verdict": {"airflow"},
     "hooks": {"airflow"},
     "rows": {"airflow"},
     "connection": {"airflow"},
     "client.aio": {"aiohttp", "yarl"},
     "client.sessions": {"requests", "urllib3"},
     "client.journal": {"pendulum"},
+    "client.renewal": {"pendulum"},
 }
 
 

@@ -21,7 +21,7 @@ from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.helpers import account_of, wait_until
+from tests.helpers import Letters, account_of, wait_until
 
 QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
 
@@ -85,19 +85,11 @@ def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.C
     """Updated, skipped and rejected rows, the requests they took, and the log's plan and end."""
     rows = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(100)]
     rows += [{"message_id": "m-1", "status": "READ"}, {"message_id": "nobody", "status": "READ"}]
-    recorded: list[Outcome] = []
-
-    class Record:
-        def __enter__(self) -> Any:
-            return recorded.append
-
-        def __exit__(self, *error: object) -> None:
-            return None
-
-    report = HubchanHook().update_message_statuses(rows, record=Record())
+    letters = Letters()
+    report = HubchanHook().update_message_statuses(rows, letters=letters)
     assert report.counts() == "102 rows: 100 updated, 1 skipped, 1 rejected, 0 unresolved"
     assert report.requests == len(hubspot.ledger.patches()) == 101
-    assert sorted(outcome.update.row for outcome in recorded) == list(range(1, 103))
+    assert sorted(outcome.update.row for outcome in letters.outcomes) == list(range(1, 103))
     assert hubspot.world.messages["100200", "m-1"].status == "READ"
     log = capsys.readouterr().out
     assert "102 rows: 101 to send, 1 skipped. Quota 100 requests per 10 s (until HubSpot's" in log
@@ -156,22 +148,15 @@ def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
     """A batch of four token lives: four grants, whatever the number of threads, and every row updated."""
     hook, done = HubchanHook(), 0
 
-    class MoveTheClock:
-        """Let 31 minutes pass after every 500 outcomes."""
+    def half_an_hour_passes(outcome: Outcome) -> None:
+        """After every 500 outcomes."""
+        nonlocal done
+        done += 1
+        if done in (500, 1000, 1500):
+            hubspot.world.clock.offset += 31 * 60
 
-        def __enter__(self) -> Any:
-            return self.count
-
-        def __exit__(self, *error: object) -> None:
-            return None
-
-        def count(self, outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            if done in (500, 1000, 1500):
-                hubspot.world.clock.offset += 31 * 60
-
-    report = hook.update_message_statuses([f"m-{number}" for number in range(2000)], status="READ", record=MoveTheClock())
+    ids = [f"m-{number}" for number in range(2000)]
+    report = hook.update_message_statuses(ids, status="READ", letters=Letters(half_an_hour_passes))
     assert report.updated == 2000
     assert len(hubspot.ledger.grants()) == 4
     assert len(hubspot.ledger.patches(status=200)) == 2000

@@ -5,7 +5,8 @@ from typing import cast
 from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.journal import Journal, words
-from airflow_provider_hubchan.client.report import NAMED, Report, record
+from airflow_provider_hubchan.client.letter import letter
+from airflow_provider_hubchan.client.report import NAMED, Report
 from airflow_provider_hubchan.client.status import Outcome, Result, Update
 
 NOT_FOUND = Problem("HubSpot answered 404: no.", "404 OBJECT_NOT_FOUND", 404, "OBJECT_NOT_FOUND", "c-1")
@@ -52,7 +53,7 @@ def test_a_streak_is_broken_by_any_answer() -> None:
 
 def test_a_line_of_the_report_file_can_be_fed_back() -> None:
     """The row as it is read, and beside it what became of it."""
-    assert record(outcome(7, "rejected", NOT_FOUND)) == {
+    assert letter(outcome(7, "rejected", NOT_FOUND), 2, "2026-11-22T15:00:00+00:00") == {
         "message_id": "m-7",
         "status": "FAILED",
         "error_message": "gone",
@@ -61,6 +62,8 @@ def test_a_line_of_the_report_file_can_be_fed_back() -> None:
         "reason": "HubSpot answered 404: no.",
         "category": "OBJECT_NOT_FOUND",
         "correlation_id": "c-1",
+        "try": 2,
+        "time": "2026-11-22T15:00:00+00:00",
     }
 
 
@@ -68,9 +71,9 @@ def test_the_journal_tells_plan_progress_and_end() -> None:
     """Rows, quota and time in words; progress not more often than every ten seconds."""
     told, now = list[str](), 0.0
     journal = Journal(told.append, 1000, clock=lambda: now)
-    journal.plan(900, 100, Quota(100, 10.0), learned=False)
-    journal.plan(900, 100, Quota(110, 10.0), learned=True)
-    report = Report(rows=100)
+    report = Report(rows=100, skipped=100)
+    journal.plan(report, Quota(100, 10.0), learned=False, compare=False)
+    journal.plan(report, Quota(110, 10.0), learned=True, compare=False)
     for now in (5.0, 9.9, 10.0, 12.0, 20.0):  # noqa: B007 - the clock
         report.rows += 100
         journal.progress(report)
@@ -82,7 +85,7 @@ def test_the_journal_tells_plan_progress_and_end() -> None:
         "1,000 rows: 900 to send, 100 skipped. Quota 110 requests per 10 s: about 1 minute 22 seconds.",
         "400 of 1,000 rows done (40%), 30.0 per second, 0 rejected, 0 unresolved, about 20 seconds left.",
         "600 of 1,000 rows done (60%), 25.0 per second, 0 rejected, 0 unresolved, about 16 seconds left.",
-        "600 rows: 600 updated, 0 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "
+        "600 rows: 600 updated, 100 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "
         "32 seconds, of which less than a second waiting.",
     ]
 

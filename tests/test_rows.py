@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_hubchan.client.errors import BadRows, Problem
+from airflow_provider_hubchan.client.errors import BadRows
 from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
-from airflow_provider_hubchan.rows import ReportFile, read_file
+from airflow_provider_hubchan.rows import read_file
 
 Write = Callable[..., str]
 
@@ -49,7 +48,10 @@ def test_json_lines_are_read_by_suffix_or_first_byte(file: Write, name: str, pre
 @pytest.mark.parametrize("prefix", ["", "\ufeff"])
 def test_csv_is_read_by_suffix_or_first_byte(file: Write, name: str, prefix: str) -> None:
     """Columns by name, quoted cells over several lines, empty cells as not there."""
-    assert updates(file(name, prefix + CSV)) == [Update(3, "a", "FAILED", "gone,\nreally"), Update(5, "b", "SENT")]
+    assert updates(file(name, prefix + CSV)) == [
+        Update(3, "a", "FAILED", "gone,\nreally", '{"to": "+1555"}'),
+        Update(5, "b", "SENT", None, '{"to": null}'),
+    ]
 
 
 def test_a_file_is_addressed_by_uri(file: Write) -> None:
@@ -101,23 +103,3 @@ def test_a_missing_file_says_which(tmp_path: Path) -> None:
     """The error names the file and asks the likely question."""
     with pytest.raises(FileNotFoundError, match=r"nowhere.jsonl' does not exist: has the task that writes it run\?"):
         updates(f"{tmp_path}/nowhere.jsonl")
-
-
-def test_a_report_file_takes_what_was_not_updated(tmp_path: Path) -> None:
-    """One JSON object a line; fed back, skipped rows stay skipped and the others are updates again."""
-    path = tmp_path / "report.jsonl"
-    why = Problem("HubSpot answered 404: no.", "404")
-    with ReportFile(str(path)) as write:
-        write(Outcome(Update(1, "a", "SENT"), "updated"))
-        write(Outcome(Update(2, "ü/b", "FAILED", "gone"), "rejected", why))
-        write(Outcome(Update(3, "c", "READ"), "unresolved", why))
-        write(Outcome(Update(4, "d", "SENT"), "skipped", Problem("superseded by row 9", "superseded")))
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [(line["message_id"], line["outcome"]) for line in lines] == [
-        ("ü/b", "rejected"),
-        ("c", "unresolved"),
-        ("d", "skipped"),
-    ]
-    again = updates(str(path))
-    assert again[:2] == [Update(1, "ü/b", "FAILED", "gone"), Update(2, "c", "READ")]
-    assert isinstance(again[2], Outcome)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
-from airflow_provider_hubchan.client.report import record
+from airflow_provider_hubchan.client.letter import letter
 from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, read
 
@@ -35,7 +36,11 @@ def updates(rows: object, **defaults: Any) -> list[Any]:
             [{"message_id": "m", "status": "READ", "error_message": ""}], [Update(1, "m", "READ")], id="a blank text is none"
         ),
         pytest.param({"m": "READ", "n": "SENT"}, [Update(1, "m", "READ"), Update(2, "n", "SENT")], id="a mapping"),
-        pytest.param([{"message_id": "m", "to": "+1555"}], [Update(1, "m", "SENT")], id="other keys are left alone"),
+        pytest.param(
+            [{"message_id": "m", "to": "+1555"}],
+            [Update(1, "m", "SENT", None, '{"to": "+1555"}')],
+            id="other keys are left alone",
+        ),
         pytest.param(iter(["a", "b"]), [Update(1, "a", "SENT"), Update(2, "b", "SENT")], id="any iterable"),
         pytest.param([], [], id="no rows"),
     ],
@@ -144,7 +149,7 @@ def test_rows_may_bring_their_own_numbers() -> None:
 
 def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     """A report file can be fed back whole: an update that was superseded then must not be sent now."""
-    line = record(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")))
+    line = letter(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1, "")
     (entry,) = updates([line])
     assert isinstance(entry, Outcome)
     assert entry.result == "skipped"
@@ -153,7 +158,18 @@ def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
 def test_columns_of_the_users_own_do_not_skip_a_row() -> None:
     """Only a line that has all keys of a report is taken for one."""
     row = {"message_id": "m", "status": "SENT", "outcome": "skipped", "reason": "the gateway's", "row": 4}
-    assert updates([row]) == [Update(1, "m", "SENT")]
+    (update,) = updates([row])
+    assert isinstance(update, Update)
+    assert json.loads(update.rest or "") == {"outcome": "skipped", "reason": "the gateway's", "row": 4}
+
+
+def test_a_row_keeps_what_else_it_holds() -> None:
+    """For the report file, in the words of its owner; what an earlier report said of it is not the row's."""
+    (update,) = updates([{"message_id": "m", "status": "SENT", "phone": "+1", "at": 7}])
+    assert isinstance(update, Update)
+    line = letter(Outcome(update, "rejected", Problem("no", "no")), 1, "")
+    assert (line["phone"], line["at"], line["message_id"]) == ("+1", 7, "m")
+    assert updates([line]) == [update]
 
 
 @pytest.mark.parametrize(("given", "read_as"), [(30003, "30003"), ("  ", None), (" gone ", "gone"), (None, None)])

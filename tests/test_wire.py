@@ -67,7 +67,7 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
         pytest.param(reply(429, {"message": "You have reached your daily limit."}), Closure, None, id="429 daily by its words"),
         pytest.param(reply(429, DAILY, Retry_After="3600"), Closure, 3600.0, id="429 daily with Retry-After"),
         pytest.param(reply(477, b"", Retry_After="86400"), Closure, 86400.0, id="477 asks for a day"),
-        pytest.param(reply(477, b""), Closure, None, id="477 without a time"),
+        pytest.param(reply(477, b""), Closure, 3600.0, id="477 without a time: in an hour"),
         pytest.param(reply(500, error("INTERNAL_ERROR")), Fault, None, id="500"),
         pytest.param(reply(502, b"<html>"), Fault, None, id="502 in HTML"),
         pytest.param(reply(503, b""), Fault, None, id="503"),

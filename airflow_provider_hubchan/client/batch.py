@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.delivery import deliver
+from airflow_provider_hubchan.client.checkpoint import Checkpoint, Keeper
+from airflow_provider_hubchan.client.delivery import deliver, given_up
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.journal import Journal
+from airflow_provider_hubchan.client.letter import Letters
+from airflow_provider_hubchan.client.recall import recall
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, numbered, read
-from airflow_provider_hubchan.client.steps import Halt
+from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
+from airflow_provider_hubchan.client.steps import STOPPED, Halt, Stopped, Story, Wait
+
+#: Seconds between two questions for messages that HubSpot does not know yet: at first, and at most.
+YOUNG, LONGEST = 2.0, 30.0
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a batch is sent. The fields are arguments of `HubchanHook.update_message_statuses`."""
+
+    concurrency: int = 16
+    dry_run: bool = False
+    not_found_grace: float = 0.0
+    compare_before_write: bool = False
 
 
 def mark(
@@ -23,43 +41,150 @@ def mark(
     *,
     status: str | None,
     error_message: str | None,
-    concurrency: int,
-    dry_run: bool,
-    record: AbstractContextManager[Callable[[Outcome], None]],
+    manner: Manner,
+    letters: Letters,
+    keeper: Keeper,
+    report: Report,
     say: Callable[[str], None],
-) -> Report:
+) -> None:
     """Set the statuses of a batch. Arguments as in `HubchanHook.update_message_statuses`.
 
+    :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
     :param say: takes a line for the log.
     :raises BadRows: naming every bad row; nothing was sent.
     """
-    report, entries = Report(), read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
-    with Sheet(entries) as sheet, record as write:  # opened now: every row is known to be good, and nothing has been sent
-        journal = Journal(say, sheet.rows)
+    entries = read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
+    with Sheet(entries) as sheet:
+        fingerprint = f"{driver.account.base_url} {channel_id} {sheet.fingerprint}"
+        checkpoint = Checkpoint(keeper, fingerprint, sheet.size, report, say)
+        with letters:  # opened now: every row is known to be good, and nothing has been sent
+            batch = _Batch(driver, channel_id, manner, sheet, checkpoint, letters, report, Journal(say, sheet.rows))
+            try:
+                recall(sheet, checkpoint, letters, report)
+                batch.walk()
+                batch.account_for_the_rest()
+            except BaseException:  # a signal or Airflow's timeout, wherever it finds us
+                driver.end(STOPPED)
+                batch.account_for_the_rest()
+                raise
+        if letters.fault:
+            checkpoint.save()
+        elif not manner.dry_run:
+            checkpoint.end()
 
-        def settle(outcome: Outcome) -> None:
-            report.add(outcome)
-            write(outcome)
 
-        for outcome in sheet.skipped():
-            settle(outcome)
-        if dry_run:
-            for update in sheet.updates():
-                settle(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")))
-        journal.plan(sheet.rows - report.skipped, report.skipped, driver.quota, driver.pace.learned)
-        if report.skipped < sheet.rows:
-            began = time.monotonic()
-            stories = (deliver(driver.account, channel_id, update, driver.patience) for update in sheet.updates())
-            for done in driver.run_all(stories, concurrency):
-                if done is not None:
-                    settle(done)
-                if driver.halt is None and 0 < driver.patience.streak <= report.streak:
-                    driver.end(_nobody_there(report))
-                journal.progress(report)
-            report.elapsed_seconds, report.waited_seconds = time.monotonic() - began, driver.waited
-    report.halt, report.requests, report.rate_limited = driver.halt, driver.counts.requests, driver.counts.rate_limited
-    journal.end(report)
-    return report
+@dataclass
+class _Batch:
+    driver: Driver
+    channel_id: str
+    manner: Manner
+    sheet: Sheet
+    checkpoint: Checkpoint
+    letters: Letters
+    report: Report
+    journal: Journal
+
+    def __post_init__(self) -> None:
+        self.marks, self.attempt, self.before = self.checkpoint.marks, self.checkpoint.attempt, self.report.spent()
+        self.began = time.monotonic()
+        self.grace_ends = self.began + self.manner.not_found_grace
+        self.skipped = self.sheet.skipped()
+
+    def walk(self) -> None:
+        """Settle every row, but for those that are left when the batch ends early."""
+        for outcome in self.skipped:
+            self._settle(outcome)
+        self.journal.plan(self.report, self.driver.quota, self.driver.pace.learned, self.manner.compare_before_write)
+        if self.manner.dry_run:
+            for place, update in self._where(self.marks.is_open):
+                self._settle(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")), place)
+        if self.report.rows < self.sheet.rows:
+            self._send()
+
+    def _send(self) -> None:
+        wanted, pause = self.marks.is_open, YOUNG
+        while True:
+            to_send = takewhile(lambda _: self.driver.halt is None, self._where(wanted))
+            self._run_all(self._story(place, update) for place, update in to_send)
+            left = self.grace_ends - time.monotonic()
+            if self.driver.halt or not (young := self.marks.young):
+                return
+            wanted, pause = self.marks.is_young, max(0.0, min(pause, left))
+            self.journal.young(young, pause, left)
+            self._run_all([_pause(pause)])
+            pause = min(2 * pause, LONGEST)
+
+    def _run_all(self, stories: Iterable[Story[tuple[int, Outcome] | None]]) -> None:
+        with closing(self.driver.run_all(stories, self.manner.concurrency)) as done:
+            for each in done:
+                if each is not None:
+                    self._take(*each)
+                if self.driver.halt is None and 0 < self.driver.patience.streak <= self.report.streak:
+                    self.driver.end(_nobody_there(self.report))
+                self.journal.progress(self.report)
+                if self.checkpoint.due():
+                    self._save()
+
+    def _take(self, place: int, outcome: Outcome) -> None:
+        """An outcome, or a message that HubSpot may yet come to know."""
+        unknown = outcome.problem is not None and outcome.result == "rejected" and outcome.problem.status == 404
+        if unknown and time.monotonic() < self.grace_ends:
+            self.marks.postpone(place)
+            return
+        if unknown and self.manner.not_found_grace and outcome.problem:
+            waited = f"{outcome.problem.reason} It was so for {self.manner.not_found_grace:g} s (not_found_grace)."
+            outcome = replace(outcome, problem=replace(outcome.problem, reason=waited))
+        self._settle(outcome, place)
+
+    def account_for_the_rest(self) -> None:
+        """Settle what is left, and keep it all."""
+        report, driver = self.report, self.driver
+        for each in driver.left_over():
+            if each is not None:
+                self._take(*each)
+        report.halt = driver.halt
+        self._save()  # at once: whoever wants the task to end may not wait for what follows
+        if driver.halt:
+            for outcome in self.skipped:
+                self._settle(outcome)
+            problem = given_up(driver.halt)
+            for place, update in self._where(lambda place: self.marks.is_open(place) or self.marks.is_young(place)):
+                if report.rows == self.sheet.rows:
+                    break
+                self._settle(Outcome(update, "unresolved", problem), place)
+            report.close(self.sheet.rows)
+            self._save()
+        self.journal.end(report)
+
+    def _settle(self, outcome: Outcome, place: int | None = None) -> None:
+        if place is not None:
+            self.marks.set(place, outcome.result, self.attempt)
+        self.report.add(outcome)
+        self.letters.write(outcome, self.attempt)
+
+    def _save(self) -> None:
+        """First the dead letters: progress may not say of a row that it is rejected when its letter is not there."""
+        counts, report = self.driver.counts, self.report
+        report.requests = int(self.before["requests"]) + counts.requests
+        report.rate_limited = int(self.before["rate_limited"]) + counts.rate_limited
+        report.waited_seconds = self.before["waited_seconds"] + self.driver.waited
+        report.elapsed_seconds = self.before["elapsed_seconds"] + time.monotonic() - self.began
+        self.letters.flush()
+        if not self.manner.dry_run:
+            self.checkpoint.save()
+
+    def _where(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Update]]:
+        return ((place, update) for place, update in enumerate(self.sheet.updates()) if wanted(place))
+
+    def _story(self, place: int, update: Update) -> Story[tuple[int, Outcome]]:
+        driver, compare = self.driver, self.manner.compare_before_write
+        return place, (yield from deliver(driver.account, self.channel_id, update, driver.patience, compare))
+
+
+def _pause(seconds: float) -> Story[None]:
+    """Wait, in a thread of the crew: the main thread must stay open to signals."""
+    with suppress(Stopped):
+        yield Wait(seconds)
 
 
 def _nobody_there(report: Report) -> Halt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from airflow_provider_hubchan.client import wire
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.claim import Quota
-from airflow_provider_hubchan.client.crew import Crew
+from airflow_provider_hubchan.client.crew import GRACE, Crew
 from airflow_provider_hubchan.client.errors import NO_REPLY
 from airflow_provider_hubchan.client.lanes import Ticket
 from airflow_provider_hubchan.client.pace import Pace
@@ -35,9 +36,6 @@ from airflow_provider_hubchan.client.steps import (
 from airflow_provider_hubchan.client.token import Bearer
 
 T = TypeVar("T")
-
-#: Seconds between two looks of a thread that waits for somebody else to fetch the token.
-LOCKED = 0.05
 
 
 class Driver:
@@ -68,7 +66,8 @@ class Driver:
         self.halt: Halt | None = None
         self.counts = Counts()
         self._crew: Crew[Story[Any], Any] | None = None
-        self._at_the_pace = 0  # threads that wait for a ticket
+        self._threads = self._at_the_pace = 0  # how many there were at most; how many wait for a ticket
+        self._over_by = math.inf  # threads that are still there by then are left behind
         self._lock = Lock()
 
     def __enter__(self) -> Driver:
@@ -87,6 +86,8 @@ class Driver:
         a signal handler.
         """
         self.halt = self.halt or halt
+        grace = GRACE if halt is STOPPED else GRACE + 2 * self.account.timeout
+        self._over_by = min(self._over_by, self._clock() + grace)
         self._ended.set()
 
     def run(self, story: Story[T]) -> T:
@@ -104,23 +105,32 @@ class Driver:
             return end.value  # type: ignore[no-any-return]
 
     def run_all(self, stories: Iterable[Story[T]], concurrency: int) -> Generator[T | None, None, None]:
-        """Perform many stories in at most *concurrency* threads.
+        """Perform many stories in at most *concurrency* threads. Close it: then nothing is sent any more, and `left_over`
+        has what came when nobody looked.
 
         :return: results as they come, and None now and then while there is none, so that the caller can tell its own story.
         """
         self._crew = crew = Crew(self.run, stories, concurrency, lambda: self._at_the_pace > 0)
         try:
-            yield from crew.results()
+            for result in crew.results():
+                yield result
+                if self._clock() > self._over_by:  # a server that answers a byte at a time, a name service that hangs
+                    return
         except BaseException:  # the caller has gone, or a signal took it out of here
             self.end(STOPPED)
             raise
         finally:
-            crew.join()
+            self._threads = max(self._threads, crew.size)
+            crew.dismiss(self._over_by - self._clock(), self._sessions.cut)
+
+    def left_over(self) -> Iterable[Any]:
+        """Results that nobody took from `run_all`."""
+        return self._crew.left_over() if self._crew else ()
 
     @property
     def waited(self) -> float:
         """Seconds that a thread of `run_all` waited, on average."""
-        return self.counts.waited / max(1, self._crew.size if self._crew else 1)
+        return self.counts.waited / max(1, self._threads)
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Halt):
@@ -167,15 +177,10 @@ class Driver:
     def _token(self, need: NeedToken) -> str:
         token = self._bearer.value(self._clock(), need.refused)
         if token is None:
-            while not self._bearer.lock.acquire(timeout=LOCKED):  # somebody fetches; that can take long, a stop must not
-                self._check()
-            try:  # whoever waited here finds the token that the first one fetched, or the halt
-                self._check()
-                token = self._bearer.value(self._clock(), need.refused)
+            with self._bearer.alone(self._check):
+                token = self._bearer.value(self._clock(), need.refused)  # whoever waited here finds what the first one fetched
                 if token is None:
                     token = self.run(self._bearer.fetch(self.patience, need.because))
-            finally:
-                self._bearer.lock.release()
         return token
 
     def _send(self, request: Request, ticket: Ticket | None) -> Reply | Lost:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from queue import Empty, Queue
-from threading import Event, Lock, Thread
+from threading import TIMEOUT_MAX, Event, Lock, Thread
 from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
 TICK = 0.5
+#: Seconds that threads have for their last answer once they are to end, and again once they have been cut off. Airflow kills
+#: a task five seconds after it has told it to stop.
+GRACE = 1.0
 #: Results for each thread that may wait for the caller, who may be slower than HubSpot: they must not pile up.
 ROOM = 64
 #: Seconds between two looks at the results while they come: to be woken for each costs more than the result.
@@ -99,11 +102,26 @@ class Crew(Generic[S, T]):
             with self._lock:
                 self._idle -= 1
 
-    def join(self) -> None:
-        """Wait until all threads are gone."""
+    def join(self, seconds: float = math.inf) -> bool:
+        """Wait until all threads are gone, for so many *seconds* at most; True if they are."""
         self._left.set()
+        ends = time.monotonic() + max(0.0, min(seconds, TIMEOUT_MAX))
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, ends - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def dismiss(self, seconds: float, cut: Callable[[], None]) -> None:
+        """Wait until all threads are gone, for so many *seconds*; *cut* off those that are not, and leave behind who stays."""
+        if not self.join(seconds):
+            cut()
+            self.join(GRACE)
+
+    def left_over(self) -> Iterator[T]:
+        """Results that came when nobody looked any more."""
+        while not self._results.empty():
+            kind, value = self._results.get()
+            if kind == "result":
+                yield value
 
     def _another_is_of_use(self) -> bool:
         working = self.size - self._idle

@@ -80,8 +80,8 @@ def call(
                     continue
                 case Unauthorized(problem) | Refusal(problem):
                     halt = Halt(problem, permanent=True)
-                case Closure(problem, after):
-                    halt = Halt(problem, permanent=False, retry_after=after)
+                case Closure(problem, after, refused_at):
+                    halt = Halt(problem, permanent=False, retry_after=after, refused_at=refused_at)
                 case Fault(problem, after) | Throttle(problem, after) if (after or 0.0) > patience.longest:
                     halt = Halt(problem, permanent=False, retry_after=after)
                 case Throttle(problem, after):
@@ -100,13 +100,30 @@ def call(
             return GaveUp(halt.problem, halt.permanent, halt.retry_after)
     except Stopped as stopped:
         halt = stopped.halt
-        cause = replace(halt.problem, reason=f"Given up: {halt.problem.reason}", label=f"given up: {halt.problem.label}")
-        return GaveUp(cause, halt.permanent, halt.retry_after)
+        return GaveUp(given_up(halt), halt.permanent, halt.retry_after)
 
 
-def deliver(account: Account, channel_id: str, update: Update, patience: Patience) -> Story[Outcome]:
-    """Bring one update to HubSpot."""
-    answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets=account.secrets())
+def given_up(halt: Halt) -> Problem:
+    """Why an update that was not tried to the end is *unresolved*."""
+    return replace(halt.problem, reason=f"Given up: {halt.problem.reason}", label=f"given up: {halt.problem.label}")
+
+
+def deliver(
+    account: Account, channel_id: str, update: Update, patience: Patience, compare_before_write: bool = False
+) -> Story[Outcome]:
+    """Bring one update to HubSpot.
+
+    :param compare_before_write: read the message first, and leave it alone if HubSpot says the same already, or READ.
+    """
+    secrets = account.secrets()
+    if compare_before_write:
+        answer = yield from call(calls.get_message(account, channel_id, update.message_id), patience, secrets)
+        if isinstance(answer, Accepted):
+            if (has := _already(answer.body, update)) is not None:
+                return Outcome(update, "skipped", Problem(f"HubSpot has it as {has} already", f"already {has}"))
+            answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets)
+    else:
+        answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets)
     match answer:
         case Accepted():
             return Outcome(update, "updated")
@@ -114,6 +131,17 @@ def deliver(account: Account, channel_id: str, update: Update, patience: Patienc
             return Outcome(update, "rejected", problem)
         case GaveUp(problem):
             return Outcome(update, "unresolved", problem)
+
+
+def _already(message: dict[str, Any], update: Update) -> str | None:
+    """The status that makes *update* needless, None if it is needed. HubSpot need not tell a status, nor why one FAILED."""
+    status = message.get("status")
+    has = status.get("statusType") if isinstance(status, dict) else None
+    if has == "FAILED" and update.error_message:
+        details = status.get("failureDetails") if isinstance(status, dict) else None
+        why = details.get("errorMessage") if isinstance(details, dict) else None
+        return has if update.status == has and why == update.error_message else None
+    return has if has in (update.status, "READ") else None
 
 
 def fetch(account: Account, request: Request, patience: Patience) -> Story[dict[str, Any]]:

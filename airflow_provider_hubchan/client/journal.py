@@ -27,20 +27,30 @@ class Journal:
         self._began = self._told = clock()
         self._done_before = 0
 
-    def plan(self, to_send: int, skipped: int, quota: Quota, learned: bool) -> None:
+    def plan(self, report: Report, quota: Quota, learned: bool, compare: bool) -> None:
         """Say what is going to happen.
 
-        :param to_send: updates that will be sent.
-        :param skipped: rows that need no request.
+        :param report: what needs no request.
         :param quota: how many requests may be sent, as far as is known.
         :param learned: True if HubSpot has said so.
+        :param compare: True if each update takes two requests.
         """
-        self._done_before = skipped
-        per_second = quota.limit / quota.window
+        self._done_before = report.rows
+        to_send = self._rows - report.rows
+        requests = to_send * (2 if compare else 1)
+        twice = f" with {requests:,} requests, a GET before each PATCH" if compare else ""
+        rejected = f", {report.rejected:,} rejected earlier" if report.rejected else ""
         known = "" if learned else " (until HubSpot's first reply tells the account's own)"
         self._say(
-            f"{self._rows:,} rows: {to_send:,} to send, {skipped:,} skipped. "
-            f"Quota {quota.limit:,} requests per {quota.window:g} s{known}: {about(to_send / per_second)}."
+            f"{self._rows:,} rows: {to_send:,} to send{twice}, {report.skipped:,} skipped{rejected}. "
+            f"Quota {quota.limit:,} requests per {quota.window:g} s{known}: {about(requests * quota.window / quota.limit)}."
+        )
+
+    def young(self, count: int, pause: float, left: float) -> None:
+        """Say that messages are not known yet."""
+        self._say(
+            f"HubSpot does not know {count:,} messages yet (404); asking again in {words(pause)}, "
+            f"not_found_grace lasts for {words(left)} more."
         )
 
     def progress(self, report: Report) -> None:

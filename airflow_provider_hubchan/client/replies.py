@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -54,6 +55,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, TypeError):  # not dates, or one without a time zone
             return None
     return seconds if math.isfinite(seconds) and 0.0 <= seconds <= LONGEST_WAIT else None
+
+
+def date(headers: Mapping[str, str]) -> float:
+    """The reply's own ``Date`` in seconds since the epoch; our clock's, if it has none that makes sense."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, TypeError):
+        return time.time()
 
 
 def problem(status: int, headers: Mapping[str, str], body: bytes, advice: str = "", secrets: Iterable[str] = ()) -> Problem:

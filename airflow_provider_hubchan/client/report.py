@@ -13,6 +13,8 @@ from airflow_provider_hubchan.client.steps import Halt
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
 NAMED = 20
+#: What earlier tries of a batch have cost counts, too.
+SPENT = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
 
 
 @dataclass
@@ -67,6 +69,20 @@ class Report:
                 }
             )
 
+    def close(self, rows: int) -> None:
+        """Count what was never settled, because a signal came just then, as *unresolved*."""
+        self.unresolved += rows - self.rows
+        self.rows = rows
+
+    def spent(self) -> dict[str, float]:
+        """What the batch has cost so far, all tries together."""
+        return {name: getattr(self, name) for name in SPENT}
+
+    def take_over(self, spent: dict[str, float]) -> None:
+        """Add what earlier tries have cost."""
+        for name in SPENT:
+            setattr(self, name, getattr(self, name) + spent.get(name, 0))
+
     def summary(self) -> dict[str, Any]:
         """The report as plain data, for XCom."""
         return {
@@ -109,18 +125,6 @@ class Counts:
             self.requests += requests
             self.rate_limited += rate_limited
             self.waited += waited
-
-
-def record(outcome: Outcome) -> dict[str, Any]:
-    """One line of a report file: the row, ready to be fed back, and what became of it."""
-    update, problem = outcome.update, outcome.problem
-    row: dict[str, Any] = {"message_id": update.message_id, "status": update.status}
-    if update.error_message:
-        row["error_message"] = update.error_message
-    row |= {"row": update.row, "outcome": outcome.result}
-    if problem:
-        row |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
-    return row
 
 
 class BatchIncomplete(HubchanError):

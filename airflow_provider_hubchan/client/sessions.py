@@ -9,6 +9,8 @@ nothing here looks at them.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from socket import SHUT_RDWR, socket
 from threading import local
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +58,11 @@ class Sessions:
             self._all.append(line)
         return line.exchange(request, sent, timeout)
 
+    def cut(self) -> None:
+        """Break off every exchange, from another thread: whoever waits for an answer gets none at once."""
+        for line in list(self._all):
+            line.cut()
+
     def close(self) -> None:
         """Close every socket. Call it when no thread sends any more."""
         for line in self._all:
@@ -71,6 +78,9 @@ class Line(HTTPAdapter):
         assert probe.url is not None
         self._pool: Any = self.get_connection_with_tls_context(probe, **settings)
         self.cert_verify(self._pool, probe.url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
+        pool: Any = self._pool
+        pool.ConnectionCls = _known_to(self, pool.ConnectionCls)
+        self.socket: socket | None = None
         whole = self.request_url(probe, settings["proxies"]).startswith("http")  # a proxy wants to be told the host
         self._cut = 0 if whole else len(base_url) - len(urlsplit(base_url).path)
 
@@ -91,10 +101,27 @@ class Line(HTTPAdapter):
         except (HTTPError, OSError, UnicodeError) as error:
             return Lost(_why(error))
 
+    def cut(self) -> None:
+        """See `Sessions.cut`. What comes of it in the other thread is a lost connection, as if the network had broken."""
+        if self.socket:
+            with suppress(OSError):  # it is closed already
+                socket.shutdown(self.socket, SHUT_RDWR)  # not that of a TLS socket, which takes itself apart under the reader
+
     def close(self) -> None:
         """Close the socket; left alone, a pool that has seen an exception waits for the garbage collector."""
         self._pool.close()
         super().close()
+
+
+def _known_to(line: Line, kind: Any) -> Any:
+    """A kind of connection that tells *line* its socket: the pool keeps to itself which one is in use."""
+
+    class Known(kind):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            line.socket = self.sock
+
+    return Known
 
 
 def _why(error: Exception) -> str:

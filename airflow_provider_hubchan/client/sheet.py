@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from types import TracebackType
 
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
@@ -16,7 +17,7 @@ from airflow_provider_hubchan.client.status import Outcome, Update
 
 #: ``settled``: why an earlier report has it as skipped. ``winner``: the row that counts for its message.
 _TABLES = """
-CREATE TABLE entry (row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, settled TEXT);
+CREATE TABLE entry (row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, settled TEXT);
 CREATE TABLE verdict (row INTEGER PRIMARY KEY, winner INTEGER);
 """
 #: A message that was read was delivered, whatever a late event says; between SENT and FAILED the later row knows more.
@@ -24,11 +25,12 @@ _JUDGE = """
 INSERT INTO verdict SELECT row, first_value(row) OVER (PARTITION BY message_id ORDER BY status = 'READ' DESC, row DESC)
 FROM entry WHERE settled IS NULL
 """
+_SIZE = "SELECT count(*) FROM verdict WHERE winner = row"
 _UPDATES = """
-SELECT row, message_id, status, error_message FROM entry JOIN verdict USING (row) WHERE winner = row ORDER BY row
+SELECT row, message_id, status, error_message, rest FROM entry JOIN verdict USING (row) WHERE winner = row ORDER BY row
 """
 _SKIPPED = """
-SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.settled, best.row, best.status
+SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.rest, entry.settled, best.row, best.status
 FROM entry LEFT JOIN verdict USING (row) LEFT JOIN entry AS best ON best.row = winner
 WHERE entry.settled IS NOT NULL OR winner <> entry.row ORDER BY entry.row
 """
@@ -38,6 +40,7 @@ class Sheet:
     """A context manager; the rows are gone when it is left.
 
     :param rows: how many there are.
+    :param size: how many updates are to be sent.
     """
 
     def __init__(self, entries: Iterable[Update | Outcome | BadRow]) -> None:
@@ -47,15 +50,17 @@ class Sheet:
         :raises OSError: if the temporary directory is full or cannot be written.
         """
         self.rows = 0
+        self._print = blake2b(digest_size=16)
         self._bad: list[BadRow] = []
         self._base = sqlite3.connect("", check_same_thread=False)  # threads pull updates one at a time
         self._base.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
         try:
             self._base.executescript(_TABLES)
-            self._base.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", self._good(entries))
+            self._base.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", self._good(entries))
             if self._bad:
                 raise BadRows(self._bad, self.rows)
             self._base.execute(_JUDGE)
+            (self.size,) = self._base.execute(_SIZE).fetchone()
         except sqlite3.OperationalError as fault:
             self._base.close()
             raise OSError(
@@ -71,20 +76,25 @@ class Sheet:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._base.close()
 
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal rows only."""
+        return self._print.hexdigest()
+
     def updates(self) -> Iterator[Update]:
         """The updates that count, in row order."""
         return (Update(*row) for row in self._base.execute(_UPDATES))
 
     def skipped(self) -> Iterator[Outcome]:
         """What becomes of the others, in row order."""
-        for row, message_id, status, error_message, settled, best, its_status in self._base.execute(_SKIPPED):
+        for *fields, settled, best, its_status in self._base.execute(_SKIPPED):
             if settled is None:
                 problem = Problem(f"superseded by row {best}, which says {its_status}", "superseded")
             else:
                 problem = Problem(settled, "settled earlier")
-            yield Outcome(Update(row, message_id, status, error_message), "skipped", problem)
+            yield Outcome(Update(*fields), "skipped", problem)
 
-    def _good(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int, str, str, str | None, str | None]]:
+    def _good(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
         for entry in entries:
             self.rows += 1
             if isinstance(entry, BadRow):
@@ -92,5 +102,7 @@ class Sheet:
                 continue
             update, settled = (entry, None) if isinstance(entry, Update) else (entry.update, entry.problem)
             if not self._bad:
-                reason = settled.reason if settled else None
-                yield update.row, update.message_id, update.status, update.error_message, reason
+                fields = (update.row, update.message_id, update.status, update.error_message, update.rest)
+                line = (*fields, settled.reason if settled else None)
+                self._print.update(repr(line).encode(errors="surrogatepass"))
+                yield line

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from reprlib import repr as shown
 from typing import Literal, cast, get_args
 
-from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
 
 #: What may be written (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED only comes back.
 Status = Literal["SENT", "FAILED", "READ"]
@@ -26,12 +27,14 @@ class Update:
     :param row: where it came from, counted from 1; in a file the number of its line.
     :param message_id: HubSpot's id of the message, not blank.
     :param error_message: why the delivery failed; only for FAILED, never blank.
+    :param rest: what else the row held, as a JSON object; None for nothing. It goes into the report file.
     """
 
     row: int
     message_id: str
     status: Status
     error_message: str | None = None
+    rest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,9 @@ class Outcome:
     problem: Problem | None = None
 
 
-#: What a report file adds to a row. A row that has all of it comes from one.
-REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id"})
+#: What a row says for itself, and what a report file adds to it. A row that has all of the latter comes from one.
+ROW_KEYS = frozenset({"message_id", "status", "error_message"})
+REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
 
 
 class Numbered:
@@ -98,6 +102,18 @@ def read(
         yield _read_row(number, row, status, error_message, channel_id)
 
 
+def read_one(message_id: str, status: Status, error_message: str | None) -> Update:
+    """Read a single update.
+
+    :raises BadRows: if it cannot be sent.
+    """
+    (entry,) = read(numbered([{"message_id": message_id, "status": status, "error_message": error_message}]))
+    if isinstance(entry, BadRow):
+        raise BadRows([entry], 1)
+    assert isinstance(entry, Update)
+    return entry
+
+
 def _read_row(
     number: int, row: object, status: str | None, error_message: str | None, channel_id: str | None
 ) -> Update | Outcome | BadRow:
@@ -143,8 +159,12 @@ def _read_row(
 
     if faults:
         return BadRow(number, ", ".join(faults))
-    update = Update(number, message_id, cast(Status, chosen), text)
-    if fields.get("outcome") == "skipped" and fields.keys() >= REPORT_KEYS:
+    from_a_report = fields.keys() >= REPORT_KEYS
+    known = ROW_KEYS | REPORT_KEYS if from_a_report else ROW_KEYS
+    rest = {str(key): value for key, value in fields.items() if key not in known}
+    as_it_came = json.dumps(rest, default=str) if rest else None
+    update = Update(number, message_id, cast(Status, chosen), text, as_it_came)
+    if from_a_report and fields["outcome"] == "skipped":
         reason = str(fields["reason"]).encode(errors="replace").decode()
         return Outcome(update, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
     return update

@@ -7,7 +7,8 @@ The refresh grant is form-encoded (JSON is answered with 415) and answers with `
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal
@@ -21,6 +22,8 @@ from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, St
 
 #: Seconds before its end from which a token is not used any more: requests have died with "expired 0 seconds ago".
 MARGIN = 60.0
+#: Seconds between two looks of a thread that waits for somebody else to fetch the token.
+LOCKED = 0.05
 
 #: API versions whose tokens come from the address of another one.
 TOKEN_VERSIONS = {"2025-09": "2026-03"}
@@ -65,6 +68,17 @@ class Bearer:
     def value(self, now: float, refused: str | None) -> str | None:
         """The token to send, or None if one has to be fetched."""
         return self._token.value if self._token and self._token.good(now, refused) else None
+
+    @contextmanager
+    def alone(self, check: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock, in a thread that calls *check* while it waits: fetching can take long, a stop must not."""
+        while not self.lock.acquire(timeout=LOCKED):
+            check()
+        try:
+            check()
+            yield
+        finally:
+            self.lock.release()
 
     def fetch(
         self, patience: Patience, because: Problem | None = None, spread: Callable[[], float] = random.random

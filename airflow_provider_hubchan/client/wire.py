@@ -29,6 +29,8 @@ READ_SCOPE = "conversations.custom_channels.read"
 
 #: HubSpot: "put at least 2 s between requests" after 423, because a lock lasts that long (docs, error handling).
 LOCK_SECONDS = 2.0
+#: Seconds until to look again after a 477 without the ``Retry-After`` that HubSpot promises (docs, error handling).
+MOVING = 3600.0
 #: Seconds of the SECONDLY policy's window.
 SECONDLY = 1.0
 
@@ -69,10 +71,14 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """:param after: seconds until HubSpot takes requests again, None if it does not say."""
+    """
+    :param after: seconds until HubSpot takes requests again, None if it does not say.
+    :param refused_at: HubSpot's time of a reply that refuses for the rest of the day, in seconds since the epoch.
+    """
 
     problem: Problem
     after: float | None = None
+    refused_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ def meaning(reply: Reply | Lost, secrets: Iterable[str] = ()) -> Meaning:
     if status == 429:
         return _limit(reply, after, problem)
     if status == 477:
-        return Closure(problem(), after)
+        return Closure(problem(), MOVING if after is None else after)
     if status == 423:
         return Fault(problem(), max(LOCK_SECONDS, after or 0.0))
     if replies.transient(status):
@@ -151,7 +157,7 @@ def _limit(reply: Reply, after: float | None, problem: Any) -> Throttle | Closur
     said = replies.json_object(reply.body) or {}
     policy = f"{said.get('policyName') or ''} {said.get('message') or ''}".lower()
     if "daily" in policy:
-        return Closure(problem(_DAILY), after)
+        return Closure(problem(_DAILY), after, replies.date(reply.headers))
     if after is None and "secondly" in policy.replace("ten_secondly", ""):
         after = SECONDLY
     return Throttle(problem(), after)

@@ -1,0 +1,30 @@
+"""The operator's arguments after rendering: what can be wrong with them, all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def faults_of(task: Any) -> list[str]:
+    """Every fault, each with what to give instead; empty if the task can begin."""
+    faults = []
+    if task.messages is None and task.messages_file is None:
+        faults.append(
+            "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
+            "None: for nothing to do let it return []"
+        )
+    elif task.messages is not None and task.messages_file is not None:
+        faults.append("messages and messages_file are both given: leave one of them out")
+    elif task.messages_file is not None and not str(task.messages_file).strip():
+        faults.append("messages_file is empty: its template rendered to nothing")
+    share = isinstance(task.max_rejected, float) and 0.0 <= task.max_rejected <= 1.0
+    count = isinstance(task.max_rejected, int) and task.max_rejected >= 0
+    if not share and not count:
+        faults.append(f"max_rejected is {task.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
+    if task.concurrency < 1:
+        faults.append(f"concurrency is {task.concurrency!r}: give the number of requests in flight at most, from 1")
+    for name in ("defer_after", "max_wait", "max_runtime", "not_found_grace"):
+        value = getattr(task, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+            faults.append(f"{name} is {value!r}: give a number of seconds, not negative")
+    return faults

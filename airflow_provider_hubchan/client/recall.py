@@ -1,0 +1,47 @@
+"""What earlier tries of a task have done is accounted for, and not done again."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+from airflow_provider_hubchan.client.checkpoint import Checkpoint
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.letter import Letters
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.client.sheet import Sheet
+from airflow_provider_hubchan.client.status import Outcome, Result, Update
+
+
+def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Report) -> None:
+    """Settle every update that the checkpoint has a mark for.
+
+    Updated ones are *skipped* now. Rejected and skipped ones stay what they are; their reasons are in the letters that the
+    earlier try wrote, else a few of them are in the checkpoint.
+    """
+    carried: dict[Any, tuple[Update, Result, int]] = {}
+    for place, update in enumerate(sheet.updates()) if checkpoint.resumed else ():
+        if (earlier := checkpoint.marks.get(place)) is None:
+            continue
+        result, attempt = earlier
+        if result == "updated":  # and so it is no dead letter
+            report.add(Outcome(update, "skipped", Problem(f"done in try {attempt}", f"done in try {attempt}")))
+        else:
+            carried[update.row] = update, result, attempt
+    for line in chain(letters.earlier(), checkpoint.problems) if carried else ():
+        if (found := carried.get(line.get("row"))) is None:
+            continue
+        update, result, attempt = found
+        if (line.get("message_id"), line.get("outcome")) == (update.message_id, result):
+            del carried[update.row]
+            report.add(Outcome(update, result, _problem(attempt, line)))
+            letters.keep(line)
+    for update, result, attempt in carried.values():
+        outcome = Outcome(update, result, _problem(attempt, {}))
+        report.add(outcome)
+        letters.write(outcome, attempt)
+
+
+def _problem(attempt: int, line: dict[str, Any]) -> Problem:
+    reason = line.get("reason") or f"decided in try {attempt}; the reason was not kept"
+    return Problem(reason, f"decided in try {attempt}", None, line.get("category"), line.get("correlation_id"))

@@ -1,0 +1,171 @@
+"""Random tries of one batch: faults, kills, stops, clears, clock jumps. Whatever happens, the account is true in the end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_hubchan.client.marks import Marks
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.client.shared import forget
+from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from tests.helpers import Kept, Letters
+
+#: Two messages have several events, one nobody knows.
+ROWS = [{"message_id": f"m-{number}", "status": status} for number, status in enumerate(["SENT", "READ", "FAILED"] * 5)]
+ROWS += [
+    {"message_id": "m-0", "status": "READ"},
+    {"message_id": "m-1", "status": "SENT"},
+    {"message_id": "x", "status": "SENT"},
+]
+SENDS = sorted({row["message_id"] for row in ROWS})
+PATIENCE = Patience(tries=2, throttles=2, first=0.0, streak=4)
+BURST = {"policyName": "TEN_SECONDLY_ROLLING"}
+
+FAULT = st.sampled_from(
+    [
+        {"status": 500},
+        {"status": 503, "times": 3},
+        {"status": 503, "headers": {"Retry-After": "900"}},
+        {"status": 429, "body": BURST, "headers": {"Retry-After": "0.01"}},
+        {"status": 429, "body": {"policyName": "DAILY"}},
+        {"status": 477, "headers": {"Retry-After": "7200"}},
+        {"status": 401},
+        {"status": 401, "times": 2},
+        {"status": 403},
+        {"status": 404},
+        {"status": 400},
+        {"drop": "before"},
+        {"drop": "before", "apply": True, "times": 2},
+        {"drop": "half"},
+        {"status": 500, "apply": True, "times": 2},
+    ]
+)
+
+
+@dataclass
+class Try:
+    """What happens in one try.
+
+    :param faults: to which message.
+    :param ends: after how many outcomes, and how; None if it may end by itself.
+    :param jump: seconds that HubSpot's clock moves before it: tokens end.
+    """
+
+    faults: dict[str, dict[str, Any]]
+    ends: tuple[int, str] | None
+    jump: float
+    cleared: bool
+
+
+TRIES = st.lists(
+    st.builds(
+        Try,
+        faults=st.dictionaries(st.sampled_from(SENDS), FAULT, max_size=6),
+        ends=st.none() | st.tuples(st.integers(1, 15), st.sampled_from(["killed", "timeout", "stopped"])),
+        jump=st.sampled_from([0.0, 3600.0, 86400.0]),
+        cleared=st.sampled_from([False, False, False, True]),
+    ),
+    max_size=4,
+)
+
+
+class Gone(BaseException):
+    """Killed, or timed out."""
+
+
+@pytest.fixture(scope="module")
+def hubspot() -> Iterator[Emulator]:
+    with Emulator(limit=1000, window=0.1) as emulator:  # a short window: after a 429 the pace waits for it
+        yield emulator
+
+
+def accepted(hubspot: Emulator) -> Counter[str]:
+    """How often each message was updated."""
+    done = (entry for entry in hubspot.ledger.patches() if entry.status == 200 or (entry.fault and entry.fault.applies))
+    return Counter(entry.call.message[1] for entry in done if entry.call.message)
+
+
+def known_as_done(kept: Kept) -> list[int]:
+    """Places that the next try will leave alone."""
+    if kept.text is None:
+        return []
+    marks = Marks(len(SENDS))
+    marks.unpack(json.loads(kept.text)["marks"])
+    return [place for place in range(len(SENDS)) if (mark := marks.get(place)) and mark[0] == "updated"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tries=TRIES)
+def test_nothing_is_lost_and_nothing_sent_twice_without_need(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, tries: list[Try]
+) -> None:
+    """After each try all rows are accounted for; what was kept is not sent again; a last, quiet try brings the rest."""
+    forget()
+    hubspot.reset()
+    hubspot.world.seed(name for name in SENDS if name != "x")
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection()))
+    kept, order = Kept(), send_order()
+    for number, each in enumerate([*tries, Try({}, None, 0.0, cleared=False)], 1):
+        if each.cleared:
+            kept.text = None
+        hubspot.world.clock.offset += each.jump
+        for name, fault in each.faults.items():
+            hubspot.fault(message_id=name, **fault)
+        settled = {order[place] for place in known_as_done(kept)}
+        before = accepted(hubspot)
+        report = attempt(kept, number, each)
+        after = accepted(hubspot)
+        hubspot.script.clear()
+
+        if not kept.frozen:  # the dead do not report
+            assert report.rows == report.updated + report.skipped + report.rejected + report.unresolved == len(ROWS)
+        assert all(after[name] == before[name] for name in settled)
+        assert {order[place] for place in known_as_done(kept)} <= set(after)
+
+    assert report.unresolved == 0
+    assert report.updated + report.skipped >= len([name for name in after if name in SENDS])
+    for name in SENDS:
+        statuses = [entry.body["statusType"] for entry in hubspot.ledger.patches(name) if entry.status == 200]
+        assert "READ" not in statuses or statuses[statuses.index("READ") :] == ["READ"] * statuses.count("READ")
+    rejected = {problem["message_id"] for problem in report.problems}
+    assert {name for name in SENDS if name not in after} <= rejected
+    assert "x" in rejected
+
+
+def attempt(kept: Kept, number: int, each: Try) -> Report:
+    """One try, to its end, whatever that is."""
+    kept.attempt, kept.frozen = number, False
+    hook, report, seen = HubchanHook(patience=PATIENCE), Report(), 0
+
+    def end(outcome: Outcome) -> None:
+        nonlocal seen
+        seen += 1
+        if each.ends is None or seen != each.ends[0]:
+            return None
+        if each.ends[1] == "stopped":
+            return hook.stop()
+        kept.frozen = each.ends[1] == "killed"
+        raise Gone
+
+    with suppress(Gone):
+        hook.update_message_statuses(ROWS, keeper=kept, report=report, letters=Letters(end), concurrency=3)
+    return report
+
+
+def send_order() -> dict[int, str]:
+    """Which message is at which place: rows in order, the one that counts for each message."""
+    counts = {row["message_id"]: number for number, row in enumerate(ROWS) if row["message_id"] not in ("m-0", "m-1")}
+    counts |= {"m-0": 15, "m-1": 1}
+    return dict(enumerate(sorted(counts, key=lambda name: counts[name])))

@@ -1,0 +1,119 @@
+"""Progress in Airflow's store: what survives a retry, and what a clear must not."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_hubchan.progress import KEY, TaskProgress
+
+LOG: Any = logging.getLogger("tests.progress")
+BATCH = {"version": 1, "marks": "…"}
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store; with a *fault* it is away."""
+
+    fault: Exception | None = None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if self.fault:
+            raise self.fault
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        if self.fault:
+            raise self.fault
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def progress(store: Store | None, try_number: int = 1, max_tries: int = 2, *, resume: bool = True) -> TaskProgress:
+    instance = SimpleNamespace(try_number=try_number, max_tries=max_tries)
+    context = {"ti": instance} | ({"task_state_store": store} if store is not None else {})
+    return TaskProgress(context, LOG, resume=resume)
+
+
+def test_a_retry_finds_what_the_last_try_kept() -> None:
+    """The number of the try is Airflow's; ``max_tries`` stays what it was."""
+    store = Store()
+    progress(store).save(BATCH)
+    again = progress(store, try_number=2)
+    assert (again.load(), again.attempt, again.is_kept) == (BATCH, 2, True)
+
+
+def test_a_cleared_task_starts_over(caplog: pytest.LogCaptureFixture) -> None:
+    """A clear raises ``max_tries``; the state survives it."""
+    store = Store()
+    progress(store).save(BATCH)
+    with caplog.at_level("INFO"):
+        assert progress(store, try_number=2, max_tries=4).load() is None
+    assert "The task was cleared: starting over." in caplog.text
+
+
+def test_what_is_finished_is_forgotten() -> None:
+    """Nothing is left in the store."""
+    store = Store()
+    kept = progress(store)
+    kept.save(BATCH)
+    kept.drop()
+    assert store == {}
+
+
+def test_who_wants_no_resume_gets_none(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is read or written, and nothing said."""
+    store = Store({KEY: {"max_tries": 2, "batch": BATCH}})
+    with caplog.at_level("INFO"):
+        kept = progress(store, resume=False)
+        assert kept.load() is None
+        kept.save({"version": 2})
+    assert (store[KEY]["batch"], kept.is_kept, caplog.text) == (BATCH, False, "")
+
+
+def test_an_airflow_without_a_store_says_what_that_means(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and only to tasks that have retries."""
+    with caplog.at_level("INFO"):
+        kept = progress(None)
+        kept.save(BATCH)
+        assert kept.load() is None
+        progress(None, max_tries=0)
+    assert caplog.text.count("a retry will send the whole batch again") == 1
+
+
+def test_a_store_that_is_away_costs_no_batch(caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be read starts over, what cannot be kept may be repeated; both are said."""
+    store = Store()
+    store.fault = ConnectionError("the API server is away")
+    kept = progress(store)
+    assert kept.load() is None
+    kept.save(BATCH)
+    kept.drop()
+    assert "starting over" in caplog.text
+    assert "a retry may repeat what this try has done" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["text", {"max_tries": 2}, 7])
+def test_what_others_keep_under_the_key_is_not_read(value: Any) -> None:
+    """It is no progress of ours."""
+    assert progress(Store({KEY: value})).load() is None
+
+
+def test_waits_are_counted_together_until_a_row_gets_on() -> None:
+    """Three waits without a row between them began with the first; one row more, and it begins anew."""
+    store = Store()
+    first = progress(store)
+    first.save(BATCH)
+    began = first.waits_since(10)
+    again = progress(store)
+    again.load()
+    assert again.waits_since(10) == began
+    later = progress(store)
+    later.load()
+    later.save({**BATCH, "marks": "more"})
+    assert later.waits_since(11) > began
+    assert store[KEY]["batch"]["marks"] == "more"

@@ -1,0 +1,65 @@
+"""When the daily quota is renewed."""
+
+from __future__ import annotations
+
+import pendulum
+import pytest
+
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.renewal import MARGIN, until_full_hour, until_midnight, with_renewal
+from airflow_provider_hubchan.client.steps import Halt
+from tests.helpers import play, reply
+
+ACCOUNT = Account(base_url="https://api.hubapi.com", access_token="t")
+NOON = pendulum.datetime(2026, 11, 22, 17, 0, 0).timestamp()  # 12:00 in US/Eastern
+HALT = Halt(Problem("the day is over", "429 DAILY"), permanent=False, refused_at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "hours"),
+    [
+        ("2026-11-22T17:00:00Z", "US/Eastern", 12.0),
+        ("2026-11-22T17:00:00Z", "UTC", 7.0),
+        ("2026-11-22T17:00:00Z", "Asia/Kolkata", 1.5),
+        ("2026-11-22T04:59:00Z", "US/Eastern", 1 / 60),
+        ("2026-11-01T05:00:00Z", "US/Eastern", 24.0),  # 01:00 EDT; the day has 25 hours
+        ("2026-03-08T06:00:00Z", "US/Eastern", 22.0),  # 01:00 EST; the day has 23 hours
+    ],
+)
+def test_midnight_is_that_of_the_account(at: str, zone: str, hours: float) -> None:
+    """By the calendar of its zone, changes of daylight saving included, and a little after."""
+    assert until_midnight(pendulum.parse(at).timestamp(), zone) == pytest.approx(hours * 3600 + MARGIN)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("zone", ["None", "", "Mars/Olympus", "../etc/passwd"])
+def test_a_zone_that_nobody_knows_is_said_so(zone: str) -> None:
+    """Whatever HubSpot sends."""
+    with pytest.raises(ValueError, match="no time zone"):
+        until_midnight(NOON, zone)
+
+
+def test_full_hours() -> None:
+    """A minute before, and on the hour itself the next one."""
+    assert until_full_hour(7140.0) == 60.0 + MARGIN
+    assert until_full_hour(7200.0) == 3600.0 + MARGIN
+
+
+def test_hubspot_is_asked_for_the_zone() -> None:
+    """The wait is until its midnight, in words that people know."""
+    steps, halt = play(with_renewal(ACCOUNT, HALT), reply(200, {"timeZone": "US/Eastern"}))
+    assert steps == ["token", "send"]
+    assert halt.retry_after == 12 * 3600 + MARGIN
+    assert halt.until == "the account's daily quota resets at 00:00 US/Eastern"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [reply(429, {"policyName": "DAILY"}), reply(200, {}), reply(403, {}), reply(200, {"timeZone": "Mars"})],
+    ids=["refused, too", "no zone", "no scope", "no such zone"],
+)
+def test_without_a_zone_it_is_the_next_full_hour(answer: object) -> None:
+    """At each of them it is midnight somewhere."""
+    _, halt = play(with_renewal(ACCOUNT, HALT), answer)  # type: ignore[arg-type]
+    assert halt.retry_after == 3600 + MARGIN
+    assert "which HubSpot does not tell now" in halt.until

@@ -1,0 +1,115 @@
+"""The report file: what is in it, and when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped, unused-ignore]
+import pytest
+from airflow.sdk.io import attach
+
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
+from airflow_provider_hubchan.reportfile import ReportFile
+from airflow_provider_hubchan.rows import read_file
+
+WHY = Problem("HubSpot answered 404: no.", "404")
+
+
+def rejected(row: int) -> Outcome:
+    return Outcome(Update(row, f"m-{row}", "SENT"), "rejected", WHY)
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["message_id"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_report_file_takes_what_was_not_updated(tmp_path: Path) -> None:
+    """One JSON object a line; fed back, skipped rows stay skipped and the others are updates again."""
+    path = tmp_path / "report.jsonl"
+    why = Problem("HubSpot answered 404: no.", "404")
+    with ReportFile(str(path)) as file:
+        file.write(Outcome(Update(1, "a", "SENT"), "updated"), 1)
+        file.write(Outcome(Update(2, "ü/b", "FAILED", "gone"), "rejected", why), 1)
+        file.write(Outcome(Update(3, "c", "READ"), "unresolved", why), 1)
+        file.write(Outcome(Update(4, "d", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [(line["message_id"], line["outcome"]) for line in lines] == [
+        ("ü/b", "rejected"),
+        ("c", "unresolved"),
+        ("d", "skipped"),
+    ]
+    again = list(read(numbered(read_file(str(path)))))
+    assert again[:2] == [Update(1, "ü/b", "FAILED", "gone"), Update(2, "c", "READ")]
+    assert isinstance(again[2], Outcome)
+
+
+def test_the_file_holds_whole_lines_up_to_the_last_checkpoint(tmp_path: Path) -> None:
+    """Whoever is killed a moment later leaves what was written until then, at its place, and no part file."""
+    path = tmp_path / "report.jsonl"
+    path.write_text('{"message_id": "of yesterday"}\n')
+    with ReportFile(str(path)) as file:
+        file.write(rejected(1), 1)
+        assert ids(path) == ["of yesterday"]
+        file.flush()
+        file.write(rejected(2), 1)
+        assert ids(path) == ["m-1"]
+        file.flush()
+        assert ids(path) == ["m-1", "m-2"]
+        file.write(rejected(3), 1)
+        assert [each.name for each in tmp_path.iterdir()] == ["report.jsonl"]
+    assert ids(path) == ["m-1", "m-2", "m-3"]
+
+
+def test_a_file_that_is_read_from_is_replaced_only_at_the_end(tmp_path: Path) -> None:
+    """A redrive of its own rows that is killed must find them again."""
+    path = tmp_path / "left.jsonl"
+    path.write_text('{"message_id": "all"}\n')
+    with ReportFile(str(path), keep=True) as file:
+        file.write(rejected(1), 1)
+        file.flush()
+        assert ids(path) == ["all"]
+    assert ids(path) == ["m-1"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_lines_of_an_earlier_try_are_carried_over(tmp_path: Path) -> None:
+    """They are read as far as they are whole, before the file is replaced, and kept as they are."""
+    path = tmp_path / "report.jsonl"
+    path.write_text('{"message_id": "m-1", "try": 1}\n[1]\n{"message_id": "m-2", "tr')
+    with ReportFile(str(path)) as file:
+        for line in file.earlier():
+            file.keep(line)
+        file.write(rejected(3), 2)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["message_id"], line["try"]) for line in lines] == [("m-1", 1), ("m-3", 2)]
+
+
+def test_an_object_store_gets_the_file_as_a_whole() -> None:
+    """Nothing is there before the end but what was there, and then all of it."""
+    memory: Any = fsspec.filesystem("memory")
+    attach("memory", fs=memory)
+    memory.pipe("/reports/r.jsonl", b'{"message_id": "old"}\n')
+    with ReportFile("memory://reports/r.jsonl") as file:
+        assert [line["message_id"] for line in file.earlier()] == ["old"]
+        file.write(rejected(1), 1)
+        file.flush()
+        assert b"old" in memory.cat("/reports/r.jsonl")
+    assert json.loads(memory.cat("/reports/r.jsonl"))["message_id"] == "m-1"
+
+
+def test_a_place_that_cannot_be_written_fails_before_anything_is_sent(tmp_path: Path) -> None:
+    """A folder that is not there is said at once."""
+    with pytest.raises(FileNotFoundError), ReportFile(f"{tmp_path}/nowhere/report.jsonl"):
+        pass
+
+
+def test_a_pipe_or_device_is_written_to_as_it_is() -> None:
+    """And never replaced by a file; a full one is a fault, not an error."""
+    file = ReportFile("/dev/full")
+    with file:
+        file.write(rejected(1), 1)
+    assert "No space left" in str(file.fault)
+    assert Path("/dev/full").is_char_device()

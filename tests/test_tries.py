@@ -1,0 +1,129 @@
+"""Retries, waits and clears of the operator in real DAG runs, against the local HubSpot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from airflow_provider_hubchan.client.report import BatchIncomplete
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.runs import Ran, mark
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+IDS = [f"m-{number}" for number in range(50)]
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(IDS)
+    return hubspot_emulator
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """A HubSpot whose account may make 30 calls a day, two seconds before its midnight."""
+    with Emulator(limit=0, daily=30) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection()))
+        emulator.world.seed(IDS)
+        emulator.world.before_midnight(2.0)
+        yield emulator
+
+
+def run(**arguments: Any) -> Ran:
+    return mark(**{"messages": IDS, "status": "READ", **arguments})
+
+
+class Instance:
+    """A task instance outside a run."""
+
+    try_number, max_tries = 1, 2
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed = value
+
+
+def execute(**arguments: Any) -> Any:
+    operator = UpdateMessageStatusOperator(**{"task_id": "mark", "messages": IDS, "status": "READ", **arguments})
+    return operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+
+
+def test_a_retry_goes_on_at_the_time_that_hubspot_gave(hubspot: Emulator, tmp_path: Path) -> None:
+    """A second later and not after the task's own minute; nothing is sent twice, and the report is the whole batch's."""
+    hubspot.fault(message_id="m-30", status=503, headers={"Retry-After": "1"})
+    path = tmp_path / "left.jsonl"
+    ran = run(retries=1, retry_delay=timedelta(minutes=1), defer_after=0.0, report_file=str(path), messages=[*IDS, "nobody"])
+    assert ran.state() == "failed"  # the row that nobody knows
+    report = ran.xcom()
+    assert report["rows"] == 51 == report["updated"] + report["skipped"] + report["rejected"]
+    assert report["skipped"] > 0
+    assert all(len(hubspot.ledger.patches(name, status=200)) == 1 for name in IDS)
+    (line,) = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (line["message_id"], line["outcome"]) == ("nobody", "rejected")
+
+
+def test_a_task_waits_for_the_new_day_outside_its_slot(limited: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """It defers, goes on at the next row after the account's midnight, and uses up no retry."""
+    ran = run(deferrable=True, defer_after=0.0)
+    assert ran.state() == "success"
+    report = ran.xcom()
+    assert (report["rows"], report["skipped"], report["updated"]) == (50, 30, 20)
+    assert all(len(limited.ledger.patches(name, status=200)) == 1 for name in IDS)
+    log = capsys.readouterr().out
+    assert "20 rows left; the account's daily quota resets at 00:00 US/Eastern, in" in log
+    assert "Waiting outside the worker slot." in log
+    assert "Going on where an earlier try ended" in log
+
+
+def test_without_deferring_the_error_carries_the_time(limited: Emulator) -> None:
+    """The retry policy reads it."""
+    with pytest.raises(BatchIncomplete) as caught:
+        execute(defer_after=0.0)
+    assert caught.value.retry_after is not None
+    assert 5.0 < caught.value.retry_after <= 8.0
+    assert caught.value.report.unresolved == 20
+
+
+def test_a_time_zone_that_is_not_told_makes_it_the_next_full_hour(limited: Emulator) -> None:
+    """The daily limit may hold for that question, too."""
+    limited.world.daily_spares_account_info = False
+    with pytest.raises(BatchIncomplete) as caught:
+        execute()
+    halt = caught.value.report.halt
+    assert halt is not None
+    assert "which HubSpot does not tell now" in halt.until
+
+
+def test_a_wait_is_deferred_to_a_moment(hubspot: Emulator) -> None:
+    """HubSpot's time, as a point in time: a triggerer that starts anew does not begin it anew."""
+    hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(deferrable=True)
+    path, arguments = deferred.value.trigger.serialize()
+    assert path.endswith("DateTimeTrigger")
+    assert arguments["moment"].diff_for_humans() in ("in 1 hour", "in 2 hours", "1 hour from now", "2 hours from now")
+    assert deferred.value.method_name == "execute_complete"
+
+
+def test_a_wait_beyond_max_wait_is_not_begun(hubspot: Emulator) -> None:
+    """The task fails and says for how long HubSpot wants to be left alone."""
+    hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
+    for deferrable in (True, False):
+        with pytest.raises(AirflowFailException, match=r"50 rows left; .* in 2 hours\. That is longer than max_wait, 1 hour"):
+            execute(deferrable=deferrable, max_wait=3600.0)
+
+
+@pytest.mark.parametrize("name", ["defer_after", "max_wait", "max_runtime", "not_found_grace"])
+@pytest.mark.parametrize("value", [-1, "60", True, float("nan")])
+def test_seconds_are_numbers(hubspot: Emulator, name: str, value: Any) -> None:
+    """All wrong arguments are named before anything is sent."""
+    with pytest.raises(AirflowFailException, match=f"{name} is .*: give a number of seconds, not negative"):
+        execute(**{name: value})
+    assert hubspot.ledger.entries == []

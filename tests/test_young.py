@@ -1,0 +1,75 @@
+"""Messages that HubSpot does not know yet, and those that it has as they should be, against the local HubSpot."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from tests.helpers import Kept, Letters
+
+UNKNOWN = {"status": 404, "body": {"message": "No such message.", "category": "OBJECT_NOT_FOUND"}}
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(20))
+    return hubspot_emulator
+
+
+def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others do not wait for it, and the log says what is waited for."""
+    hubspot.fault(message_id="m-3", **UNKNOWN)
+    ids = [f"m-{number}" for number in range(20)]
+    report = HubchanHook().update_message_statuses(ids, status="READ", not_found_grace=60.0)
+    assert (report.updated, report.rejected) == (20, 0)
+    asked = [entry.call.message[1] for entry in hubspot.ledger.patches() if entry.call.message]
+    assert (asked[-1], asked.count("m-3"), len(asked)) == ("m-3", 2, 21)
+    assert "HubSpot does not know 1 messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
+
+
+def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot: Emulator) -> None:
+    """Once more at its end, and the reason says how long it was waited for."""
+    letters = Letters()
+    rows = ["nobody", "m-1"]
+    report = HubchanHook().update_message_statuses(rows, status="READ", not_found_grace=0.5, letters=letters)
+    assert (report.updated, report.rejected, report.unresolved) == (1, 1, 0)
+    assert len(hubspot.ledger.patches("nobody")) == 2
+    assert report.problems[0]["reason"].endswith("It was so for 0.5 s (not_found_grace).")
+
+
+def test_without_a_grace_an_unknown_message_is_rejected_at_once(hubspot: Emulator) -> None:
+    """The default."""
+    report = HubchanHook().update_message_statuses(["nobody", "m-1"], status="READ")
+    assert (report.rejected, len(hubspot.ledger.patches("nobody"))) == (1, 1)
+
+
+def test_a_batch_that_ends_while_it_waits_leaves_the_young_ones_for_a_retry(hubspot: Emulator) -> None:
+    """They are unresolved, not rejected: nobody knows."""
+    hook, kept, report = HubchanHook(), Kept(), Report()
+
+    class Stopping(Letters):
+        def flush(self) -> None:
+            if len(self.outcomes) == 1:
+                hook.stop()
+
+    hubspot.fault(message_id="m-1", delay=2.5)
+    hook.update_message_statuses(
+        ["nobody", "m-1"], status="READ", not_found_grace=600.0, keeper=kept, report=report, letters=Stopping(), concurrency=1
+    )
+    assert (report.rows, report.rejected, report.unresolved + report.updated) == (2, 0, 2)
+    assert report.unresolved >= 1
+    hubspot.world.seed(["nobody"])
+    assert HubchanHook().update_message_statuses(["nobody", "m-1"], status="READ", keeper=kept).unresolved == 0
+
+
+def test_compare_before_write_leaves_alone_what_is_so(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run of the same batch reads and writes nothing; the plan says what it costs."""
+    ids = [f"m-{number}" for number in range(20)]
+    assert HubchanHook().update_message_statuses(ids, status="READ").updated == 20
+    report = HubchanHook().update_message_statuses(ids, status="SENT", compare_before_write=True)
+    assert (report.skipped, report.updated, report.requests) == (20, 0, 20)
+    assert report.reasons == {("skipped", "already READ"): 20}
+    assert len(hubspot.ledger.patches()) == 20
+    assert "20 to send with 40 requests, a GET before each PATCH" in capsys.readouterr().out
