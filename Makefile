@@ -4,10 +4,10 @@ RUN    := .venv/bin/python
 BENCH  := .venv-bench/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wheel bench lock clean
+.PHONY: help demo test e2e check wheel bench bench-progress lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .venv/locked: .ci/dev.txt
 	@echo "Setting up .venv from the lock (once; a minute or two) ..."
@@ -25,6 +25,9 @@ demo: .venv/ready  ## A gateway's delivery report of 1,000 messages, marked in a
 
 test: .venv/ready  ## The whole test suite
 	@$(RUN) -m pytest
+
+e2e: .venv/ready  ## Batches disturbed in a real Airflow: killed, cleared, stopped, out of quota, without a triggerer
+	@$(RUN) -m tests.e2e
 
 check: .venv/ready  ## Formatting, lint and types
 	@$(RUN) -m ruff format --check .
@@ -46,6 +49,9 @@ wheel: .venv/ready  ## Build the wheel, install it into a clean environment, ask
 
 bench: .venv-bench/ready  ## Quota, speed, memory, Airflow's share: six minutes, as ratios against peers of the same run
 	@$(BENCH) -m tests.bench
+
+bench-progress: .venv/ready  ## What keeping progress costs: 10,000 updates with and without it in a real Airflow, four minutes
+	@$(RUN) -m tests.e2e.cost
 
 lock:  ## Pin what the project installs, with hashes (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet -o .ci/runtime.txt

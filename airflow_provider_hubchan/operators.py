@@ -160,7 +160,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
         broken = file.fault if file else None
-        red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, resumes=progress.is_kept)
+        red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, what_next=progress.what_next)
         if red is None:
             return report.summary()
         self._push(context, report)

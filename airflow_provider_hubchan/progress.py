@@ -33,9 +33,11 @@ class TaskProgress:
             log.info("This Airflow keeps no task state (3.3 does): a retry will send the whole batch again.")
 
     @property
-    def is_kept(self) -> bool:
-        """True if a retry will go on where this try ends."""
-        return self._store is not None
+    def what_next(self) -> str:
+        """What becomes of the rows that are left when this try ends."""
+        if self.attempt > self._max_tries:
+            return "No retry is left: clear the task to send the whole batch, or send the rows of its report file."
+        return f"A retry {'sends the batch again' if self._store is None else 'goes on with the rows that are left'}."
 
     def load(self) -> dict[str, Any] | None:
         """What an earlier try saved; None after a clear, and if there is nothing."""

@@ -8,14 +8,14 @@ from airflow_provider_hubchan.client.report import BatchIncomplete, Report
 
 
 def failure(
-    report: Report, max_rejected: int | float, *, file_fault: Exception | None, pushed: bool, resumes: bool
+    report: Report, max_rejected: int | float, *, file_fault: Exception | None, pushed: bool, what_next: str
 ) -> Exception | None:
     """What to raise, None if the batch is complete. An unresolved row may be resolved by a retry, a rejected one may not.
 
     :param max_rejected: a count, or a share of all rows.
     :param file_fault: why the report file is not whole, None if it is.
     :param pushed: True if the report is in XCom.
-    :param resumes: True if a retry goes on where this try ends.
+    :param what_next: what becomes of the rows that are left.
     """
     share = isinstance(max_rejected, float)
     too_many = (report.rejected / report.rows if share and report.rows else report.rejected) > max_rejected
@@ -30,7 +30,6 @@ def failure(
     if report.unresolved and halt and halt.permanent:
         return AirflowFailException(text)
     if report.unresolved or file_fault:
-        again = "goes on with the rows that are left" if resumes else "sends the batch again"
-        return BatchIncomplete(f"{text} A retry {again}.", report, halt.retry_after if halt else None)
+        return BatchIncomplete(f"{text} {what_next}", report, halt.retry_after if halt else None)
     allowed = f"{max_rejected:.2%} of them" if share else f"{max_rejected:,}"
     return AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); mend the rows and send those again.")

@@ -120,7 +120,7 @@ def test_an_unresolved_row_turns_the_task_red(hubspot: Emulator, capsys: pytest.
     ran = mark(messages=["m-1"], status="READ", max_rejected=1.0)
     assert ran.state() == "failed"
     assert ran.xcom()["unresolved"] == 1
-    assert "A retry goes on with the rows that are left" in capsys.readouterr().out
+    assert "No retry is left: clear the task to send the whole batch" in capsys.readouterr().out
 
 
 def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:

@@ -44,7 +44,7 @@ def test_a_retry_finds_what_the_last_try_kept() -> None:
     store = Store()
     progress(store).save(BATCH)
     again = progress(store, try_number=2)
-    assert (again.load(), again.attempt, again.is_kept) == (BATCH, 2, True)
+    assert (again.load(), again.attempt) == (BATCH, 2)
 
 
 def test_a_cleared_task_starts_over(caplog: pytest.LogCaptureFixture) -> None:
@@ -72,7 +72,20 @@ def test_who_wants_no_resume_gets_none(caplog: pytest.LogCaptureFixture) -> None
         kept = progress(store, resume=False)
         assert kept.load() is None
         kept.save({"version": 2})
-    assert (store[KEY]["batch"], kept.is_kept, caplog.text) == (BATCH, False, "")
+    assert (store[KEY]["batch"], caplog.text) == (BATCH, "")
+
+
+@pytest.mark.parametrize(
+    ("store", "try_number", "says"),
+    [
+        (Store(), 2, "A retry goes on with the rows that are left."),
+        (None, 2, "A retry sends the batch again."),
+        (Store(), 3, "No retry is left: clear the task"),
+    ],
+)
+def test_an_error_says_what_becomes_of_the_rest(store: Store | None, try_number: int, says: str) -> None:
+    """Whether there is another try, and what it does."""
+    assert progress(store, try_number).what_next.startswith(says)
 
 
 def test_an_airflow_without_a_store_says_what_that_means(caplog: pytest.LogCaptureFixture) -> None:

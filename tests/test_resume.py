@@ -64,6 +64,14 @@ def test_a_retry_sends_what_is_left(hubspot: Emulator) -> None:
     assert progress.text is None
 
 
+def test_a_try_that_waited_goes_on_counting(hubspot: Emulator) -> None:
+    """A deferred task is still in its try: what it did before the wait is updated, not skipped."""
+    progress = kept()
+    break_off(hubspot, progress, 120)
+    progress.attempt -= 1
+    assert mark(progress).updated == 200
+
+
 def test_a_third_try_knows_of_both_others(hubspot: Emulator) -> None:
     """Each row says in which try it was done."""
     progress = kept()

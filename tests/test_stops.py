@@ -59,6 +59,7 @@ def test_a_timeout_in_the_main_thread_leaves_a_whole_account(hubspot: Emulator, 
     assert report.updated == len(hubspot.ledger.patches(status=200))
     assert len(path.read_text().splitlines()) == report.rejected + report.unresolved
     assert (threads(), sockets_to(hubspot)) == ([], [])
+    kept.attempt = 2
     again = HubchanHook().update_message_statuses(IDS, status="READ", keeper=kept)
     assert (again.skipped, again.updated, again.rejected) == (report.updated, report.unresolved, 1)
 
@@ -141,6 +142,7 @@ def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     assert report.updated == 20
     assert "given up: out of time" in {label for _, label in report.reasons}
     hubspot.script.clear()
+    kept.attempt = 2
     again = HubchanHook().update_message_statuses(IDS, status="READ", keeper=kept)
     assert (again.skipped, again.updated) == (20, 280)
 

@@ -16,15 +16,18 @@ from airflow_provider_hubchan.client.status import Outcome, Result, Update
 def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Report) -> None:
     """Settle every update that the checkpoint has a mark for.
 
-    Updated ones are *skipped* now. Rejected and skipped ones stay what they are; their reasons are in the letters that the
-    earlier try wrote, else a few of them are in the checkpoint.
+    Updated ones are *skipped* now, but for those of this same try: it only waited for HubSpot in between. Rejected and skipped
+    ones stay what they are; their reasons are in the letters that the earlier try wrote, else a few of them are in the
+    checkpoint.
     """
     carried: dict[Any, tuple[Update, Result, int]] = {}
     for place, update in enumerate(sheet.updates()) if checkpoint.resumed else ():
         if (earlier := checkpoint.marks.get(place)) is None:
             continue
         result, attempt = earlier
-        if result == "updated":  # and so it is no dead letter
+        if result == "updated" and attempt == checkpoint.attempt:
+            report.add(Outcome(update, "updated"))
+        elif result == "updated":  # in another try; it is no dead letter
             report.add(Outcome(update, "skipped", Problem(f"done in try {attempt}", f"done in try {attempt}")))
         else:
             carried[update.row] = update, result, attempt

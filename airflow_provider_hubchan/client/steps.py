@@ -115,10 +115,8 @@ class Halt:
 
 
 #: The halt of a person or of Airflow who wants the batch to end, and of a deadline that has passed.
-STOPPED = Halt(Problem("stopped before there was an answer. Run the task again for the rest.", "stopped"), permanent=False)
-OUT_OF_TIME = Halt(
-    Problem("the time was over before there was an answer. Run the task again for the rest.", "out of time"), permanent=False
-)
+STOPPED = Halt(Problem("stopped before there was an answer.", "stopped"), permanent=False)
+OUT_OF_TIME = Halt(Problem("the time was over before there was an answer.", "out of time"), permanent=False)
 
 
 class Stopped(Exception):

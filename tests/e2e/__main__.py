@@ -1,0 +1,103 @@
+"""Disturb batches in a real Airflow and see that they end as they should: ``make e2e``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.e2e.airflow import Airflow
+from tests.e2e.checks import Check, table
+from tests.e2e.frame import framed
+from tests.e2e.hubspot import Hubspot
+from tests.e2e.processes import Processes
+from tests.e2e.run import Run
+from tests.e2e.scenarios import (
+    DAILY,
+    Scenario,
+    Stage,
+    cleared,
+    cleared_halfway,
+    killed,
+    midnight,
+    orphaned,
+    stopped,
+)
+from tests.e2e.waiting import ENOUGH, say
+
+HERE = Path(__file__).resolve().parent
+DAYS = ("--limit", "1000", "--daily", str(DAILY), "--time-zone", "US/Eastern")
+#: Each row one after the other, the rows beside each other: nobody else waits while the triggerer is dead.
+LANES: list[list[tuple[str, Scenario]]] = [
+    [("killed", killed), ("killed", cleared)],
+    [("midnight", midnight), ("orphaned", orphaned)],
+    [("stopped", stopped), ("stopped", cleared_halfway)],
+]
+
+
+def play(processes: Processes, folder: Path) -> int:
+    """Start everything, play the scenarios, print tables; 0 if all of them hold."""
+    hubspots = {
+        name: Hubspot(processes, folder, name, rows, *options)
+        for name, rows, options in (
+            ("killed", 2000, ("--limit", "0")),
+            ("stopped", 2000, ("--limit", "0")),
+            ("midnight", 1000, DAYS),
+            ("orphaned", 1000, DAYS),
+        )
+    }
+    say("starting the emulators")
+    for hubspot in hubspots.values():
+        hubspot.start()
+    processes.environment |= dict(hubspot.connection() for hubspot in hubspots.values())
+    airflow = Airflow(processes, folder, HERE / "dags")
+    say("making Airflow's database")
+    airflow.start(list(hubspots))
+    say("Airflow is there, the scenarios begin")
+    stages = {name: Stage(airflow, hubspot, Run(airflow, name), folder) for name, hubspot in hubspots.items()}
+
+    def perform_all(lane: list[tuple[str, Scenario]]) -> list[tuple[str, bool]]:
+        return [perform(each, stages[name]) for name, each in lane]
+
+    with ThreadPoolExecutor(len(LANES)) as lanes:
+        try:
+            results = [result for lane in lanes.map(perform_all, LANES) for result in lane]
+        finally:
+            ENOUGH.set()  # after Ctrl-C, too: the executor waits for its threads here
+    for text, _ in results:
+        print(text)
+    failed = sum(not holds for _, holds in results)
+    if failed:
+        print(processes.tails(20))
+    print(f"{failed} of {len(results)} scenarios do not hold." if failed else f"All {len(results)} scenarios hold.")
+    return 1 if failed else 0
+
+
+def perform(scenario: Scenario, stage: Stage) -> tuple[str, bool]:
+    """Play one scenario; give its table, and whether it holds."""
+    title = f"{scenario.__name__}: {scenario.__doc__}"
+    say(title)
+    checks: list[Check] = []
+    fault = ""
+    try:
+        for check in scenario(stage):
+            checks.append(check)
+    except Exception:
+        fault = traceback.format_exc()
+    holds = not fault and all(check.holds for check in checks)
+    say(f"{scenario.__name__}: {'holds' if holds else 'DOES NOT HOLD'}")
+    text = f"{title}\n\n{table(checks)}\n"
+    return (text if holds else f"{text}\n{fault}{last_words(stage.run)}\n"), holds
+
+
+def last_words(run: Run) -> str:
+    """The end of the task's logs, if there is still an API server to ask."""
+    try:
+        return run.log(40)
+    except (OSError, RuntimeError) as fault:
+        return f"no log of {run.dag_id}: {fault}"
+
+
+if __name__ == "__main__":
+    sys.exit(framed(play))

@@ -1,0 +1,73 @@
+"""A local HubSpot in a process of its own, and what it is told and asked beside the API."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.e2e.processes import Processes, free_port
+from tests.e2e.waiting import until
+
+
+class Hubspot:
+    """One account with one channel, for one DAG, of whose name are the connection and the file of rows.
+
+    :param name: of the DAG.
+    :param rows: how many messages there are, and rows in the file.
+    :param options: more options of the emulator's command line.
+    """
+
+    def __init__(self, processes: Processes, folder: Path, name: str, rows: int, *options: str) -> None:
+        self.name, self.rows = name, rows
+        self._processes, self._file, self._options = processes, folder / f"{name}.jsonl", options
+        self._url = f"http://127.0.0.1:{free_port()}"
+
+    def start(self) -> None:
+        """Write the file of rows and start the emulator with these messages."""
+        ids = (f"{self.name}-{number}" for number in range(1, self.rows + 1))
+        self._file.write_text("".join(json.dumps({"message_id": each}) + "\n" for each in ids), encoding="utf-8")
+        port = self._url.rpartition(":")[2]
+        options = ("--port", port, "--messages", str(self._file), *self._options)
+        self._processes.start(f"hubspot-{self.name}", sys.executable, "-m", "airflow_provider_hubchan.emulator", *options)
+
+    def connection(self) -> tuple[str, str]:
+        """Wait until it answers; give the name and value of the environment variable that is Airflow's connection to it."""
+        until(f"the emulator of {self.name}", 60, self._healthy)
+        return f"AIRFLOW_CONN_{self.name.upper()}", json.dumps(self._get("connection"))
+
+    def slow_down(self, delay: float) -> None:
+        """Answer every PATCH so many seconds later: sent by so many threads, they come at an even pace."""
+        self._post("faults", {"method": "PATCH", "delay": delay, "times": 1_000_000})
+
+    def set_clock(self, before_midnight: float) -> None:
+        """Move the clock forward to so many seconds before midnight in the account."""
+        self._post("clock", {"before_midnight": before_midnight})
+
+    def statuses(self) -> dict[str, int]:
+        """How many messages have each status."""
+        counts: dict[str, int] = self._get("messages")["counts"]
+        return counts
+
+    def patches(self) -> Counter[str]:
+        """How many PATCHes of each message were answered with 2xx."""
+        return Counter(self._get("patches")["by_message"])
+
+    def _healthy(self) -> bool:
+        self._processes.alive(f"hubspot-{self.name}")
+        try:
+            return bool(self._get("health"))
+        except requests.ConnectionError:
+            return False
+
+    def _get(self, what: str) -> Any:
+        reply = requests.get(f"{self._url}/_emulator/{what}", timeout=10)
+        reply.raise_for_status()
+        return reply.json()
+
+    def _post(self, what: str, body: dict[str, Any]) -> None:
+        requests.post(f"{self._url}/_emulator/{what}", json=body, timeout=10).raise_for_status()

@@ -1,0 +1,103 @@
+"""Processes in sessions of their own: whatever they fork can be found again, and nothing else is ever signalled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+#: Seconds that processes get to end by themselves.
+GRACE = 5.0
+
+
+class Processes:
+    """Starts processes, each as the leader of a session and with a log file; ends all of them with all they forked.
+
+    :param folder: for the log files.
+    :param environment: of all of them.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder, self.environment = folder, environment
+        self._leaders: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str) -> None:
+        """Start one, or start it again; its output goes to the end of ``name.log``."""
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._leaders[name] = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def finish(self, name: str, seconds: float) -> None:
+        """Wait for one that ends by itself.
+
+        :raises subprocess.TimeoutExpired: if it does not within *seconds*.
+        :raises RuntimeError: if it ends with a fault.
+        """
+        if code := self._leaders[name].wait(seconds):
+            raise RuntimeError(f"{name} ended with {code}")
+
+    def alive(self, name: str) -> None:
+        """Nothing happens if that one runs.
+
+        :raises RuntimeError: if it has ended.
+        """
+        if (code := self._leaders[name].poll()) is not None:
+            raise RuntimeError(f"{name} ended with {code}")
+
+    def holds(self, name: str, pid: int) -> bool:
+        """True if the process runs and belongs to the session of that one."""
+        return pid in (process.pid for process in self._members(self._leaders[name]))
+
+    def kill(self, name: str) -> int:
+        """SIGKILL one and all it forked, at once; gives how many they were."""
+        members = self._members(self._leaders[name])
+        for process in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(members, GRACE)
+        self._leaders[name].wait(GRACE)
+        return len(members)
+
+    def stop(self) -> None:
+        """SIGTERM all, wait, SIGKILL what is left."""
+        for leader in self._leaders.values():
+            for process in self._members(leader):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+        end = time.monotonic() + GRACE
+        while any(self._members(leader) for leader in self._leaders.values()) and time.monotonic() < end:
+            time.sleep(0.1)
+        for name in self._leaders:
+            while self.kill(name):  # again, if one of them forked meanwhile
+                pass
+
+    def tails(self, lines: int) -> str:
+        """The last lines of every log file."""
+        logs = sorted(self._folder.glob("*.log"))
+        return "\n".join(f"--- the end of {log.name}\n{_tail(log, lines)}" for log in logs)
+
+    def _members(self, leader: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """The session: no other can have its number while its leader is not waited for, or any of its members runs."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+                if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _tail(file: Path, lines: int) -> str:
+    return "\n".join(line[:400] for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

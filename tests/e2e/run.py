@@ -1,0 +1,98 @@
+"""The run of a DAG, as Airflow's REST API has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.e2e.airflow import Airflow
+from tests.e2e.waiting import until
+
+#: States after which nothing more happens.
+ENDED = ("failed", "success")
+
+
+class Run:
+    """The one run of a DAG, and its one task.
+
+    :param dag_id: of the DAG; the run of that name may exist, or be started here.
+    """
+
+    def __init__(self, airflow: Airflow, dag_id: str) -> None:
+        self.dag_id, self._airflow = dag_id, airflow
+        self._path = f"dags/{dag_id}/dagRuns/e2e/taskInstances/mark"
+
+    def start(self) -> None:
+        """Trigger the DAG."""
+        self._airflow.ask("POST", f"dags/{self.dag_id}/dagRuns", {"dag_run_id": "e2e", "logical_date": None})
+
+    def clear(self) -> None:
+        """Clear the task, as a user does who wants it done once more."""
+        body = {"dag_run_id": "e2e", "task_ids": ["mark"], "dry_run": False, "only_failed": False}
+        self._airflow.ask("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
+
+    def mark_failed(self) -> None:
+        """Mark the task failed, as a user does who wants it to stop."""
+        self._airflow.ask("PATCH", self._path, {"new_state": "failed"})
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """What Airflow knows of the task instance."""
+        return self._airflow.ask("GET", self._path) or {"state": None, "try_number": 0}
+
+    @property
+    def ended(self) -> bool:
+        """True if there will be no further try."""
+        return self.task["state"] in ENDED
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the task returned."""
+        entry = self._airflow.ask("GET", f"{self._path}/xcomEntries/return_value", deserialize="true")
+        report: dict[str, Any] = entry["value"] if entry else {}
+        return report
+
+    @property
+    def progress(self) -> dict[str, Any] | None:
+        """What the operator has written down in Airflow's state store, None if there is nothing."""
+        entry: dict[str, Any] | None = self._airflow.ask("GET", f"{self._path}/state-store/hubchan_progress")
+        return entry
+
+    def until(self, state: str, seconds: float) -> dict[str, Any]:
+        """Wait until the task is in this state; give the task.
+
+        :raises RuntimeError: if it ends in another one.
+        """
+
+        def there() -> dict[str, Any] | None:
+            task = self.task
+            if task["state"] == state:
+                return task
+            if task["state"] in ENDED:
+                raise RuntimeError(f"the task of {self.dag_id} ended with {task['state']} instead of {state}")
+            return None
+
+        return until(f"{state} of {self.dag_id}", seconds, there, every=0.5)
+
+    def events(self, number: int) -> list[dict[str, Any]]:
+        """The log of a try.
+
+        :param number: 1 for the first.
+        """
+        log = self._airflow.ask("GET", f"{self._path}/logs/{number}", full_content="true")
+        events: list[dict[str, Any]] = log["content"] if log else []
+        return events
+
+    def log(self, lines: int) -> str:
+        """The last lines of the log of each try."""
+        text = []
+        for number in range(1, self.task["try_number"] + 1):
+            text.append(f"--- the end of the log of {self.dag_id}, try {number}")
+            text += [" ".join(_words(event)) for event in self.events(number)[-lines:]]
+        return "\n".join(text)
+
+
+def _words(event: dict[str, Any]) -> Iterator[str]:
+    yield from (event.get("timestamp") or "", event["event"])
+    for error in event.get("error_detail") or ():
+        yield f"{error['exc_type']}: {error['exc_value']}"
