@@ -23,6 +23,10 @@ def get_provider_info() -> dict[str, object]:
         ],
         "hooks": [{"integration-name": name, "python-modules": [f"{modules}.hooks"]}],
         "operators": [{"integration-name": name, "python-modules": [f"{modules}.operators"]}],
+        "sensors": [{"integration-name": name, "python-modules": [f"{modules}.sensors"]}],
+        "triggers": [{"integration-name": name, "python-modules": [f"{modules}.triggers"]}],
+        "notifications": [f"{modules}.notifications.MessageStatusNotifier"],
+        "task-decorators": [{"name": "hubchan_status", "class-name": f"{modules}.decorators.hubchan_status"}],
         "connection-types": [
             {
                 "connection-type": "hubchan",

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
+
+#: What Airflow renders before the task begins.
+TEMPLATED: Sequence[str] = (
+    "messages",
+    "messages_file",
+    "status",
+    "error_message",
+    "delivery_task_id",
+    "channel_id",
+    "hubchan_conn_id",
+    "report_file",
+)
 
 
 def faults_of(task: Any) -> list[str]:
@@ -17,6 +31,13 @@ def faults_of(task: Any) -> list[str]:
         faults.append("messages and messages_file are both given: leave one of them out")
     elif task.messages_file is not None and not str(task.messages_file).strip():
         faults.append("messages_file is empty: its template rendered to nothing")
+    if task.delivery_task_id is not None:
+        if not str(task.delivery_task_id).strip():
+            faults.append("delivery_task_id is empty: its template rendered to nothing")
+        if task.status is not None:
+            faults.append("status and delivery_task_id are both given: the delivery tells the status, leave one of them out")
+    if task.report_file is not None and not str(task.report_file).strip():
+        faults.append("report_file is empty: its template rendered to nothing")
     share = isinstance(task.max_rejected, float) and 0.0 <= task.max_rejected <= 1.0
     count = isinstance(task.max_rejected, int) and task.max_rejected >= 0
     if not share and not count:
@@ -25,6 +46,7 @@ def faults_of(task: Any) -> list[str]:
         faults.append(f"concurrency is {task.concurrency!r}: give the number of requests in flight at most, from 1")
     for name in ("defer_after", "max_wait", "max_runtime", "not_found_grace"):
         value = getattr(task, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+        if value is not None and not good:
             faults.append(f"{name} is {value!r}: give a number of seconds, not negative")
     return faults

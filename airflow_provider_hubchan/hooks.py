@@ -2,60 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import Manner, mark
-from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.checkpoint import Keeper, Nowhere
 from airflow_provider_hubchan.client.checkup import check_up
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.letter import Letters, NoFile
-from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.renewal import with_renewal
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Status, read_one
-from airflow_provider_hubchan.client.steps import STOPPED, Request
-from airflow_provider_hubchan.connection import open_account
-
-if TYPE_CHECKING:
-    from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.steps import Request
+from airflow_provider_hubchan.drivers import DrivingHook
 
 
-class HubchanHook(BaseHook):
+class HubchanHook(DrivingHook):
     """Marks outbound messages of a HubSpot custom channel as SENT, FAILED or READ.
 
     :param hubchan_conn_id: a connection of type ``hubchan``.
     :param patience: how often and how long to try again.
     """
-
-    conn_name_attr = "hubchan_conn_id"
-    default_conn_name = "hubchan_default"
-    conn_type = "hubchan"
-    hook_name = "HubSpot Custom Channels"
-
-    def __init__(self, hubchan_conn_id: str = default_conn_name, *, patience: Patience | None = None) -> None:
-        super().__init__()
-        self.hubchan_conn_id = hubchan_conn_id
-        self.patience = patience or Patience()
-        self._driver: Driver | None = None
-        self._stopped = False
-
-    @cached_property
-    def account(self) -> Account:
-        """What the connection says.
-
-        :raises BadConnection: naming every field that is missing, malformed or contradicts another.
-        """
-        return open_account(self.get_connection(self.hubchan_conn_id), self.log)
 
     def update_message_status(
         self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
@@ -76,19 +47,21 @@ class HubchanHook(BaseHook):
         :param channel_id: its channel, None for the connection's.
         :raises CallFailed: if HubSpot refused the call, or there was no good answer.
         """
-        return self._call(calls.get_message(self.account, self._channel(channel_id), message_id))
+        return self._call(calls.get_message(self.account, self.channel(channel_id), message_id))
 
     async def aupdate_message_status(
         self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
     ) -> dict[str, Any]:
         """The same as `update_message_status`, on an event loop. Not for triggers: a restarted one would send it twice."""
-        await self._aread()
-        return await self._acall(self._update(message_id, status, error_message, channel_id))
+        async with await self.adriver() as driver:
+            request = self._update(message_id, status, error_message, channel_id)
+            return await driver.run(delivery.fetch(self.account, request, self.patience))
 
     async def aget_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
         """The same as `get_message`, on an event loop."""
-        await self._aread()
-        return await self._acall(calls.get_message(self.account, self._channel(channel_id), message_id))
+        async with await self.adriver() as driver:
+            request = calls.get_message(self.account, self.channel(channel_id), message_id)
+            return await driver.run(delivery.fetch(self.account, request, self.patience))
 
     def update_message_statuses(
         self,
@@ -123,8 +96,8 @@ class HubchanHook(BaseHook):
         :raises BadRows: naming every bad row; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         """
-        channel, report = self._channel(channel_id), report or Report()
-        with self._drive(max_runtime) as driver:
+        channel, report = self.channel(channel_id), report or Report()
+        with self.driver(max_runtime=max_runtime) as driver:
             mark(
                 driver,
                 channel,
@@ -138,15 +111,10 @@ class HubchanHook(BaseHook):
                 say=self.log.info,
             )
         if report.halt and report.halt.refused_at and report.halt.retry_after is None:
-            with self._drive() as driver:
-                report.halt = driver.run(with_renewal(self.account, report.halt))
+            with self.driver() as driver:  # in a thread of its own: this one must stay open to signals
+                for told in driver.run_all([with_renewal(self.account, report.halt)], 1):
+                    report.halt = told or report.halt
         return report
-
-    def stop(self) -> None:
-        """End a running batch: what is not sent yet stays *unresolved*. Safe in a signal handler."""
-        self._stopped = True
-        if self._driver:
-            self._driver.end(STOPPED)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove as much as can be proved without changing anything: token, account, scopes, who owns the channel.
@@ -159,42 +127,10 @@ class HubchanHook(BaseHook):
             return False, str(fault)
         return found.ok, str(found)
 
-    def _drive(self, max_runtime: float = math.inf) -> Driver:
-        if _on_a_running_loop():  # it would stand still, and with it whoever on it is just fetching the token
-            raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
-        ends = time.monotonic() + max_runtime
-        self._driver = driver = Driver(self.account, *shared(self.account, mask_secret), self.patience, deadline=ends)
-        if self._stopped:  # told to stop before there was anything to stop
-            driver.end(STOPPED)
-        return driver
-
     def _call(self, request: Request) -> dict[str, Any]:
-        with self._drive() as driver:
+        with self.driver() as driver:
             return driver.run(delivery.fetch(self.account, request, self.patience))
 
-    async def _acall(self, request: Request) -> dict[str, Any]:
-        from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
-
-        async with aio.Driver(self.account, *shared(self.account, mask_secret), self.patience) as driver:
-            return await driver.run(delivery.fetch(self.account, request, self.patience))
-
     def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
-        channel = self._channel(channel_id)
+        channel = self.channel(channel_id)
         return calls.update_message(self.account, channel, read_one(message_id, status, error_message))
-
-    def _channel(self, channel_id: str | None) -> str:
-        channel = str(channel_id or self.account.channel_id or "").strip()
-        if not channel:
-            raise BadConnection(self.hubchan_conn_id, ["channel_id is set neither there nor as the task's argument"])
-        return channel
-
-    async def _aread(self) -> None:
-        if "account" not in self.__dict__:
-            self.__dict__["account"] = open_account(await self.aget_connection(self.hubchan_conn_id), self.log)
-
-
-def _on_a_running_loop() -> bool:
-    try:
-        return bool(asyncio.get_running_loop())
-    except RuntimeError:
-        return False

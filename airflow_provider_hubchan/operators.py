@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
 from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.arguments import faults_of
+from airflow_provider_hubchan.arguments import TEMPLATED, faults_of
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.journal import words
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.instances import by_delivery
 from airflow_provider_hubchan.progress import TaskProgress
 from airflow_provider_hubchan.reportfile import ReportFile
 from airflow_provider_hubchan.rows import as_data, read_file
@@ -42,6 +42,7 @@ class UpdateMessageStatusOperator(BaseOperator):
     :param messages_file: URI of a JSON Lines or CSV file of such rows, instead of *messages*. Templated.
     :param status: ``SENT``, ``FAILED`` or ``READ``, for rows that carry none of their own. Templated.
     :param error_message: why the delivery failed, for FAILED rows that carry none of their own. Templated.
+    :param delivery_task_id: an upstream task whose end state is the status, see docs/delivery.md; no *status* then. Templated.
     :param channel_id: the channel of all rows; None for the connection's. Templated.
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
     :param max_rejected: rows that HubSpot may reject before the task fails: a count (int), or a share of all rows (float
@@ -65,15 +66,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         whole account.
     """
 
-    template_fields: Sequence[str] = (
-        "messages",
-        "messages_file",
-        "status",
-        "error_message",
-        "channel_id",
-        "hubchan_conn_id",
-        "report_file",
-    )
+    template_fields = TEMPLATED
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     ui_color = "#ff9d80"
 
@@ -84,6 +77,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         messages_file: str | None = None,
         status: str | None = None,
         error_message: str | None = None,
+        delivery_task_id: str | None = None,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
         max_rejected: int | float = 0,
@@ -93,7 +87,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         resume: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         defer_after: float = 60.0,
-        max_wait: float = 24 * 3600.0,
+        max_wait: float = 26 * 3600.0,
         max_runtime: float | None = None,
         not_found_grace: float = 0.0,
         compare_before_write: bool = False,
@@ -108,6 +102,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.messages_file = messages_file
         self.status = status
         self.error_message = error_message
+        self.delivery_task_id = delivery_task_id
         self.channel_id = channel_id
         self.hubchan_conn_id = hubchan_conn_id
         self.max_rejected = max_rejected
@@ -133,12 +128,14 @@ class UpdateMessageStatusOperator(BaseOperator):
             hook.stop()
         file = None
         if self.report_file and not self.only_plan:
-            file = ReportFile(self.report_file, keep=self.report_file == self.messages_file)
+            file = ReportFile(self.report_file, source=self.messages_file)
         progress = TaskProgress(context, self.log, resume=self.resume and not self.only_plan)
         report = Report(report_file=self.report_file if file else None)
         try:
+            rows = read_file(self.messages_file) if self.messages_file else as_data(self.messages)
+            rows = by_delivery(rows, self.delivery_task_id, context, self.error_message)
             hook.update_message_statuses(
-                read_file(self.messages_file) if self.messages_file else as_data(self.messages),
+                rows,
                 channel_id=self.channel_id,
                 status=self.status,
                 error_message=self.error_message,
@@ -181,12 +178,15 @@ class UpdateMessageStatusOperator(BaseOperator):
     def _wait(self, report: Report, seconds: float, progress: TaskProgress) -> None:
         """Defer the task if it is to wait outside its slot; return if it is to fail with the time to come back."""
         seconds = max(seconds, SHORTEST)
-        since = progress.waits_since(report.rows - report.unresolved)
+        waited = time.time() - progress.waits_since(report.rows - report.unresolved)
         until = report.halt.until if report.halt else ""
         left = f"{report.unresolved:,} rows left; {until}, in {words(seconds)}."
-        if time.time() + seconds - since > self.max_wait:
-            raise AirflowFailException(f"{left} That is longer than max_wait, {words(self.max_wait)}: run the task again then.")
-        if self.deferrable:
+        if waited + seconds > self.max_wait:
+            so_far = f"It has waited {words(waited)} already. " if waited > SHORTEST else ""
+            raise AirflowFailException(
+                f"{left} {so_far}That is longer than max_wait, {words(self.max_wait)}: run the task again then."
+            )
+        if self.deferrable and progress.is_kept:  # else it would begin anew each time, and never end
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # few tasks ever wait
 
             self.log.info("%s Waiting outside the worker slot.", left)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger as Log
 
-KEY = "hubchan_progress"
+KEY, SEEN = "hubchan_progress", "hubchan_seen"
 
 
 class TaskProgress:
@@ -33,10 +34,15 @@ class TaskProgress:
             log.info("This Airflow keeps no task state (3.3 does): a retry will send the whole batch again.")
 
     @property
+    def is_kept(self) -> bool:
+        """True if who comes back goes on where this try ends."""
+        return self._store is not None
+
+    @property
     def what_next(self) -> str:
         """What becomes of the rows that are left when this try ends."""
         if self.attempt > self._max_tries:
-            return "No retry is left: clear the task to send the whole batch, or send the rows of its report file."
+            return "No retry is left: clear the task to send the whole batch, or send the rows of its report file, if any."
         return f"A retry {'sends the batch again' if self._store is None else 'goes on with the rows that are left'}."
 
     def load(self) -> dict[str, Any] | None:
@@ -87,3 +93,34 @@ class TaskProgress:
             getattr(self._store, what)(*values)
         except Exception as fault:
             self._log.warning("Progress could not be kept (%s: %s); a retry may repeat what this try has done.", what, fault)
+
+
+class Seen:
+    """What a sensor has seen, kept between its looks where each is a process of its own.
+
+    A status that was wanted once stays: unlike a batch's progress, it holds after a clear, too.
+    """
+
+    def __init__(self, context: Mapping[str, Any], log: Log) -> None:
+        self._store, self._log = context.get("task_state_store"), log
+
+    def load(self, ids: list[str]) -> str | None:
+        """What was seen of these messages; None if nothing was."""
+        try:
+            kept = self._store.get(SEEN) if self._store is not None else None
+        except Exception as fault:
+            self._log.warning("What was seen before could not be read (%s): asking for all.", fault)
+            return None
+        return kept["seen"] if isinstance(kept, dict) and kept.get("of") == _of(ids) else None
+
+    def save(self, ids: list[str], seen: str) -> None:
+        """Keep it; never raises."""
+        try:
+            if self._store is not None:
+                self._store.set(SEEN, {"of": _of(ids), "seen": seen})
+        except Exception as fault:
+            self._log.warning("What was seen could not be kept (%s); the next look asks for all.", fault)
+
+
+def _of(ids: list[str]) -> str:
+    return blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,51 +26,51 @@ class ReportFile:
     """JSON Lines, ready to be fed back as ``messages_file``; never half a line, and never the half of an older report.
 
     A place that cannot be written fails before anything is sent. If writing fails later (a full disk, an object store that is
-    away), the batch goes on, and `fault` says why the file is not whole.
+    away), the batch goes on, and `fault` says why the file is not whole; the older one then stays.
 
         a local file     is replaced by the first checkpoint's lines at once, then grows by those of each further one
         an object        is replaced at the end, and once a minute until then
         anything else    (a pipe, a device) is written to as it is
 
     :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
-    :param keep: True to replace it only at the end: rows are read from the same file, and a retry will want them.
+    :param source: where the rows come from. If that is the same file, it is replaced only when no row is unresolved: a retry
+        will want to read it again.
     """
 
-    def __init__(self, uri: str, *, keep: bool = False) -> None:
-        self._path, self._keep = ObjectStoragePath(uri), keep
+    def __init__(self, uri: str, *, source: str | None = None) -> None:
+        self._path = ObjectStoragePath(uri)
+        self._is_source = source is not None and _place(self._path) == _place(ObjectStoragePath(source))
         self.fault: Exception | None = None
         self._lines: list[str] = []
+        self._now, self._uploaded = "", time.monotonic()
+        self._part: Path | None = None
         self._publish: Callable[[], None] | None = None  # how lines that were written become the file
-        self._uploaded = time.monotonic()
+        self._begun = self._done = False
 
     def __enter__(self) -> ReportFile:
-        if self._path.protocol not in ("", "file", "local"):
+        place = _place(self._path)
+        if not isinstance(place, Path):
             self._path.fs.exists(str(self._path.parent))  # a store that is not there says so now
             self._file: BinaryIO = tempfile.TemporaryFile()
             self._publish = self._upload
-            return self
-        place = Path(self._path.path).resolve()
-        if place.exists() and not place.is_file():
+        elif place.exists() and not place.is_file():
             self._file = place.open("wb")
-            return self
-        part = place.with_name(f".{place.name}.{os.getpid()}.part")
-        try:
-            self._file = part.open("wb")
-        except OSError as fault:
-            raise OSError(fault.errno, f"report_file cannot be written ({fault.strerror})", str(place)) from fault
-
-        def replace() -> None:
-            part.replace(place)
-            self._publish = None
-
-        self._publish = replace
+        else:
+            self._part = place.with_name(f".{place.name}.part")
+            try:
+                self._file = self._part.open("wb")
+            except OSError as fault:
+                raise OSError(fault.errno, f"report_file cannot be written ({fault.strerror})", str(place)) from fault
+            self._publish = lambda: self._replace(place)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._write_lines()
-        if self._publish:
+        if self._publish and self._begun and self.fault is None and (self._done or not self._is_source):
             self._try(self._publish)
         self._try(self._file.close)
+        if self._part:
+            self._part.unlink(missing_ok=True)
 
     def earlier(self) -> Iterator[dict[str, Any]]:
         """The lines that an earlier try left, as far as they are whole."""
@@ -84,45 +85,71 @@ class ReportFile:
                         continue
                     if isinstance(said, dict):
                         yield said
-        except OSError:
-            return  # it tells reasons; what was done is known without it
+        except Exception:  # each storage has errors of its own; what was done is known without the reasons
+            return
 
     def keep(self, line: dict[str, Any]) -> None:
         """Write an earlier line once more."""
-        self._lines.append(json.dumps(line))
+        self._add(json.dumps(line))
+
+    def begin(self) -> None:
+        """All that was to be kept is: from now on the old file may be replaced."""
+        self._begun = True
 
     def write(self, outcome: Outcome, attempt: int) -> None:
         """Write one outcome down, if it is not *updated*."""
-        if outcome.result != "updated" and self.fault is None:
-            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            self._lines.append(json.dumps(letter(outcome, attempt, now)))
-            if len(self._lines) >= 1000:
-                self._write_lines()
+        if outcome.result != "updated":
+            self._now = self._now or datetime.now(timezone.utc).isoformat(timespec="seconds")
+            self._add(letter(outcome, attempt, self._now))
 
     def flush(self) -> None:
         """Have all that was written stay."""
         self._write_lines()
-        if self._keep or not self._publish or self.fault:
+        if not self._publish or not self._begun or self._is_source or self.fault:
             return
-        if self._publish != self._upload:
+        if self._part:
             self._try(self._publish)
         elif time.monotonic() - self._uploaded >= UPLOAD:
-            self._try(self._publish)
+            with suppress(Exception):  # a store that is busy now will take it in a minute, or at the end
+                self._publish()
             self._uploaded = time.monotonic()
 
+    def done(self) -> None:
+        """No row is unresolved: nobody will want the rows again."""
+        self._done = True
+
+    def _add(self, line: str) -> None:
+        if self.fault is None:
+            self._lines.append(line)
+            if len(self._lines) >= 1000:
+                self._write_lines()
+
     def _write_lines(self) -> None:
-        text = "".join(f"{line}\n" for line in self._lines)
+        text, self._now = "".join(f"{line}\n" for line in self._lines), ""
         self._lines.clear()
         if text and self.fault is None:
             self._try(lambda: (self._file.write(text.encode()), self._file.flush()))
 
+    def _replace(self, place: Path) -> None:
+        assert self._part
+        self._part.replace(place)
+        self._part = self._publish = None
+
     def _upload(self) -> None:
         self._file.seek(0)
-        with self._path.open("wb") as file:  # type: ignore[no-untyped-call]
-            shutil.copyfileobj(self._file, file)
+        try:
+            with self._path.open("wb") as file:  # type: ignore[no-untyped-call]
+                shutil.copyfileobj(self._file, file)
+        finally:
+            self._file.seek(0, os.SEEK_END)  # a timeout may end this half way; lines go on being added
 
     def _try(self, do: Callable[[], object]) -> None:
         try:
             do()
         except Exception as fault:  # each storage has errors of its own, and none of them may cost the report
             self.fault = self.fault or fault
+
+
+def _place(path: ObjectStoragePath) -> Path | str:
+    """Where it is: a local path as the file system has it, else its address."""
+    return Path(path.path).resolve() if path.protocol in ("", "file", "local") else str(path)

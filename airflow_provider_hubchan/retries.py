@@ -48,5 +48,5 @@ class HubchanRetryPolicy(RetryPolicy):
 def _ours(exception: BaseException | None) -> HubchanError | None:
     """The first of our errors in the chain of causes."""
     while exception is not None and not isinstance(exception, HubchanError):
-        exception = exception.__cause__ or exception.__context__
+        exception = exception.__cause__
     return exception

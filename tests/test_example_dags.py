@@ -82,3 +82,26 @@ def test_a_batch_is_marked_by_branch(hubspot_emulator: Emulator, fail: bool, sta
     if fail:
         error_message = hubspot_emulator.world.messages["100200", "message-1"].error_message
         assert str(error_message).startswith("gateway unavailable, run manual__")
+
+
+def test_read_receipts_are_a_gate(hubspot_emulator: Emulator) -> None:
+    """What comes after it sees how many have read."""
+    hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])
+    for message in hubspot_emulator.world.messages.values():
+        message.status = "READ"
+    ran = Ran(load("gate_on_read").gate_on_read())
+    assert (ran.state("wait_until_read"), ran.xcom("follow_up")) == ("success", 3)
+
+
+def test_what_is_left_is_sent_at_night(hubspot_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing left: nothing is done. A letter whose cause is mended is sent, the other stays in the file."""
+    letters = tmp_path / "letters.jsonl"
+    monkeypatch.setenv("HUBCHAN_LETTERS", str(letters))
+    nightly = load("reconcile_nightly").reconcile_nightly
+    assert Ran(nightly()).state("send_again") == "skipped"
+    letters.write_text('{"message_id": "mended", "status": "READ"}\n{"message_id": "gone", "status": "SENT"}\n')
+    hubspot_emulator.world.seed(["mended"])
+    hubspot_emulator.fault(message_id="gone", method="GET", status=400, body={"message": "No."}, times=9)
+    ran = Ran(nightly())
+    assert (ran.state("send_again"), ran.xcom("send_again")["updated"]) == ("success", 1)
+    assert [json.loads(line)["message_id"] for line in letters.read_text().splitlines()] == ["gone"]

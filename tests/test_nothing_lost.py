@@ -135,11 +135,11 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
         assert {order[place] for place in known_as_done(kept)} <= set(after)
 
     assert report.unresolved == 0
-    assert report.updated + report.skipped >= len([name for name in after if name in SENDS])
     for name in SENDS:
         statuses = [entry.body["statusType"] for entry in hubspot.ledger.patches(name) if entry.status == 200]
         assert "READ" not in statuses or statuses[statuses.index("READ") :] == ["READ"] * statuses.count("READ")
-    rejected = {problem["message_id"] for problem in report.problems}
+    rejected = {problem["message_id"] for problem in report.problems}  # some of them after they had been accepted
+    assert report.updated + report.skipped >= len(set(after) - rejected)
     assert {name for name in SENDS if name not in after} <= rejected
     assert "x" in rejected
 

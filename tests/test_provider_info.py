@@ -56,11 +56,14 @@ def test_reading_it_imports_nothing() -> None:
 
 def test_every_module_that_is_named_is_there() -> None:
     """Hooks and operators as listed, and the hook class of the connection type."""
-    for kind in ("hooks", "operators"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for entry in INFO[kind]:
             for module in entry["python-modules"]:
                 import_module(module)
     assert TYPE["hook-class-name"] == f"{HubchanHook.__module__}.{HubchanHook.__qualname__}"
+    for path in (*INFO["notifications"], *(decorator["class-name"] for decorator in INFO["task-decorators"])):
+        module, _, name = path.rpartition(".")
+        assert getattr(import_module(module), name).__module__ == module
 
 
 def test_hook_and_form_agree() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import cast
 
 from airflow_provider_hubchan.client.claim import Quota
@@ -53,7 +54,7 @@ def test_a_streak_is_broken_by_any_answer() -> None:
 
 def test_a_line_of_the_report_file_can_be_fed_back() -> None:
     """The row as it is read, and beside it what became of it."""
-    assert letter(outcome(7, "rejected", NOT_FOUND), 2, "2026-11-22T15:00:00+00:00") == {
+    assert json.loads(letter(outcome(7, "rejected", NOT_FOUND), 2, "2026-11-22T15:00:00+00:00")) == {
         "message_id": "m-7",
         "status": "FAILED",
         "error_message": "gone",

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fsspec  # type: ignore[import-untyped, unused-ignore]
 import pytest
 from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
@@ -16,6 +16,26 @@ from airflow_provider_hubchan.reportfile import ReportFile
 from airflow_provider_hubchan.rows import read_file
 
 WHY = Problem("HubSpot answered 404: no.", "404")
+
+
+class Store(MemoryFileSystem):  # type: ignore[misc, unused-ignore]
+    """An object store in memory, which can be busy."""
+
+    busy = False
+
+    def _open(self, *arguments: Any, **others: Any) -> Any:
+        if self.busy:
+            raise ConnectionError("503 Slow Down")
+        return super()._open(*arguments, **others)
+
+
+STORE = Store()
+
+
+@pytest.fixture
+def store() -> Store:
+    attach("memory", fs=STORE)
+    return STORE
 
 
 def rejected(row: int) -> Outcome:
@@ -31,6 +51,7 @@ def test_a_report_file_takes_what_was_not_updated(tmp_path: Path) -> None:
     path = tmp_path / "report.jsonl"
     why = Problem("HubSpot answered 404: no.", "404")
     with ReportFile(str(path)) as file:
+        file.begin()
         file.write(Outcome(Update(1, "a", "SENT"), "updated"), 1)
         file.write(Outcome(Update(2, "ü/b", "FAILED", "gone"), "rejected", why), 1)
         file.write(Outcome(Update(3, "c", "READ"), "unresolved", why), 1)
@@ -51,6 +72,7 @@ def test_the_file_holds_whole_lines_up_to_the_last_checkpoint(tmp_path: Path) ->
     path = tmp_path / "report.jsonl"
     path.write_text('{"message_id": "of yesterday"}\n')
     with ReportFile(str(path)) as file:
+        file.begin()
         file.write(rejected(1), 1)
         assert ids(path) == ["of yesterday"]
         file.flush()
@@ -67,12 +89,56 @@ def test_a_file_that_is_read_from_is_replaced_only_at_the_end(tmp_path: Path) ->
     """A redrive of its own rows that is killed must find them again."""
     path = tmp_path / "left.jsonl"
     path.write_text('{"message_id": "all"}\n')
-    with ReportFile(str(path), keep=True) as file:
+    with ReportFile(str(path), source=f"file://{path}") as file:
+        file.begin()
         file.write(rejected(1), 1)
         file.flush()
         assert ids(path) == ["all"]
+    assert ids(path) == ["all"]
+    with ReportFile(f"{tmp_path}/../{tmp_path.name}/left.jsonl", source=str(path)) as file:
+        file.begin()
+        file.write(rejected(1), 1)
+        file.done()
     assert ids(path) == ["m-1"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_that_is_full_leaves_the_older_file(tmp_path: Path) -> None:
+    """Half a report must not replace a whole one, least of all the rows themselves."""
+    path = tmp_path / "left.jsonl"
+    path.write_text('{"message_id": "all"}\n')
+    with ReportFile(str(path), source=str(path)) as file:
+        file.begin()
+        file.done()
+        file.write(rejected(1), 1)
+        file.fault = OSError("No space left on device")
+    assert ids(path) == ["all"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_who_is_broken_off_before_the_old_lines_are_kept_leaves_the_older_file(tmp_path: Path) -> None:
+    """Its letters are nowhere else."""
+    path = tmp_path / "left.jsonl"
+    path.write_text('{"message_id": "m-1"}\n{"message_id": "m-2"}\n')
+    with ReportFile(str(path)) as file:
+        file.keep(next(file.earlier()))
+        file.flush()
+    assert ids(path) == ["m-1", "m-2"]
+
+
+def test_an_upload_that_fails_in_between_costs_no_line(store: Any) -> None:
+    """The store is busy for a while; the next upload has every line."""
+    file = ReportFile("memory://reports/busy.jsonl")
+    with file:
+        file.begin()
+        file._uploaded -= 1000.0
+        store.busy = True
+        file.write(rejected(1), 1)
+        file.flush()
+        store.busy = False
+        file.write(rejected(2), 1)
+    assert file.fault is None
+    assert len(store.cat("/reports/busy.jsonl").splitlines()) == 2
 
 
 def test_lines_of_an_earlier_try_are_carried_over(tmp_path: Path) -> None:
@@ -82,22 +148,22 @@ def test_lines_of_an_earlier_try_are_carried_over(tmp_path: Path) -> None:
     with ReportFile(str(path)) as file:
         for line in file.earlier():
             file.keep(line)
+        file.begin()
         file.write(rejected(3), 2)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["message_id"], line["try"]) for line in lines] == [("m-1", 1), ("m-3", 2)]
 
 
-def test_an_object_store_gets_the_file_as_a_whole() -> None:
+def test_an_object_store_gets_the_file_as_a_whole(store: Any) -> None:
     """Nothing is there before the end but what was there, and then all of it."""
-    memory: Any = fsspec.filesystem("memory")
-    attach("memory", fs=memory)
-    memory.pipe("/reports/r.jsonl", b'{"message_id": "old"}\n')
+    store.pipe("/reports/r.jsonl", b'{"message_id": "old"}\n')
     with ReportFile("memory://reports/r.jsonl") as file:
+        file.begin()
         assert [line["message_id"] for line in file.earlier()] == ["old"]
         file.write(rejected(1), 1)
         file.flush()
-        assert b"old" in memory.cat("/reports/r.jsonl")
-    assert json.loads(memory.cat("/reports/r.jsonl"))["message_id"] == "m-1"
+        assert b"old" in store.cat("/reports/r.jsonl")
+    assert json.loads(store.cat("/reports/r.jsonl"))["message_id"] == "m-1"
 
 
 def test_a_place_that_cannot_be_written_fails_before_anything_is_sent(tmp_path: Path) -> None:
@@ -110,6 +176,7 @@ def test_a_pipe_or_device_is_written_to_as_it_is() -> None:
     """And never replaced by a file; a full one is a fault, not an error."""
     file = ReportFile("/dev/full")
     with file:
+        file.begin()
         file.write(rejected(1), 1)
     assert "No space left" in str(file.fault)
     assert Path("/dev/full").is_char_device()

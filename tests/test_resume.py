@@ -194,7 +194,7 @@ def test_the_report_file_is_the_redrive(hubspot: Emulator, tmp_path: Path) -> No
     break_off(hubspot, progress, 120, rows=[*IDS, "late"], letters=ReportFile(str(path)))
     done = len(hubspot.ledger.patches(status=200))
     hubspot.world.seed(["late"])
-    again = HubchanHook().update_message_statuses(read_file(str(path)), letters=ReportFile(str(path), keep=True))
+    again = HubchanHook().update_message_statuses(read_file(str(path)), letters=ReportFile(str(path), source=str(path)))
     assert (again.updated, again.rows) == (201 - done, 201 - done)
     assert path.read_text() == ""
     assert len(hubspot.ledger.patches(status=200)) == 201

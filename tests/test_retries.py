@@ -46,6 +46,13 @@ def test_an_error_of_ours_is_found_behind_another() -> None:
     assert retries.HubchanRetryPolicy().evaluate(error, 1, 3).action.value == "fail"
 
 
+def test_an_error_that_only_came_while_ours_was_handled_is_the_users() -> None:
+    """A lost connection of the user's own may pass, whatever they were handling."""
+    error = ConnectionError("their alert service")
+    error.__context__ = BadRows([BadRow(1, "no")], 1)
+    assert retries.HubchanRetryPolicy().evaluate(error, 1, 3).action.value == "default"
+
+
 def test_the_operator_has_the_policy_unless_the_user_set_one() -> None:
     """Plain tasks and mapped ones; the user's own policy stays in charge."""
     from airflow.sdk import DAG, ExceptionRetryPolicy

@@ -149,7 +149,7 @@ def test_rows_may_bring_their_own_numbers() -> None:
 
 def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     """A report file can be fed back whole: an update that was superseded then must not be sent now."""
-    line = letter(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1, "")
+    line = json.loads(letter(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1, ""))
     (entry,) = updates([line])
     assert isinstance(entry, Outcome)
     assert entry.result == "skipped"
@@ -167,9 +167,27 @@ def test_a_row_keeps_what_else_it_holds() -> None:
     """For the report file, in the words of its owner; what an earlier report said of it is not the row's."""
     (update,) = updates([{"message_id": "m", "status": "SENT", "phone": "+1", "at": 7}])
     assert isinstance(update, Update)
-    line = letter(Outcome(update, "rejected", Problem("no", "no")), 1, "")
+    line = json.loads(letter(Outcome(update, "rejected", Problem("no", "no")), 1, ""))
     assert (line["phone"], line["at"], line["message_id"]) == ("+1", 7, "m")
     assert updates([line]) == [update]
+
+
+def test_a_rows_own_keys_survive_a_report() -> None:
+    """Where a report file needs their names, they have a place of their own, there and back again, twice."""
+    row = {"message_id": "m", "status": "SENT", "time": "noon", "row": "A-77", "phone": "+1"}
+    (update,) = updates([row])
+    for _ in range(2):
+        assert isinstance(update, Update)
+        line = json.loads(letter(Outcome(update, "rejected", Problem("no", "no")), 1, "2026"))
+        assert (line["time"], line["row"], line["phone"]) == ("2026", 1, "+1")
+        assert line["as_it_came"] == {"time": "noon", "row": "A-77"}
+        (update,) = updates([line])
+
+
+def test_a_row_that_no_file_can_hold_is_bad() -> None:
+    """Named, like every other."""
+    with pytest.raises(BadRows, match="cannot be written as JSON"):
+        updates([{"message_id": "m", "status": "SENT", "at": {(1, 2): "x"}}])
 
 
 @pytest.mark.parametrize(("given", "read_as"), [(30003, "30003"), ("  ", None), (" gone ", "gone"), (None, None)])

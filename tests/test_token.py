@@ -180,3 +180,10 @@ def test_an_error_does_not_echo_the_secrets() -> None:
     _, halt = fetch(Bearer(APP), reply(400, {"message": "refresh token r3fr3sh of cl13nt&s3cr3t is invalid"}))
     assert isinstance(halt, Halt)
     assert "refresh token *** of *** is invalid" in halt.problem.reason
+
+
+def test_a_short_wait_is_no_time_for_the_task_to_come_back() -> None:
+    """The tries are used up; to come back in a second, again and again, would use up the task's retries, too."""
+    _, halt = fetch(Bearer(APP), *[reply(503, b"", Retry_After="1")] * PATIENCE.tries)
+    assert isinstance(halt, Halt)
+    assert (halt.permanent, halt.retry_after) == (False, None)

@@ -50,9 +50,16 @@ class Instance:
         self.pushed = value
 
 
-def execute(**arguments: Any) -> Any:
+class Store(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+def execute(store: Store | None = None, **arguments: Any) -> Any:
     operator = UpdateMessageStatusOperator(**{"task_id": "mark", "messages": IDS, "status": "READ", **arguments})
-    return operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+    return operator.execute({"ti": Instance()} | ({} if store is None else {"task_state_store": store}))  # type: ignore[arg-type]
 
 
 def test_a_retry_goes_on_at_the_time_that_hubspot_gave(hubspot: Emulator, tmp_path: Path) -> None:
@@ -105,11 +112,18 @@ def test_a_wait_is_deferred_to_a_moment(hubspot: Emulator) -> None:
     """HubSpot's time, as a point in time: a triggerer that starts anew does not begin it anew."""
     hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
     with pytest.raises(TaskDeferred) as deferred:
-        execute(deferrable=True)
+        execute(Store(), deferrable=True)
     path, arguments = deferred.value.trigger.serialize()
     assert path.endswith("DateTimeTrigger")
     assert arguments["moment"].diff_for_humans() in ("in 1 hour", "in 2 hours", "1 hour from now", "2 hours from now")
     assert deferred.value.method_name == "execute_complete"
+
+
+def test_without_a_store_a_task_does_not_defer(hubspot: Emulator) -> None:
+    """It would begin anew after each wait, and use up each day's quota with the same rows."""
+    hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
+    with pytest.raises(BatchIncomplete):
+        execute(deferrable=True)
 
 
 def test_a_wait_beyond_max_wait_is_not_begun(hubspot: Emulator) -> None:

@@ -2,7 +2,7 @@
 
     4   blocking (requests, threads)   aio (aiohttp)      perform stories; on top of blocking: batch, checkup
         recall                                            what earlier tries have done
-    3   delivery  report  journal  renewal                the stories, what is told of them, when a new day begins
+    3   delivery  report  journal  renewal  watch         the stories, what is told of them, a new day, waiting for statuses
         sessions  shared  checkpoint                      requests itself; one pace and one token for each account; progress
     2   calls  wire  token                                what is sent, what an answer means, the token
         sheet  marks  letter                              the rows on disk, a byte for each, those that were not updated

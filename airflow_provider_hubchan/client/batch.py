@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import TypeVar
 
 from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.checkpoint import Checkpoint, Keeper
-from airflow_provider_hubchan.client.delivery import deliver, given_up
+from airflow_provider_hubchan.client.delivery import deliver, given_up, pause
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.journal import Journal
 from airflow_provider_hubchan.client.letter import Letters
 from airflow_provider_hubchan.client.recall import recall
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.client.report import BatchIncomplete, Report
 from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
-from airflow_provider_hubchan.client.steps import STOPPED, Halt, Stopped, Story, Wait
+from airflow_provider_hubchan.client.steps import STOPPED, Story
+
+T = TypeVar("T")
 
 #: Seconds between two questions for messages that HubSpot does not know yet: at first, and at most.
 YOUNG, LONGEST = 2.0, 30.0
@@ -54,7 +57,7 @@ def mark(
     :raises BadRows: naming every bad row; nothing was sent.
     """
     entries = read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
-    with Sheet(entries) as sheet:
+    with Sheet(_unless_stopped(entries, driver, report)) as sheet:
         fingerprint = f"{driver.account.base_url} {channel_id} {sheet.fingerprint}"
         checkpoint = Checkpoint(keeper, fingerprint, sheet.size, report, say)
         with letters:  # opened now: every row is known to be good, and nothing has been sent
@@ -94,6 +97,7 @@ class _Batch:
         """Settle every row, but for those that are left when the batch ends early."""
         for outcome in self.skipped:
             self._settle(outcome)
+        self.report.streak = 0  # rows that came as unresolved were not sent: they say nothing of HubSpot
         self.journal.plan(self.report, self.driver.quota, self.driver.pace.learned, self.manner.compare_before_write)
         if self.manner.dry_run:
             for place, update in self._where(self.marks.is_open):
@@ -102,17 +106,17 @@ class _Batch:
             self._send()
 
     def _send(self) -> None:
-        wanted, pause = self.marks.is_open, YOUNG
+        wanted, next_pause = self.marks.is_open, YOUNG
         while True:
             to_send = takewhile(lambda _: self.driver.halt is None, self._where(wanted))
             self._run_all(self._story(place, update) for place, update in to_send)
             left = self.grace_ends - time.monotonic()
             if self.driver.halt or not (young := self.marks.young):
                 return
-            wanted, pause = self.marks.is_young, max(0.0, min(pause, left))
-            self.journal.young(young, pause, left)
-            self._run_all([_pause(pause)])
-            pause = min(2 * pause, LONGEST)
+            wanted, seconds = self.marks.is_young, max(0.0, min(next_pause, left))
+            self.journal.young(young, seconds, left)
+            self._run_all([pause(seconds)])
+            next_pause = min(2 * next_pause, LONGEST)
 
     def _run_all(self, stories: Iterable[Story[tuple[int, Outcome] | None]]) -> None:
         with closing(self.driver.run_all(stories, self.manner.concurrency)) as done:
@@ -120,7 +124,7 @@ class _Batch:
                 if each is not None:
                     self._take(*each)
                 if self.driver.halt is None and 0 < self.driver.patience.streak <= self.report.streak:
-                    self.driver.end(_nobody_there(self.report))
+                    self.driver.end(self.report.nobody_there())
                 self.journal.progress(self.report)
                 if self.checkpoint.due():
                     self._save()
@@ -131,7 +135,7 @@ class _Batch:
         if unknown and time.monotonic() < self.grace_ends:
             self.marks.postpone(place)
             return
-        if unknown and self.manner.not_found_grace and outcome.problem:
+        if unknown and self.marks.is_young(place) and outcome.problem:
             waited = f"{outcome.problem.reason} It was so for {self.manner.not_found_grace:g} s (not_found_grace)."
             outcome = replace(outcome, problem=replace(outcome.problem, reason=waited))
         self._settle(outcome, place)
@@ -154,6 +158,8 @@ class _Batch:
                 self._settle(Outcome(update, "unresolved", problem), place)
             report.close(self.sheet.rows)
             self._save()
+        if not report.unresolved:
+            self.letters.done()
         self.journal.end(report)
 
     def _settle(self, outcome: Outcome, place: int | None = None) -> None:
@@ -181,14 +187,9 @@ class _Batch:
         return place, (yield from deliver(driver.account, self.channel_id, update, driver.patience, compare))
 
 
-def _pause(seconds: float) -> Story[None]:
-    """Wait, in a thread of the crew: the main thread must stay open to signals."""
-    with suppress(Stopped):
-        yield Wait(seconds)
-
-
-def _nobody_there(report: Report) -> Halt:
-    """A server that is down is not asked ten thousand times."""
-    last = report.last_unresolved.reason if report.last_unresolved else ""
-    text = f"{report.streak} rows in a row got no answer, so the others were not tried. {last}"
-    return Halt(Problem(text, "HubSpot does not answer"), permanent=False)
+def _unless_stopped(entries: Iterable[T], driver: Driver, report: Report) -> Iterator[T]:
+    """A long file is not read to its end for nothing."""
+    for number, entry in enumerate(entries, 1):
+        if number % 1000 == 0 and driver.halt:
+            raise BatchIncomplete(f"Stopped while the rows were read, at row {number:,}; nothing was sent.", report)
+        yield entry

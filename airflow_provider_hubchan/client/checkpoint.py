@@ -6,6 +6,7 @@ starts over and says so.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ VERSION = 1
 EVERY = 2.0
 #: Characters of the marks at most: with the rest it stays under the 64 KB that Airflow's store warns about.
 MOST = 40_000
+#: Characters of the named problems at most.
+ROOM = 20_000
 
 
 class Keeper(Protocol):
@@ -97,7 +100,7 @@ class Checkpoint:
                 "counts": self._report.counts(),
                 "marks": self.marks.pack(MOST),
                 "spent": self._report.spent(),
-                "problems": [each for each in self._report.problems if each["outcome"] == "rejected"],
+                "problems": _within(ROOM, [each for each in self._report.problems if each["outcome"] == "rejected"]),
             }
         )
 
@@ -118,3 +121,9 @@ class Checkpoint:
             say(f"The progress that was kept cannot be read ({fault}): starting over.")
             return False
         return True
+
+
+def _within(most: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    while len(json.dumps(problems)) > most:
+        problems.pop()
+    return problems

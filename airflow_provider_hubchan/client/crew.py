@@ -22,7 +22,7 @@ T = TypeVar("T")
 TICK = 0.5
 #: Seconds that threads have for their last answer once they are to end, and again once they have been cut off. Airflow kills
 #: a task five seconds after it has told it to stop.
-GRACE = 1.0
+GRACE = 0.5
 #: Results for each thread that may wait for the caller, who may be slower than HubSpot: they must not pile up.
 ROOM = 64
 #: Seconds between two looks at the results while they come: to be woken for each costs more than the result.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,6 +143,12 @@ def _already(message: dict[str, Any], update: Update) -> str | None:
         why = details.get("errorMessage") if isinstance(details, dict) else None
         return has if update.status == has and why == update.error_message else None
     return has if has in (update.status, "READ") else None
+
+
+def pause(seconds: float) -> Story[None]:
+    """Wait, in a thread of the crew: the main thread must stay open to signals."""
+    with suppress(Stopped):
+        yield Wait(seconds)
 
 
 def fetch(account: Account, request: Request, patience: Patience) -> Story[dict[str, Any]]:

@@ -166,7 +166,8 @@ class Pace:
                 wait = min(wait, SOON)
             lane.wants_until = now + wait + SOON
             return wait
-        if lane.busy >= lane.bound(self.tickets, self.window):
+        whole = self.limit if self._claim.hurried else self.tickets  # while there is plenty, a part of all there is
+        if lane.busy >= lane.bound(whole, self.window):
             oldest = next((replied for replied, owner in self._cooling if owner is lane), None)
             return SOON if oldest is None else oldest + self.window + GUARD - now
         if lane.must_yield(self._lanes.values(), now, self._unused(), self.tickets, self.window):

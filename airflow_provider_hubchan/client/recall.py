@@ -10,7 +10,7 @@ from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.letter import Letters
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, Result, Update
+from airflow_provider_hubchan.client.status import Outcome, Result
 
 
 def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Report) -> None:
@@ -20,7 +20,7 @@ def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Repor
     ones stay what they are; their reasons are in the letters that the earlier try wrote, else a few of them are in the
     checkpoint.
     """
-    carried: dict[Any, tuple[Update, Result, int]] = {}
+    carried: dict[Any, tuple[Result, int]] = {}
     for place, update in enumerate(sheet.updates()) if checkpoint.resumed else ():
         if (earlier := checkpoint.marks.get(place)) is None:
             continue
@@ -30,19 +30,21 @@ def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Repor
         elif result == "updated":  # in another try; it is no dead letter
             report.add(Outcome(update, "skipped", Problem(f"done in try {attempt}", f"done in try {attempt}")))
         else:
-            carried[update.row] = update, result, attempt
+            carried[update.row] = earlier
     for line in chain(letters.earlier(), checkpoint.problems) if carried else ():
-        if (found := carried.get(line.get("row"))) is None:
+        row: Any = line.get("row")
+        if row not in carried or line.get("outcome") != carried[row][0]:
             continue
-        update, result, attempt = found
-        if (line.get("message_id"), line.get("outcome")) == (update.message_id, result):
-            del carried[update.row]
+        update = sheet.update(row)
+        if line.get("message_id") == update.message_id:
+            result, attempt = carried.pop(row)
             report.add(Outcome(update, result, _problem(attempt, line)))
             letters.keep(line)
-    for update, result, attempt in carried.values():
-        outcome = Outcome(update, result, _problem(attempt, {}))
+    for row, (result, attempt) in carried.items():
+        outcome = Outcome(sheet.update(row), result, _problem(attempt, {}))
         report.add(outcome)
         letters.write(outcome, attempt)
+    letters.begin()
 
 
 def _problem(attempt: int, line: dict[str, Any]) -> Problem:

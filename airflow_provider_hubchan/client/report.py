@@ -69,6 +69,12 @@ class Report:
                 }
             )
 
+    def nobody_there(self) -> Halt:
+        """Why a batch ends after a streak: a server that is down is not asked ten thousand times."""
+        last = self.last_unresolved.reason if self.last_unresolved else ""
+        text = f"{self.streak} rows in a row got no answer, so the others were not tried. {last}"
+        return Halt(Problem(text, "HubSpot does not answer"), permanent=False)
+
     def close(self, rows: int) -> None:
         """Count what was never settled, because a signal came just then, as *unresolved*."""
         self.unresolved += rows - self.rows

@@ -15,9 +15,11 @@ from types import TracebackType
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
 from airflow_provider_hubchan.client.status import Outcome, Update
 
-#: ``settled``: why an earlier report has it as skipped. ``winner``: the row that counts for its message.
+#: ``settled``: what it came as, if not as an update; why, and in short. ``winner``: the row that counts for its message.
 _TABLES = """
-CREATE TABLE entry (row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, settled TEXT);
+CREATE TABLE entry (
+    row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, settled TEXT, why TEXT, label TEXT
+);
 CREATE TABLE verdict (row INTEGER PRIMARY KEY, winner INTEGER);
 """
 #: A message that was read was delivered, whatever a late event says; between SENT and FAILED the later row knows more.
@@ -26,11 +28,11 @@ INSERT INTO verdict SELECT row, first_value(row) OVER (PARTITION BY message_id O
 FROM entry WHERE settled IS NULL
 """
 _SIZE = "SELECT count(*) FROM verdict WHERE winner = row"
-_UPDATES = """
-SELECT row, message_id, status, error_message, rest FROM entry JOIN verdict USING (row) WHERE winner = row ORDER BY row
-"""
+_FIELDS = "SELECT row, message_id, status, error_message, rest"
+_UPDATES = f"{_FIELDS} FROM entry JOIN verdict USING (row) WHERE winner = row ORDER BY row"
 _SKIPPED = """
-SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.rest, entry.settled, best.row, best.status
+SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.rest,
+       entry.settled, entry.why, entry.label, best.row, best.status
 FROM entry LEFT JOIN verdict USING (row) LEFT JOIN entry AS best ON best.row = winner
 WHERE entry.settled IS NOT NULL OR winner <> entry.row ORDER BY entry.row
 """
@@ -56,7 +58,7 @@ class Sheet:
         self._base.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
         try:
             self._base.executescript(_TABLES)
-            self._base.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", self._good(entries))
+            self._base.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._good(entries))
             if self._bad:
                 raise BadRows(self._bad, self.rows)
             self._base.execute(_JUDGE)
@@ -85,14 +87,16 @@ class Sheet:
         """The updates that count, in row order."""
         return (Update(*row) for row in self._base.execute(_UPDATES))
 
+    def update(self, row: int) -> Update:
+        """One of them, by its row."""
+        return Update(*self._base.execute(f"{_FIELDS} FROM entry WHERE row = ?", (row,)).fetchone())
+
     def skipped(self) -> Iterator[Outcome]:
         """What becomes of the others, in row order."""
-        for *fields, settled, best, its_status in self._base.execute(_SKIPPED):
+        for *fields, settled, why, label, best, its_status in self._base.execute(_SKIPPED):
             if settled is None:
-                problem = Problem(f"superseded by row {best}, which says {its_status}", "superseded")
-            else:
-                problem = Problem(settled, "settled earlier")
-            yield Outcome(Update(*fields), "skipped", problem)
+                why, label = f"superseded by row {best}, which says {its_status}", "superseded"
+            yield Outcome(Update(*fields), settled or "skipped", Problem(why, label))
 
     def _good(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
         for entry in entries:
@@ -100,9 +104,11 @@ class Sheet:
             if isinstance(entry, BadRow):
                 self._bad.append(entry)
                 continue
-            update, settled = (entry, None) if isinstance(entry, Update) else (entry.update, entry.problem)
+            settled: tuple[str | None, ...] = (None, None, None)
+            update = entry if isinstance(entry, Update) else entry.update
+            if isinstance(entry, Outcome) and entry.problem:
+                settled = (entry.result, entry.problem.reason, entry.problem.label)
             if not self._bad:
-                fields = (update.row, update.message_id, update.status, update.error_message, update.rest)
-                line = (*fields, settled.reason if settled else None)
+                line = (update.row, update.message_id, update.status, update.error_message, update.rest, *settled)
                 self._print.update(repr(line).encode(errors="surrogatepass"))
                 yield line

@@ -49,9 +49,23 @@ class Outcome:
     problem: Problem | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A row that is not to be sent, whatever it says: its outcome is known before the batch begins.
+
+    :param row: an id or a dict, as others are; it may do without a status.
+    """
+
+    row: object
+    result: Result
+    problem: Problem
+
+
 #: What a row says for itself, and what a report file adds to it. A row that has all of the latter comes from one.
 ROW_KEYS = frozenset({"message_id", "status", "error_message"})
 REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
+#: Where a report file puts what the row had under these keys itself.
+ITS_OWN = "as_it_came"
 
 
 class Numbered:
@@ -90,7 +104,7 @@ def read(
 
     A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message``; other keys are
     left alone. A row that a report file marks as *skipped* needs nothing and comes back as that outcome, so that a report
-    file can be fed back whole.
+    file can be fed back whole; so does a `Settled` one.
 
     :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
     :param status: for rows that carry none of their own.
@@ -119,7 +133,13 @@ def _read_row(
 ) -> Update | Outcome | BadRow:
     if isinstance(row, BadRow):
         return row
+    settled = row if isinstance(row, Settled) else None
+    row = settled.row if settled else row
     fields = row if isinstance(row, Mapping) else {"message_id": row}
+    from_a_report = fields.keys() >= REPORT_KEYS
+    if from_a_report and fields["outcome"] == "skipped":
+        reason = str(fields["reason"]).encode(errors="replace").decode()
+        settled = Settled(row, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
     faults = [
         f"key {theirs!r} is HubSpot's name, write {ours!r}" for theirs, ours in _HUBSPOT_NAMES.items() if theirs in fields
     ]
@@ -136,7 +156,9 @@ def _read_row(
         faults.append(f"message_id {shown(message_id)} holds half a character (a lone surrogate)")
 
     chosen = fields.get("status") or status
-    if chosen is None:
+    if settled and not chosen:
+        chosen = ""  # in its letter, too: who feeds an unresolved one back has to say which it is
+    elif chosen is None:
         faults.append("status is missing, in the row and as the task's argument")
     elif chosen == "RECEIVED":
         faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
@@ -159,15 +181,17 @@ def _read_row(
 
     if faults:
         return BadRow(number, ", ".join(faults))
-    from_a_report = fields.keys() >= REPORT_KEYS
     known = ROW_KEYS | REPORT_KEYS if from_a_report else ROW_KEYS
     rest = {str(key): value for key, value in fields.items() if key not in known}
-    as_it_came = json.dumps(rest, default=str) if rest else None
+    if from_a_report and isinstance(its_own := rest.get(ITS_OWN), dict):
+        del rest[ITS_OWN]
+        rest |= its_own
+    try:
+        as_it_came = json.dumps(rest, default=str) if rest else None
+    except (TypeError, ValueError) as fault:
+        return BadRow(number, f"it holds what cannot be written as JSON ({fault})")
     update = Update(number, message_id, cast(Status, chosen), text, as_it_came)
-    if from_a_report and fields["outcome"] == "skipped":
-        reason = str(fields["reason"]).encode(errors="replace").decode()
-        return Outcome(update, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
-    return update
+    return Outcome(update, settled.result, settled.problem) if settled else update
 
 
 def is_text(text: str) -> bool:

@@ -110,7 +110,8 @@ class Bearer:
             asked = replies.retry_after(reply.headers) if isinstance(reply, Reply) else None
             final = _is_final(reply)
             if final or attempt >= patience.tries or (asked or 0.0) > patience.longest:
-                yield (halt := Halt(problem, permanent=final, retry_after=asked))
+                later = asked if (asked or 0.0) > patience.longest else None
+                yield (halt := Halt(problem, permanent=final, retry_after=later))
                 raise Stopped(halt)
             yield Wait(patience.pause(attempt, asked, spread()))
 

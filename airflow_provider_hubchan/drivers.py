@@ -1,0 +1,99 @@
+"""From an Airflow connection to something that can send: what every hook of this provider is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_hubchan.client.blocking import Driver
+from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.shared import shared
+from airflow_provider_hubchan.client.steps import STOPPED
+from airflow_provider_hubchan.connection import aopen_account, open_account
+
+if TYPE_CHECKING:
+    from airflow_provider_hubchan.client import aio
+    from airflow_provider_hubchan.client.account import Account
+
+
+class DrivingHook(BaseHook):
+    """Reads the connection once, and makes drivers that share its account's pace and token with the whole process.
+
+    :param hubchan_conn_id: a connection of type ``hubchan``.
+    :param patience: how often and how long to try again.
+    """
+
+    conn_name_attr = "hubchan_conn_id"
+    default_conn_name = "hubchan_default"
+    conn_type = "hubchan"
+    hook_name = "HubSpot Custom Channels"
+
+    def __init__(self, hubchan_conn_id: str = default_conn_name, *, patience: Patience | None = None) -> None:
+        super().__init__()
+        self.hubchan_conn_id = hubchan_conn_id
+        self.patience = patience or Patience()
+        self._driver: Driver | None = None
+        self._stopped = False
+
+    @cached_property
+    def account(self) -> Account:
+        """What the connection says.
+
+        :raises BadConnection: naming every field that is missing, malformed or contradicts another.
+        """
+        return open_account(self.get_connection(self.hubchan_conn_id), self.log)
+
+    def stop(self) -> None:
+        """End what is running: what is not sent yet stays *unresolved*. Safe in a signal handler."""
+        self._stopped = True
+        if self._driver:
+            self._driver.end(STOPPED)
+
+    def channel(self, channel_id: str | None) -> str:
+        """The channel to use.
+
+        :raises BadConnection: if neither the argument nor the connection names one.
+        """
+        channel = str(channel_id or self.account.channel_id or "").strip()
+        if not channel:
+            raise BadConnection(self.hubchan_conn_id, ["channel_id is set neither there nor as the task's argument"])
+        return channel
+
+    def driver(self, *, share: float = 1.0, max_runtime: float = math.inf) -> Driver:
+        """A context manager that performs stories in threads.
+
+        :param share: part of the account's pace that it may use, in (0, 1].
+        :param max_runtime: seconds after which everything ends.
+        :raises RuntimeError: on an event loop, which would stand still.
+        """
+        if _on_a_running_loop():
+            raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
+        pace, bearer = shared(self.account, mask_secret)
+        deadline = time.monotonic() + max_runtime
+        self._driver = driver = Driver(self.account, pace, bearer, self.patience, share=share, deadline=deadline)
+        if self._stopped:  # told to stop before there was anything to stop
+            driver.end(STOPPED)
+        return driver
+
+    async def adriver(self, *, share: float = 1.0) -> aio.Driver:
+        """An asynchronous context manager that performs stories on this event loop; arguments as of `driver`."""
+        from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
+
+        if "account" not in self.__dict__:
+            connection = await self.aget_connection(self.hubchan_conn_id)
+            self.__dict__["account"] = await aopen_account(connection, self.log)
+        return aio.Driver(self.account, *shared(self.account, mask_secret), self.patience, share=share)
+
+
+def _on_a_running_loop() -> bool:
+    try:
+        return bool(asyncio.get_running_loop())
+    except RuntimeError:
+        return False

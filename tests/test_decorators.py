@@ -1,0 +1,142 @@
+"""``@task.hubchan_status`` in DAG runs, against the local HubSpot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_hubchan.decorators import hubchan_status
+from airflow_provider_hubchan.emulator import Emulator
+from tests.runs import Ran
+from tests.test_example_dags import load
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(60))
+    return hubspot_emulator
+
+
+def run(function: Any, *given: Any, **arguments: Any) -> Ran:
+    """Run a DAG of one decorated function, whose task is called mark."""
+    with DAG("batch", schedule=None) as dag:
+        task.hubchan_status(task_id="mark", **arguments)(function)(*given)
+    return Ran(dag)
+
+
+def test_a_function_is_the_operator(hubspot: Emulator) -> None:
+    """Rows as from another task, the operator's arguments and templates, its report in XCom, its verdict."""
+
+    def rows(ids: list[str], run_id: str | None = None) -> list[Any]:
+        assert run_id, "the context's values are arguments, as for any decorated function"
+        return [*ids, {"message_id": "m-3", "status": "READ"}, "nobody"]
+
+    arguments = {"status": "FAILED", "error_message": "of {{ dag.dag_id }}", "max_rejected": 1}
+    ran = run(rows, ["m-1", "m-2"], **arguments)
+    assert ran.state() == "success"
+    report = ran.xcom()
+    assert (report["rows"], report["updated"], report["rejected"]) == (4, 3, 1)
+    assert hubspot.world.messages["100200", "m-1"].error_message == "of batch"
+    assert hubspot.world.counts() == {"SENT": 57, "FAILED": 2, "READ": 1}
+
+    ran = run(rows, ["m-1", "m-2"], **{**arguments, "max_rejected": 0})
+    assert (ran.state(), ran.xcom()["rejected"]) == ("failed", 1)
+
+
+def test_what_a_function_returns_is_data(hubspot: Emulator) -> None:
+    """A gateway's text is not rendered: it came from outside."""
+    text = "{{ conn.hubchan_default.password }} {% for"
+
+    def rows() -> list[dict[str, str]]:
+        return [{"message_id": "m-1", "status": "FAILED", "error_message": text}]
+
+    assert run(rows).state() == "success"
+    assert hubspot.world.messages["100200", "m-1"].error_message == text
+
+
+def test_a_mapping_is_no_set_of_outputs(hubspot: Emulator) -> None:
+    """A function that says it returns a dict returns rows; the task returns one report."""
+
+    def rows() -> dict[str, str]:
+        return {"m-1": "READ", "m-2": "SENT"}
+
+    ran = run(rows)
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 2)
+
+
+def test_a_generator_will_do(hubspot: Emulator) -> None:
+    """Rows may come one by one."""
+
+    def rows() -> Iterator[str]:
+        yield from (f"m-{number}" for number in range(60))
+
+    ran = run(rows, status="READ")
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 60)
+
+
+def test_a_function_that_returns_nothing_is_told_so(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the operator's own error, and no retry."""
+    assert run(lambda: None, status="READ", retries=3, retry_delay=timedelta(hours=1)).state() == "failed"
+    assert "that task returned None: for nothing to do let it return []" in capsys.readouterr().out
+    assert hubspot.ledger.entries == []
+
+
+def test_functions_are_mapped(hubspot: Emulator) -> None:
+    """Each mapped task marks what its call returns, with the arguments they share."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task.hubchan_status(status="FAILED")
+        def mark(prefix: str, numbers: list[int]) -> list[dict[str, str]]:
+            return [{"message_id": f"{prefix}-{number}", "error_message": f"of {numbers}"} for number in numbers]
+
+        mark.partial(prefix="m").expand(numbers=[[1, 2], [3]])
+    ran = Ran(dag)
+    assert [ran.xcom(map_index=index)["updated"] for index in (0, 1)] == [2, 1]
+    assert hubspot.world.messages["100200", "m-2"].error_message == "of [1, 2]"
+    assert hubspot.world.messages["100200", "m-3"].error_message == "of [3]"
+
+
+def test_a_wait_outside_the_slot_calls_the_function_again(hubspot: Emulator) -> None:
+    """The resumed task is another process: it asks for the rows anew, and goes on where it was."""
+    calls = list[None]()
+
+    def rows() -> list[str]:
+        calls.append(None)
+        return ["m-1", "m-2", "m-3"]
+
+    hubspot.fault(message_id="m-2", status=503, headers={"Retry-After": "1"})
+    ran = run(rows, status="READ", deferrable=True, defer_after=0.0, concurrency=1)
+    assert ran.state() == "success"
+    assert len(calls) == 2
+    assert ran.xcom()["updated"] == 3
+    assert len(hubspot.ledger.patches("m-1")) == 1
+
+
+def test_rows_are_not_given_twice() -> None:
+    """What the function returns and what is given cannot both be the rows."""
+    with DAG("batch", schedule=None), pytest.raises(TypeError, match="messages"):
+        hubchan_status(task_id="mark", messages=["m-1"])(lambda: ["m-2"])()
+
+
+def test_the_page_shows_the_example() -> None:
+    """The snippet is what the next test runs."""
+    root = Path(__file__).parents[1]
+    example = (root / "example_dags" / "mark_by_function.py").read_text(encoding="utf-8")
+    page = (root / "docs" / "decorator.md").read_text(encoding="utf-8")
+    assert f"<!-- example_dags/mark_by_function.py -->\n```python\n{example}```" in page
+
+
+def test_the_example_is_one_task(hubspot_emulator: Emulator) -> None:
+    """A mapping of id to status, made by the function that is the task."""
+    hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])
+    ran = Ran(load("mark_by_function").mark_by_function())
+    assert ran.state() == "success"
+    assert hubspot_emulator.world.counts() == {"READ": 1, "FAILED": 1, "SENT": 1}
+    assert hubspot_emulator.world.messages["100200", "message-2"].error_message == "the gateway could not deliver it"

@@ -1,0 +1,282 @@
+"""The sensor in its three modes, and its trigger, against the local HubSpot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timezone
+from threading import Thread
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.sensors import MOST_IDS, MessageStatusSensor
+from airflow_provider_hubchan.triggers import MessageStatusTrigger
+from tests.helpers import sockets_to, wait_until
+
+IDS = [f"m-{number}" for number in range(10)]
+MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferrable": {"deferrable": True}}
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(IDS)
+    return hubspot_emulator
+
+
+def read(hubspot: Emulator, *names: str) -> None:
+    for name in names:
+        hubspot.world.messages["100200", name].status = "READ"
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+class Instance:
+    """A task instance that keeps what is pushed."""
+
+    try_number, max_tries = 1, 0
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+        self.began = datetime.now(timezone.utc)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def get_first_reschedule_date(self, context: Any) -> datetime:
+        return self.began
+
+
+class Task:
+    """A sensor, and what Airflow does with it: each leg is a new object, as it is a new process."""
+
+    def __init__(self, mode: str, **arguments: Any) -> None:
+        self.arguments = {"message_ids": IDS, "statuses": ("READ",), "poke_interval": 0.05, "timeout": 60.0, **MODES[mode]}
+        self.arguments |= arguments
+        self.context: Any = {"ti": Instance(), "task_state_store": Store()}
+
+    def sensor(self) -> MessageStatusSensor:
+        return MessageStatusSensor(task_id="wait", **self.arguments)
+
+    def run(self) -> Any:
+        """To the end."""
+        leg: Any = lambda: self.sensor().execute(self.context)  # noqa: E731
+        while True:
+            try:
+                return leg()
+            except AirflowRescheduleException:
+                continue
+            except TaskDeferred as deferred:
+                event = asyncio.run(fired(again(deferred.trigger)))
+                leg = lambda event=event: self.sensor().execute_complete(self.context, event)  # noqa: E731
+
+
+def again(trigger: Any) -> MessageStatusTrigger:
+    """As another triggerer builds it."""
+    path, arguments = trigger.serialize()
+    assert path == "airflow_provider_hubchan.triggers.MessageStatusTrigger"
+    built = MessageStatusTrigger(**arguments)
+    assert built.serialize() == (path, arguments)
+    return built
+
+
+async def fired(trigger: MessageStatusTrigger) -> Any:
+    async for event in trigger.run():
+        return event.payload
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
+    """Some are read at once, some later; each is asked for until it is, and no longer."""
+    read(hubspot, *IDS[:6])
+    hubspot.fault(message_id="m-7", status=503, times=2)
+    hubspot.fault(message_id="m-8", method="GET", status=200, body={"id": "m-8"})
+    task = Task(mode)
+    hubspot.ledger.clear()
+
+    def gets(name: str) -> int:
+        return sum(entry.call.method == "GET" and entry.path.endswith(name) for entry in hubspot.ledger.entries)
+
+    def agent() -> None:
+        wait_until(lambda: gets("m-9") >= 1)
+        read(hubspot, *IDS[6:])
+
+    reader = Thread(target=agent)
+    reader.start()
+    assert task.run() == dict.fromkeys(IDS, "READ")
+    reader.join()
+    assert task.context["ti"].pushed["counts"] == {"READ": 10, "messages": 10}
+    assert [gets(name) for name in IDS[:6]] == [1] * 6
+    assert gets("m-9") >= 2
+    assert hubspot.ledger.patches() == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_message_that_failed_fails_the_sensor_at_once(hubspot: Emulator, mode: str) -> None:
+    """With HubSpot's reason, no retry; before deferring, too."""
+    message = hubspot.world.messages["100200", "m-3"]
+    message.status, message.error_message = "FAILED", "30003: gone"
+    with pytest.raises(AirflowFailException, match="m-3: FAILED, 30003: gone"):
+        Task(mode).run()
+
+
+def test_a_message_that_fails_later_fails_the_trigger(hubspot: Emulator) -> None:
+    """The event carries the reason, the task raises it."""
+    task = Task("deferrable")
+    with pytest.raises(TaskDeferred) as deferred:
+        task.sensor().execute(task.context)
+    hubspot.world.messages["100200", "m-3"].status = "FAILED"
+    event = asyncio.run(fired(again(deferred.value.trigger)))
+    assert event["outcome"] == "failed"
+    with pytest.raises(AirflowFailException, match="m-3: FAILED"):
+        task.sensor().execute_complete(task.context, event)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_revoked_credentials_fail_now(hubspot: Emulator, mode: str) -> None:
+    """Waiting would not bring them back."""
+    hubspot.world.app.revoked = True
+    with pytest.raises(AirflowFailException, match="Install the app in the account again"):
+        Task(mode).run()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_time_that_is_over_is_airflows_own_timeout(hubspot: Emulator, mode: str) -> None:
+    """Neither failed nor read: AirflowSensorTimeout, which is not retried."""
+    with pytest.raises(AirflowSensorTimeout):
+        Task(mode, timeout=0.2, soft_fail=False).run()
+
+
+def test_part_of_the_messages_can_be_enough(hubspot: Emulator) -> None:
+    """Eight of ten."""
+    read(hubspot, *IDS[:8])
+    assert Task("poke", min_share=0.8).run() == dict.fromkeys(IDS[:8], "READ") | dict.fromkeys(IDS[8:], "SENT")
+    with pytest.raises(AirflowSensorTimeout):
+        Task("poke", min_share=0.9, timeout=0.0).run()
+
+
+def test_an_unknown_message_is_waited_for_while_the_grace_lasts(hubspot: Emulator) -> None:
+    """Then it is an error that names it."""
+    with pytest.raises(AirflowFailException, match="nobody: HubSpot answered 404"):
+        Task("poke", message_ids=["nobody"], not_found_grace=0.2).run()
+    with pytest.raises(AirflowSensorTimeout):
+        Task("poke", message_ids=["nobody"], not_found_grace=60.0, timeout=0.1).run()
+
+
+@pytest.mark.parametrize("ids", [[f"m-{number}" for number in range(MOST_IDS + 1)], ["m" * 40_000]])
+def test_too_many_for_a_trigger_wait_in_the_worker(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], ids: list[str]
+) -> None:
+    """And the log says why."""
+    hubspot.world.seed(ids)
+    with pytest.raises(AirflowSensorTimeout):
+        Task("deferrable", message_ids=ids, timeout=0.0).run()
+    assert "are too many for a trigger" in capsys.readouterr().out
+
+
+def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
+    """The others are known already, and come back with the event."""
+    ids = [f"n-{number}" for number in range(MOST_IDS + 100)]
+    hubspot.world.seed(ids)
+    read(hubspot, *ids[:200])
+    task = Task("deferrable", message_ids=ids)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.sensor().execute(task.context)
+    read(hubspot, *ids)
+    task.context["task_state_store"].clear()  # Airflow 3.2 has none
+    event = asyncio.run(fired(again(deferred.value.trigger)))
+    result = task.sensor().execute_complete(task.context, event)
+    assert len(result) == 1000
+    assert task.context["ti"].pushed["counts"] == {"READ": 1100, "messages": 1100}
+
+
+@pytest.mark.parametrize("event", [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}])
+def test_an_event_of_another_version_is_said_so(event: Any) -> None:
+    """An upgrade between deferral and resume."""
+    task = Task("deferrable")
+    with pytest.raises(AirflowFailException, match="not of this version of the provider"):
+        task.sensor().execute_complete(task.context, event)
+
+
+def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> None:
+    """What the trigger has seen is of others."""
+    task = Task("deferrable")
+    with pytest.raises(TaskDeferred) as deferred:
+        task.sensor().execute(task.context)
+    read(hubspot, *IDS)
+    event = asyncio.run(fired(again(deferred.value.trigger)))
+    task.arguments["message_ids"] = IDS[:3]
+    with pytest.raises(AirflowFailException, match="message_ids are others than before the wait"):
+        task.sensor().execute_complete(task.context, event)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"message_ids": None}, "message_ids is a NoneType: give a list of ids"),
+        ({"message_ids": "m-1"}, "message_ids is a str"),
+        ({"message_ids": {"m-1": "READ"}}, "message_ids is a dict"),
+        ({"message_ids": ["m-1", ""]}, "message_ids holds 1 that are no ids, the first is ''"),
+        ({"statuses": "READ"}, "statuses is 'READ': give some of SENT, FAILED, READ as a tuple"),
+        ({"statuses": ()}, "statuses is ()"),
+        ({"fail_on": ("LOST",)}, "fail_on is ('LOST',)"),
+        ({"min_share": 1.1}, "min_share is 1.1"),
+        ({"share": 0.0}, "share is 0.0"),
+        ({"concurrency": 0}, "concurrency is a number from 1"),
+    ],
+)
+def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
+    """Before anything is asked."""
+    with pytest.raises(AirflowFailException) as caught:
+        Task("poke", **arguments).run()
+    assert fault in str(caught.value)
+    assert hubspot.ledger.entries == []
+
+
+def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Emptiness is explicit."""
+    assert Task("poke", message_ids=[]).run() == {}
+    assert "There are no messages to wait for." in capsys.readouterr().out
+
+
+def test_a_sensor_leaves_an_updater_four_fifths(hubspot: Emulator) -> None:
+    """Its lane is bounded by its share of the account's pace."""
+    assert Pace().lane(0.2).bound(100, 10.0) == 20
+    assert Task("poke").sensor().share == 0.2
+
+
+def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) -> None:
+    """Whatever they do, the loop turns at least as often as it does with one that sleeps for 50 ms."""
+    longest = 0.0
+
+    async def watch_the_loop() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+
+    async def main() -> list[Any]:
+        watcher = asyncio.create_task(watch_the_loop())
+        events = await asyncio.gather(*(fired(each) for each in triggers))
+        watcher.cancel()
+        return list(events)
+
+    read(hubspot, *IDS)
+    now = time.time()
+    fixed = {"before": "", "statuses": ["READ"], "fail_on": ["FAILED"], "needed": None, "unknown_until": now, "ends": now + 60}
+    fixed |= {"poke_interval": 1.0, "share": 0.2, "channel_id": None, "hubchan_conn_id": "hubchan_default"}
+    triggers = [MessageStatusTrigger(message_ids=[IDS[number % 10]], **fixed) for number in range(500)]  # type: ignore[arg-type]
+    events = asyncio.run(main())
+    assert {event["outcome"] for event in events} == {"done"}
+    assert hubspot.ledger.patches() == []
+    assert sockets_to(hubspot) == []
+    print(f"longest gap {longest * 1000:.0f} ms")
