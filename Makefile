@@ -26,7 +26,7 @@ demo: .venv/ready  ## A gateway's delivery report of 1,000 messages, marked in a
 test: .venv/ready  ## The whole test suite
 	@$(RUN) -m pytest
 
-e2e: .venv/ready  ## Batches disturbed in a real Airflow: killed, cleared, stopped, out of quota, without a triggerer
+e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback
 	@$(RUN) -m tests.e2e
 
 check: .venv/ready  ## Formatting, lint and types

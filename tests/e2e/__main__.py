@@ -1,4 +1,7 @@
-"""Disturb batches in a real Airflow and see that they end as they should: ``make e2e``."""
+"""Disturb batches in a real Airflow and see that they end as they should: ``make e2e``.
+
+``python -m tests.e2e waiting notified`` plays the scenarios of these DAGs only.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.airflow import Airflow
 from tests.e2e.checks import Check, table
+from tests.e2e.deliveries import mapped, notified, waiting
 from tests.e2e.frame import framed
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.processes import Processes
 from tests.e2e.run import Run
 from tests.e2e.scenarios import (
     DAILY,
-    Scenario,
-    Stage,
     cleared,
     cleared_halfway,
     killed,
@@ -24,29 +27,44 @@ from tests.e2e.scenarios import (
     orphaned,
     stopped,
 )
+from tests.e2e.stage import Scenario, Stage
 from tests.e2e.waiting import ENOUGH, say
 
 HERE = Path(__file__).resolve().parent
 DAYS = ("--limit", "1000", "--daily", str(DAILY), "--time-zone", "US/Eastern")
-#: Each row one after the other, the rows beside each other: nobody else waits while the triggerer is dead.
-LANES: list[list[tuple[str, Scenario]]] = [
-    [("killed", killed), ("killed", cleared)],
-    [("midnight", midnight), ("orphaned", orphaned)],
-    [("stopped", stopped), ("stopped", cleared_halfway)],
+FREE = ("--limit", "0")
+#: Each DAG, its messages, and more options of its emulator's command line.
+HUBSPOTS: dict[str, tuple[Any, ...]] = {
+    "killed": (2000, *FREE),
+    "stopped": (2000, *FREE),
+    "midnight": (1000, *DAYS),
+    "orphaned": (1000, *DAYS),
+    "mapped": (300, *FREE),
+    "waiting": (200, *FREE),
+    "notified": (50, *FREE),
+}
+#: The task that matters in each DAG, where it is not "mark".
+TASKS = {"waiting": "wait", "notified": "deliver_all"}
+Lane = list[tuple[str, Scenario]]
+#: One round after the other. In a round each row one after the other, the rows beside each other: nobody else waits while the
+#: triggerer is dead, and nobody else looks at the clock while Airflow is busy with hundreds of tasks.
+ROUNDS: list[list[Lane]] = [
+    [
+        [("killed", killed), ("killed", cleared)],
+        [("midnight", midnight), ("orphaned", orphaned)],
+        [("stopped", stopped), ("stopped", cleared_halfway)],
+    ],
+    [
+        [("mapped", mapped)],
+        [("notified", notified), ("waiting", waiting)],
+    ],
 ]
 
 
 def play(processes: Processes, folder: Path) -> int:
     """Start everything, play the scenarios, print tables; 0 if all of them hold."""
-    hubspots = {
-        name: Hubspot(processes, folder, name, rows, *options)
-        for name, rows, options in (
-            ("killed", 2000, ("--limit", "0")),
-            ("stopped", 2000, ("--limit", "0")),
-            ("midnight", 1000, DAYS),
-            ("orphaned", 1000, DAYS),
-        )
-    }
+    chosen = sys.argv[1:] or list(HUBSPOTS)
+    hubspots = {name: Hubspot(processes, folder, name, *HUBSPOTS[name]) for name in chosen}
     say("starting the emulators")
     for hubspot in hubspots.values():
         hubspot.start()
@@ -55,14 +73,15 @@ def play(processes: Processes, folder: Path) -> int:
     say("making Airflow's database")
     airflow.start(list(hubspots))
     say("Airflow is there, the scenarios begin")
-    stages = {name: Stage(airflow, hubspot, Run(airflow, name), folder) for name, hubspot in hubspots.items()}
+    runs = {name: Run(airflow, name, TASKS.get(name, "mark")) for name in hubspots}
+    stages = {name: Stage(airflow, hubspot, runs[name], folder) for name, hubspot in hubspots.items()}
 
-    def perform_all(lane: list[tuple[str, Scenario]]) -> list[tuple[str, bool]]:
-        return [perform(each, stages[name]) for name, each in lane]
+    def perform_all(lane: Lane) -> list[tuple[str, bool]]:
+        return [perform(each, stages[name]) for name, each in lane if name in stages]
 
-    with ThreadPoolExecutor(len(LANES)) as lanes:
+    with ThreadPoolExecutor(max(map(len, ROUNDS))) as lanes:
         try:
-            results = [result for lane in lanes.map(perform_all, LANES) for result in lane]
+            results = [result for rows in ROUNDS for lane in lanes.map(perform_all, rows) for result in lane]
         finally:
             ENOUGH.set()  # after Ctrl-C, too: the executor waits for its threads here
     for text, _ in results:

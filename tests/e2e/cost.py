@@ -27,7 +27,7 @@ def play(processes: Processes, folder: Path) -> int:
     processes.environment |= dict(hubspot.connection() for hubspot in hubspots.values())
     airflow = Airflow(processes, folder, Path(__file__).resolve().parent / "dags")
     airflow.start(list(hubspots))
-    runs = {name: Run(airflow, name) for name in hubspots}
+    runs = {name: Run(airflow, name, "mark") for name in hubspots}
     say(f"two batches of {ROWS:,} updates at {LIMIT / 10:.0f} a second: {ROWS * 10 / LIMIT:.0f} s")
     for run in runs.values():
         run.start()

@@ -25,12 +25,16 @@ class Hubspot:
     def __init__(self, processes: Processes, folder: Path, name: str, rows: int, *options: str) -> None:
         self.name, self.rows = name, rows
         self._processes, self._file, self._options = processes, folder / f"{name}.jsonl", options
-        self._url = f"http://127.0.0.1:{free_port()}"
+        self._url, self._token = f"http://127.0.0.1:{free_port()}", ""
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the messages, in the order of the rows."""
+        return [f"{self.name}-{number}" for number in range(1, self.rows + 1)]
 
     def start(self) -> None:
         """Write the file of rows and start the emulator with these messages."""
-        ids = (f"{self.name}-{number}" for number in range(1, self.rows + 1))
-        self._file.write_text("".join(json.dumps({"message_id": each}) + "\n" for each in ids), encoding="utf-8")
+        self._file.write_text("".join(json.dumps({"message_id": each}) + "\n" for each in self.ids), encoding="utf-8")
         port = self._url.rpartition(":")[2]
         options = ("--port", port, "--messages", str(self._file), *self._options)
         self._processes.start(f"hubspot-{self.name}", sys.executable, "-m", "airflow_provider_hubchan.emulator", *options)
@@ -40,9 +44,9 @@ class Hubspot:
         until(f"the emulator of {self.name}", 60, self._healthy)
         return f"AIRFLOW_CONN_{self.name.upper()}", json.dumps(self._get("connection"))
 
-    def slow_down(self, delay: float) -> None:
-        """Answer every PATCH so many seconds later: sent by so many threads, they come at an even pace."""
-        self._post("faults", {"method": "PATCH", "delay": delay, "times": 1_000_000})
+    def slow_down(self, delay: float, times: int = 1_000_000) -> None:
+        """Answer every PATCH, or the next ones, so many seconds later: sent by so many threads, they come at an even pace."""
+        self._post("faults", {"method": "PATCH", "delay": delay, "times": times})
 
     def set_clock(self, before_midnight: float) -> None:
         """Move the clock forward to so many seconds before midnight in the account."""
@@ -57,6 +61,30 @@ class Hubspot:
         """How many PATCHes of each message were answered with 2xx."""
         return Counter(self._get("patches")["by_message"])
 
+    def sent(self) -> dict[str, list[dict[str, str]]]:
+        """What the PATCHes of each message said, whatever was answered."""
+        sent: dict[str, list[dict[str, str]]] = {}
+        for entry in self._get("ledger?method=PATCH"):
+            sent.setdefault(entry["message_id"], []).append(entry["body"])
+        return sent
+
+    def questions(self, message_id: str) -> int:
+        """How often this message was asked for."""
+        return len(self._get(f"ledger?method=GET&message_id={message_id}"))
+
+    def read(self, message_id: str) -> None:
+        """Do what HubSpot does when somebody reads a message, with a token of nobody else's."""
+        self._token = self._token or self._post("tokens", {})["access_token"]
+        channel = self._get("connection")["extra"]["channel_id"]
+        url = f"{self._url}/conversations/custom-channels/2026-03/{channel}/messages/{message_id}"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        requests.patch(url, json={"statusType": "READ"}, headers=headers, timeout=10).raise_for_status()
+
+    def secrets(self) -> list[str]:
+        """What is secret in its connection."""
+        connection = self._get("connection")
+        return [connection["password"], connection["extra"]["refresh_token"]]
+
     def _healthy(self) -> bool:
         self._processes.alive(f"hubspot-{self.name}")
         try:
@@ -69,5 +97,7 @@ class Hubspot:
         reply.raise_for_status()
         return reply.json()
 
-    def _post(self, what: str, body: dict[str, Any]) -> None:
-        requests.post(f"{self._url}/_emulator/{what}", json=body, timeout=10).raise_for_status()
+    def _post(self, what: str, body: dict[str, Any]) -> Any:
+        reply = requests.post(f"{self._url}/_emulator/{what}", json=body, timeout=10)
+        reply.raise_for_status()
+        return reply.json()

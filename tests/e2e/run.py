@@ -10,25 +10,33 @@ from tests.e2e.waiting import until
 
 #: States after which nothing more happens.
 ENDED = ("failed", "success")
+#: Task instances that Airflow's REST API gives at once.
+PAGE = 100
 
 
 class Run:
-    """The one run of a DAG, and its one task.
+    """The one run of a DAG, and the task in it that matters.
 
     :param dag_id: of the DAG; the run of that name may exist, or be started here.
+    :param task_id: of that task.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str) -> None:
-        self.dag_id, self._airflow = dag_id, airflow
-        self._path = f"dags/{dag_id}/dagRuns/e2e/taskInstances/mark"
+    def __init__(self, airflow: Airflow, dag_id: str, task_id: str) -> None:
+        self.dag_id, self._airflow, self._task_id = dag_id, airflow, task_id
+        self._tasks = f"dags/{dag_id}/dagRuns/e2e/taskInstances"
+        self._path = f"{self._tasks}/{task_id}"
 
     def start(self) -> None:
         """Trigger the DAG."""
         self._airflow.ask("POST", f"dags/{self.dag_id}/dagRuns", {"dag_run_id": "e2e", "logical_date": None})
 
     def clear(self) -> None:
-        """Clear the task, as a user does who wants it done once more."""
-        body = {"dag_run_id": "e2e", "task_ids": ["mark"], "dry_run": False, "only_failed": False}
+        """Clear the task, as a user does who wants it done once more.
+
+        First the run must have ended: if the scheduler ends it at the same moment, the task is never started again.
+        """
+        until(f"the end of the run of {self.dag_id}", 60, self._run_ended)
+        body = {"dag_run_id": "e2e", "task_ids": [self._task_id], "dry_run": False, "only_failed": False}
         self._airflow.ask("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
 
     def mark_failed(self) -> None:
@@ -57,6 +65,17 @@ class Run:
         """What the operator has written down in Airflow's state store, None if there is nothing."""
         entry: dict[str, Any] | None = self._airflow.ask("GET", f"{self._path}/state-store/hubchan_progress")
         return entry
+
+    def states(self, task_id: str) -> list[str | None]:
+        """The states of another task of the run, a mapped one, in the order of its map indexes."""
+        states: list[str | None] = []
+        while True:
+            path, offset = f"{self._tasks}/{task_id}/listMapped", str(len(states))
+            page = self._airflow.ask("GET", path, order_by="map_index", limit=str(PAGE), offset=offset)
+            instances = page["task_instances"]
+            states += [instance["state"] for instance in instances]
+            if len(instances) < PAGE:
+                return states
 
     def until(self, state: str, seconds: float) -> dict[str, Any]:
         """Wait until the task is in this state; give the task.
@@ -90,6 +109,9 @@ class Run:
             text.append(f"--- the end of the log of {self.dag_id}, try {number}")
             text += [" ".join(_words(event)) for event in self.events(number)[-lines:]]
         return "\n".join(text)
+
+    def _run_ended(self) -> bool:
+        return self._airflow.ask("GET", f"dags/{self.dag_id}/dagRuns/e2e")["state"] in ENDED
 
 
 def _words(event: dict[str, Any]) -> Iterator[str]:

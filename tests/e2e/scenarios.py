@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import psutil
 
-from tests.e2e.airflow import Airflow
 from tests.e2e.checks import Check, at_most, same
-from tests.e2e.hubspot import Hubspot
 from tests.e2e.run import Run
+from tests.e2e.stage import Stage
 from tests.e2e.waiting import say, until
 
 #: Threads of each batch, and seconds that the emulator takes for an answer: their quotient is the most requests per second.
@@ -23,48 +20,11 @@ CONCURRENCY, DELAY = 5, 0.05
 INTERVAL, WRITING = 2.0, 0.5
 #: Calls a day, seconds before midnight while the batch starts (its token must outlive the leap), and when it is under way.
 DAILY, EARLY, LATE = 600, 1500.0, 25.0
+#: Seconds that HubSpot then takes for each of the first answers: the clock is to leap before the day's calls are used up.
+HELD_UP = 1.5
 #: Seconds between two heartbeats of a task (its supervisor may miss one turn), by which Airflow learns that it is not to run
 #: any more; what its supervisor says then, before it sends SIGTERM; and seconds from SIGTERM to SIGKILL.
 HEARTBEAT, TOLD, STOPPING = 5.0, "the task shouldn't be running anymore", 5.0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where a scenario plays: Airflow, the DAG's HubSpot and its only run, and the folder of its files."""
-
-    airflow: Airflow
-    hubspot: Hubspot
-    run: Run
-    folder: Path
-
-    @property
-    def updates(self) -> int:
-        """How many PATCHes were answered with 2xx so far."""
-        return self.hubspot.patches().total()
-
-    def start(self, updates: int) -> None:
-        """Start the run, and wait until there have been so many updates.
-
-        :raises RuntimeError: if the task ends before.
-        """
-        self.run.start()
-        self.run.until("running", 60)
-        until(f"{updates:,} updates of {self.run.dag_id}", 60, lambda: self.updates >= updates or self.run.ended, every=0.1)
-        if self.run.ended:
-            raise RuntimeError(f"the task of {self.run.dag_id} ended before there were {updates:,} updates")
-
-    def worker(self) -> int:
-        """The task's process.
-
-        :raises RuntimeError: if there is none among the scheduler's.
-        """
-        pid = self.run.task["pid"]
-        if not self.airflow.processes.holds("scheduler", pid):
-            raise RuntimeError(f"{pid} is no process of the scheduler's LocalExecutor")
-        return int(pid)
-
-
-Scenario = Callable[[Stage], Iterator[Check]]
 
 
 def killed(stage: Stage) -> Iterator[Check]:
@@ -111,9 +71,7 @@ def midnight(stage: Stage) -> Iterator[Check]:
 def orphaned(stage: Stage) -> Iterator[Check]:
     """The triggerer is killed during such a wait, and started again: nothing is lost or done twice."""
     yield from _wait_for_midnight(stage)
-    until("a triggerer that has the trigger", 30, lambda: stage.run.task["triggerer_job"])
-    count = stage.airflow.processes.kill("triggerer")
-    say(f"orphaned: SIGKILL of the triggerer's {count} processes")
+    stage.kill_triggerer()
     yield same("state without a triggerer", "deferred", stage.run.task["state"])
     stage.airflow.start_part("triggerer")
     yield from _finish(stage)
@@ -148,6 +106,7 @@ def _wait_for_midnight(stage: Stage) -> Iterator[Check]:
     """Start the batch and watch it until it waits."""
     run, hubspot = stage.run, stage.hubspot
     hubspot.set_clock(before_midnight=EARLY)
+    hubspot.slow_down(HELD_UP, times=4 * CONCURRENCY)
     stage.start(updates=1)
     worker = psutil.Process(stage.worker())
     hubspot.set_clock(before_midnight=LATE)
