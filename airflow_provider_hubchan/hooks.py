@@ -111,7 +111,8 @@ class HubchanHook(DrivingHook):
                 say=self.log.info,
             )
         if report.halt and report.halt.refused_at and report.halt.retry_after is None:
-            with self.driver() as driver:  # in a thread of its own: this one must stay open to signals
+            # in a thread of its own: this one must stay open to signals
+            with self.driver(max_runtime=2 * self.account.timeout) as driver:
                 for told in driver.run_all([with_renewal(self.account, report.halt)], 1):
                     report.halt = told or report.halt
         return report
