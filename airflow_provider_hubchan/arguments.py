@@ -1,4 +1,4 @@
-"""The operator's arguments after rendering: what can be wrong with them, all at once."""
+"""The arguments of our tasks: what is rendered, what they bring, what can be wrong with them, all at once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ TEMPLATED: Sequence[str] = (
     "hubchan_conn_id",
     "report_file",
 )
+
+
+def bring_retry_policy(task: Any) -> None:
+    """Give a task our policy where its user gave none. For ``__init__``: so mapped tasks have it, too. Airflow 3.2 has none."""
+    if getattr(task, "retry_policy", "none in Airflow 3.2") is None:
+        from airflow_provider_hubchan.retries import HubchanRetryPolicy
+
+        task.retry_policy = HubchanRetryPolicy()
 
 
 def faults_of(task: Any) -> list[str]:

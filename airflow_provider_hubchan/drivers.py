@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
-from airflow.sdk.log import mask_secret
+from airflow.sdk import log as masker
 
 from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.errors import BadConnection
@@ -21,6 +21,9 @@ from airflow_provider_hubchan.connection import aopen_account, open_account
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client import aio
     from airflow_provider_hubchan.client.account import Account
+
+
+_telling: set[asyncio.Future[None]] = set()
 
 
 class DrivingHook(BaseHook):
@@ -75,7 +78,7 @@ class DrivingHook(BaseHook):
         """
         if _on_a_running_loop():
             raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
-        pace, bearer = shared(self.account, mask_secret)
+        pace, bearer = shared(self.account, announce)
         deadline = time.monotonic() + max_runtime
         self._driver = driver = Driver(self.account, pace, bearer, self.patience, share=share, deadline=deadline)
         if self._stopped:  # told to stop before there was anything to stop
@@ -89,7 +92,17 @@ class DrivingHook(BaseHook):
         if "account" not in self.__dict__:
             connection = await self.aget_connection(self.hubchan_conn_id)
             self.__dict__["account"] = await aopen_account(connection, self.log)
-        return aio.Driver(self.account, *shared(self.account, mask_secret), self.patience, share=share)
+        return aio.Driver(self.account, *shared(self.account, announce), self.patience, share=share)
+
+
+def announce(secret: str) -> None:
+    """Tell Airflow's masker; on an event loop at its next turn, for the way to the supervisor must not block it."""
+    if hasattr(masker, "amask_secret") and _on_a_running_loop():
+        telling = asyncio.ensure_future(masker.amask_secret(secret))
+        _telling.add(telling)  # a task that nobody holds may vanish
+        telling.add_done_callback(_telling.discard)
+    else:
+        masker.mask_secret(secret)
 
 
 def _on_a_running_loop() -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from airflow.sdk.log import mask_secret
-
 from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import Manner, mark
 from airflow_provider_hubchan.client.checkpoint import Keeper, Nowhere
@@ -18,7 +16,7 @@ from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Status, read_one
 from airflow_provider_hubchan.client.steps import Request
-from airflow_provider_hubchan.drivers import DrivingHook
+from airflow_provider_hubchan.drivers import DrivingHook, announce
 
 
 class HubchanHook(DrivingHook):
@@ -123,7 +121,7 @@ class HubchanHook(DrivingHook):
         :return: whether updates will work, and what was found or has to be mended; without secrets, within the timeout.
         """
         try:
-            found = check_up(self.account, shared(self.account, mask_secret).pace, mask_secret)
+            found = check_up(self.account, shared(self.account, announce).pace, announce)
         except BadConnection as fault:
             return False, str(fault)
         return found.ok, str(found)

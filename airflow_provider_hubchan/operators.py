@@ -10,7 +10,7 @@ import pendulum
 from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.arguments import TEMPLATED, faults_of
+from airflow_provider_hubchan.arguments import TEMPLATED, bring_retry_policy, faults_of
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.journal import words
 from airflow_provider_hubchan.client.patience import Patience
@@ -94,10 +94,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if getattr(self, "retry_policy", "none in Airflow 3.2") is None:  # here, so that mapped tasks have it, too
-            from airflow_provider_hubchan.retries import HubchanRetryPolicy
-
-            self.retry_policy = HubchanRetryPolicy()
+        bring_retry_policy(self)
         self.messages = messages
         self.messages_file = messages_file
         self.status = status
@@ -156,6 +153,9 @@ class UpdateMessageStatusOperator(BaseOperator):
             raise
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
+        if file and not file.replaced:
+            report.report_file = None
+            self.log.warning("%s holds the rows themselves, and some are unresolved: it stays as it was.", self.report_file)
         broken = file.fault if file else None
         red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, what_next=progress.what_next)
         if red is None:
@@ -180,17 +180,17 @@ class UpdateMessageStatusOperator(BaseOperator):
         seconds = max(seconds, SHORTEST)
         waited = time.time() - progress.waits_since(report.rows - report.unresolved)
         until = report.halt.until if report.halt else ""
-        left = f"{report.unresolved:,} rows left; {until}, in {words(seconds)}."
+        left = f"{report.unresolved:,} rows left; {until} {words(seconds)}."
         if waited + seconds > self.max_wait:
-            so_far = f"It has waited {words(waited)} already. " if waited > SHORTEST else ""
-            raise AirflowFailException(
-                f"{left} {so_far}That is longer than max_wait, {words(self.max_wait)}: run the task again then."
-            )
+            left += f" It has waited {words(waited)} already." if waited > SHORTEST else ""
+            raise AirflowFailException(f"{left} That is longer than max_wait, {words(self.max_wait)}: run the task again then.")
         if self.deferrable and progress.is_kept:  # else it would begin anew each time, and never end
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # few tasks ever wait
 
             self.log.info("%s Waiting outside the worker slot.", left)
             self.defer(trigger=DateTimeTrigger(moment=pendulum.now("UTC").add(seconds=seconds)), method_name="execute_complete")
+        if self.deferrable:
+            self.log.warning("Not deferred: without progress (Airflow 3.3, resume=True) the batch would begin anew each time.")
         self.log.info("%s", left)
 
     def _push(self, context: Context, report: Report) -> None:

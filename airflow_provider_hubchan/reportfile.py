@@ -64,9 +64,14 @@ class ReportFile:
             self._publish = lambda: self._replace(place)
         return self
 
+    @property
+    def replaced(self) -> bool:
+        """False if the rows come from this file, and some will be wanted again."""
+        return self._done or not self._is_source
+
     def __exit__(self, *error: object) -> None:
         self._write_lines()
-        if self._publish and self._begun and self.fault is None and (self._done or not self._is_source):
+        if self._publish and self._begun and self.fault is None and self.replaced:
             self._try(self._publish)
         self._try(self._file.close)
         if self._part:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
+from airflow_provider_hubchan.arguments import bring_retry_policy
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.status import STATUSES
 from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
@@ -68,10 +69,7 @@ class MessageStatusSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if getattr(self, "retry_policy", "none in Airflow 3.2") is None:
-            from airflow_provider_hubchan.retries import HubchanRetryPolicy
-
-            self.retry_policy = HubchanRetryPolicy()
+        bring_retry_policy(self)
         self.message_ids, self.statuses, self.min_share, self.fail_on = message_ids, statuses, min_share, fail_on
         self.not_found_grace, self.channel_id, self.hubchan_conn_id = not_found_grace, channel_id, hubchan_conn_id
         self.share, self.deferrable, self.concurrency = share, deferrable, concurrency

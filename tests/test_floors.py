@@ -23,7 +23,7 @@ FLOORS = {
     "reportfile": 5.0,
     "progress": 5.0,
     "verdict": 5.0,
-    "arguments": 5.0,
+    "arguments": 6.5,
     "retries": 6.0,
     "notifications": 6.0,
     "callbacks": 5.5,

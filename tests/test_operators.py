@@ -114,6 +114,19 @@ def test_a_report_file_may_be_its_own_redrive(hubspot: Emulator, tmp_path: Path)
     assert [json.loads(line)["message_id"] for line in file.read_text().splitlines()] == ["nobody"]
 
 
+def test_rows_that_are_wanted_again_are_not_replaced(
+    hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A redrive in place that is not finished leaves its file as it was, and nobody is sent there for a report."""
+    file = tmp_path / "left.jsonl"
+    file.write_text('"m-1"\n"nobody"\n')
+    hubspot.fault(message_id="m-1", status=503, headers={"Retry-After": "3600"})
+    ran = mark(messages_file=str(file), status="READ", report_file=str(file))
+    assert (ran.state(), ran.xcom()["report_file"]) == ("failed", None)
+    assert file.read_text() == '"m-1"\n"nobody"\n'
+    assert "holds the rows themselves, and some are unresolved: it stays as it was." in capsys.readouterr().out
+
+
 def test_an_unresolved_row_turns_the_task_red(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """A row without a final answer is never green, whatever max_rejected says; the error says that a retry sends it again."""
     hubspot.fault(message_id="m-1", status=503, headers={"Retry-After": "3600"})

@@ -50,7 +50,7 @@ def test_hubspot_is_asked_for_the_zone() -> None:
     steps, halt = play(with_renewal(ACCOUNT, HALT), reply(200, {"timeZone": "US/Eastern"}))
     assert steps == ["token", "send"]
     assert halt.retry_after == 12 * 3600 + MARGIN
-    assert halt.until == "the account's daily quota resets at 00:00 US/Eastern"
+    assert halt.until == "the account's daily quota resets at 00:00 US/Eastern, in"
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,23 @@ def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) ->
     assert hubspot.ledger.patches() == []
     assert sockets_to(hubspot) == []
     print(f"longest gap {longest * 1000:.0f} ms")
+
+
+def test_a_trigger_that_is_cancelled_leaves_no_socket(hubspot: Emulator) -> None:
+    """A triggerer that shuts down, or a task that is cleared: the session goes with the trigger."""
+    task = Task("deferrable")
+    with pytest.raises(TaskDeferred) as deferred:
+        task.sensor().execute(task.context)
+    hubspot.fault(method="GET", delay=30.0, times=100)
+
+    async def cancel_under_way() -> None:
+        asked = len(hubspot.ledger.entries)
+        waiting = asyncio.create_task(fired(again(deferred.value.trigger)))
+        while len(hubspot.ledger.entries) == asked:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(cancel_under_way())
+    assert sockets_to(hubspot) == []

@@ -130,7 +130,10 @@ def test_a_wait_beyond_max_wait_is_not_begun(hubspot: Emulator) -> None:
     """The task fails and says for how long HubSpot wants to be left alone."""
     hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
     for deferrable in (True, False):
-        with pytest.raises(AirflowFailException, match=r"50 rows left; .* in 2 hours\. That is longer than max_wait, 1 hour"):
+        with pytest.raises(
+            AirflowFailException,
+            match=r"50 rows left; HubSpot asks to be left alone for 2 hours\. That is longer than max_wait, 1 hour",
+        ):
             execute(deferrable=deferrable, max_wait=3600.0)
 
 

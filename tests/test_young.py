@@ -26,7 +26,7 @@ def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys
     assert (report.updated, report.rejected) == (20, 0)
     asked = [entry.call.message[1] for entry in hubspot.ledger.patches() if entry.call.message]
     assert (asked[-1], asked.count("m-3"), len(asked)) == ("m-3", 2, 21)
-    assert "HubSpot does not know 1 messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
+    assert "HubSpot does not know 1 of the messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
 
 
 def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot: Emulator) -> None:

@@ -49,7 +49,7 @@ class Journal:
     def young(self, count: int, pause: float, left: float) -> None:
         """Say that messages are not known yet."""
         self._say(
-            f"HubSpot does not know {count:,} messages yet (404); asking again in {words(pause)}, "
+            f"HubSpot does not know {count:,} of the messages yet (404); asking again in {words(pause)}, "
             f"not_found_grace lasts for {words(left)} more."
         )
 

@@ -34,11 +34,11 @@ def with_renewal(account: Account, halt: Halt) -> Story[Halt]:
         pass
     assert halt.refused_at is not None
     try:
-        seconds, what = until_midnight(halt.refused_at, str(zone)), f"resets at 00:00 {zone}"
+        seconds, what = until_midnight(halt.refused_at, str(zone)), f"resets at 00:00 {zone}, in"
     except ValueError:
         seconds, what = (
             until_full_hour(halt.refused_at),
-            "resets at midnight in its own time zone, which HubSpot does not tell now",
+            "resets at midnight in its own time zone, which HubSpot does not tell now; the next try is in",
         )
     return replace(halt, retry_after=seconds, until=f"the account's daily quota {what}")
 

@@ -104,14 +104,14 @@ class Halt:
     :param permanent: True if trying again cannot help until a person changes something.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
     :param refused_at: HubSpot's time of the reply, in seconds since the epoch, if it refuses for the rest of the day.
-    :param until: what is waited for, in words.
+    :param until: what is waited for, in words that a duration follows.
     """
 
     problem: Problem
     permanent: bool
     retry_after: float | None = None
     refused_at: float | None = None
-    until: str = "HubSpot asks to be left alone"
+    until: str = "HubSpot asks to be left alone for"
 
 
 #: The halt of a person or of Airflow who wants the batch to end, and of a deadline that has passed.
