@@ -120,7 +120,7 @@ def test_redirects_are_not_followed(drive: Any) -> None:
 def test_a_refused_token_ends_the_batch_with_one_grant(drive: Any) -> None:
     """However many stories need a token, a revoked refresh token is tried once, and no message is touched."""
     with Emulator(limit=0) as emulator:
-        emulator.world.app.revoked = True
+        emulator.world.install.revoked = True
         outcomes = drive(account_of(emulator))
         assert {outcome.result for outcome in outcomes} == {"unresolved"}
         assert "Install the app in the account again" in outcomes[0].problem.reason

@@ -26,7 +26,7 @@ class Raw:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.connection = http.client.HTTPConnection(str(urlsplit(emulator.url).netloc), timeout=5)
-        self.token = emulator.world.issue(emulator.world.app)
+        self.token = emulator.world.issue()
 
     def __enter__(self) -> Raw:
         return self
@@ -54,12 +54,12 @@ def message(message_id: str, version: str = "2026-03", channel: str = "100200") 
 
 def grant_form(emulator: Emulator) -> dict[str, str]:
     """A refresh grant that is good."""
-    app = emulator.world.app
+    install = emulator.world.install
     return {
         "grant_type": "refresh_token",
-        "client_id": app.client_id,
-        "client_secret": app.client_secret,
-        "refresh_token": app.refresh_token,
+        "client_id": install.app.client_id,
+        "client_secret": install.app.client_secret,
+        "refresh_token": install.refresh_token,
     }
 
 
@@ -148,7 +148,7 @@ def test_bearer_tokens_are_checked(raw: Raw) -> None:
     for header in ("", "Basic abc", "Bearer unknown"):
         status, error, _ = raw.patch(Authorization=header)
         assert (status, error["category"]) == (401, "INVALID_AUTHENTICATION")
-    raw.emulator.world.clock.offset += 1801
+    raw.emulator.world.clock.advance(1801)
     status, error, _ = raw.patch()
     assert (status, error["category"]) == (401, "EXPIRED_AUTHENTICATION")
     assert "expired 1 second(s) ago" in error["message"]
@@ -158,14 +158,14 @@ def test_bearer_tokens_are_checked(raw: Raw) -> None:
 def test_scopes_are_checked(raw: Raw) -> None:
     """Write does not read and read does not write; channel accounts open to either."""
     world = raw.emulator.world
-    raw.token = world.issue(world.app, scopes=["conversations.custom_channels.read"])
+    raw.token = world.issue(scopes=["conversations.custom_channels.read"])
     status, error, _ = raw.patch()
     assert (status, error["category"]) == (403, "MISSING_SCOPES")
     assert error["errors"][0]["context"] == {"requiredGranularScopes": ["conversations.custom_channels.write"]}
     assert raw.ask("GET", message("m-1"))[0] == 200
     accounts = "/conversations/custom-channels/2026-03/100200/channel-accounts?limit=1"
     assert raw.ask("GET", accounts)[1]["total"] == 1
-    raw.token = world.issue(world.app, scopes=["conversations.custom_channels.write"])
+    raw.token = world.issue(scopes=["conversations.custom_channels.write"])
     assert raw.ask("GET", message("m-1"))[0] == 403
     assert raw.ask("GET", accounts)[0] == 200
 
@@ -202,10 +202,10 @@ def test_a_bad_grant_says_which_part(raw: Raw, change: dict[str, str], status: s
 
 def test_introspection(raw: Raw) -> None:
     """A good token tells its scopes and life; any other is not active."""
-    app = raw.emulator.world.app
+    app = raw.emulator.world.install.app
     form = {"client_id": app.client_id, "client_secret": app.client_secret, "token": raw.token}
     status, said, _ = raw.ask("POST", "/oauth/2026-03/token/introspect", urlencode(form), Content_Type=FORM)
-    assert (status, said["active"], said["hub_id"], said["expires_in"]) == (200, True, app.portal_id, 1800)
+    assert (status, said["active"], said["hub_id"], said["expires_in"]) == (200, True, 62515, 1800)
     assert "conversations.custom_channels.write" in said["scopes"]
     form["token"] = "other"
     assert raw.ask("POST", "/oauth/2026-03/token/introspect", urlencode(form), Content_Type=FORM)[1] == {"active": False}
@@ -213,7 +213,7 @@ def test_introspection(raw: Raw) -> None:
 
 def test_account_details(raw: Raw) -> None:
     """Any good token may ask which account it is for."""
-    assert raw.ask("GET", "/account-info/2026-03/details")[1]["portalId"] == raw.emulator.world.app.portal_id
+    assert raw.ask("GET", "/account-info/2026-03/details")[1]["portalId"] == raw.emulator.world.install.portal.id
 
 
 def test_the_limit_is_a_rolling_window() -> None:
@@ -233,17 +233,17 @@ def test_the_limit_is_a_rolling_window() -> None:
         assert "category" not in error
         assert headers["Retry-After"] is None
         assert headers["X-HubSpot-RateLimit-Remaining"] == "0"
-        emulator.world.clock.offset += 10
+        emulator.world.clock.advance(10)
         assert raw.patch()[0] == 200
 
 
 def test_the_window_agrees_with_brute_force() -> None:
     """Over 5,000 arrivals in virtual time, exactly those are admitted that find room in the last ten seconds."""
-    window, admitted = RollingWindow(20, 10.0), list[float]()
+    window, admitted = RollingWindow(), list[float]()
     for number in range(5000):
         now = number * 0.137 + (number % 7) * 0.01
         room = sum(now - 10.0 < time <= now for time in admitted[-40:]) < 20
-        assert window.has_room(now) is room
+        assert window.has_room(now, 20, 10.0) is room
         if room:
             window.count(now)
             admitted.append(now)
@@ -301,7 +301,7 @@ def test_an_answer_can_be_late(raw: Raw) -> None:
 def test_the_ledger_knows_every_request(raw: Raw) -> None:
     """Each request with its body and answer; secrets of a grant are not kept."""
     raw.patch()
-    app = raw.emulator.world.app
+    app = raw.emulator.world.install.app
     raw.ask("POST", "/oauth/v3/token", urlencode({"client_id": "x", "client_secret": app.client_secret}), Content_Type=FORM)
     patch, grant = raw.ask("GET", "/_emulator/ledger")[1]
     assert (patch["method"], patch["message_id"], patch["body"], patch["status"]) == (
@@ -361,7 +361,7 @@ def test_it_is_controlled_over_http(raw: Raw) -> None:
     raw.token = raw.ask("POST", "/_emulator/tokens", {"life": 60})[1]["access_token"]
     assert raw.patch()[0] == 200
     raw.ask("POST", "/_emulator/revoke")
-    assert raw.emulator.world.app.revoked
+    assert raw.emulator.world.install.revoked
     assert raw.ask("GET", "/_emulator/connection")[1] == raw.emulator.connection()
     raw.ask("POST", "/_emulator/reset")
     assert raw.ask("GET", "/_emulator/messages")[1] == {"counts": {}, "messages": {}}
@@ -396,7 +396,7 @@ def test_a_wrong_control_call_says_what_is_wrong(raw: Raw, path: str, body: Any,
 
 def test_the_command_line_serves_and_says_how_to_connect() -> None:
     """``python -m`` seeds messages, prints a connection for Airflow, and answers."""
-    with served("--channel=7", "--messages=3") as (lines, ask):
+    with served("--channel-id=7", "--messages=3") as (lines, ask):
         seeded = ask("GET", "/_emulator/messages")[1]["messages"]
         connection = ask("GET", "/_emulator/connection")[1]
     assert lines[0] == f"HubSpot emulator at {connection['host']}, channel 7, 3 messages.\n"
@@ -408,9 +408,9 @@ def test_the_command_line_serves_and_says_how_to_connect() -> None:
     ("option", "value", "error"),
     [
         ("--messages", "nowhere.jsonl", "'nowhere.jsonl' is neither a number nor a file"),
-        ("--limit", "-1", "--limit: -1 is negative; 0 is for no limit"),
-        ("--daily", "-1", "--daily: -1 is negative; 0 is for no limit"),
-        ("--time-zone", "Nowhere/Town", "--time-zone: 'Nowhere/Town' is no time zone of the IANA database"),
+        ("--limit", "-1", "limit is -1, not a number of at least 0"),
+        ("--daily", "-1", "daily is -1, not a number of at least 0"),
+        ("--time-zone", "Nowhere/Town", "'Nowhere/Town' is no time zone of the IANA database"),
     ],
 )
 def test_the_command_line_refuses_what_cannot_be(option: str, value: str, error: str) -> None:

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator import Emulator, quota
 from airflow_provider_hubchan.emulator.clock import Calendar, Clock
 from airflow_provider_hubchan.emulator.contract import answer
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.world import App, World
+from airflow_provider_hubchan.emulator.world import World
 from tests.test_emulator import FORM, Raw, grant_form, message, served
 
 HOUR = 3600.0
@@ -24,18 +24,18 @@ NOON = datetime(2026, 7, 15, 16, tzinfo=timezone.utc).timestamp()
 def world_at(now: float = NOON, **arguments: Any) -> World:
     """A world whose clock stands still until it is moved."""
     world = World(**arguments)
-    world.clock = Clock(lambda: now)
+    world.clock = Clock(lambda: 0.0, at=now)
     world.seed(["m-1"])
     return world
 
 
 def calls(world: World, number: int) -> list[str | None]:
     """Call so many times at once; each time None, or the policy that refused."""
-    return [world.refusal(world.app) for _ in range(number)]
+    return [quota.refusal(world, world.install) for _ in range(number)]
 
 
 def ask(world: World, path: str) -> Answer:
-    call = Call("GET", tuple(path.strip("/").split("/")), {"authorization": f"Bearer {world.issue(world.app)}"}, b"")
+    call = Call("GET", path, {"authorization": f"Bearer {world.issue()}"})
     return answer(world, call)
 
 
@@ -82,18 +82,18 @@ def test_what_the_day_refuses_counts_for_nothing() -> None:
     """Refused calls fill neither the window nor the day."""
     world = world_at(limit=10, daily=4)
     calls(world, 50)
-    assert world.quota(world.app).remaining == 6
-    assert world.day(world.app).used == 4
+    assert quota.remaining(world, world.install) == 6
+    assert world.install.portal.day.used == 4
 
 
 def test_apps_of_one_account_share_its_day() -> None:
     """The window is of an app, the day is of the account, and another account has its own."""
     world = world_at(limit=2, daily=3)
-    sibling = App("other", "", "", app_id=1, portal_id=world.app.portal_id)
-    stranger = App("other", "", "", app_id=1, portal_id=2)
+    other = world.add_app("other")
+    sibling, stranger = world.add_install(other, world.install.portal), world.add_install(other, world.add_portal(2))
     assert calls(world, 2) == [None, None]
-    assert [world.refusal(sibling) for _ in range(2)] == [None, "DAILY"]
-    assert world.refusal(stranger) is None
+    assert [quota.refusal(world, sibling) for _ in range(2)] == [None, "DAILY"]
+    assert quota.refusal(world, stranger) is None
 
 
 def test_a_used_up_day_is_answered_as_documented() -> None:
@@ -172,8 +172,8 @@ def test_the_clock_is_moved_to_before_midnight(seconds: float) -> None:
     """Always forward, by less than two days, and the day's quota is over after so many seconds."""
     world = world_at(daily=1)
     world.before_midnight(seconds)
-    assert 0 <= world.clock.offset < 2 * 86_400
-    assert world.calendar.next_midnight(world.clock.now()) - world.clock.now() == pytest.approx(seconds)
+    assert 0 <= world.clock.now() - NOON < 2 * 86_400
+    assert world.install.portal.calendar.next_midnight(world.clock.now()) - world.clock.now() == pytest.approx(seconds)
     assert calls(world, 2) == [None, "DAILY"]
     world.clock.advance(seconds)
     assert calls(world, 1) == [None]
@@ -184,9 +184,9 @@ def test_the_clock_never_moves_back() -> None:
     world = world_at()
     world.before_midnight(10)
     world.before_midnight(20)
-    assert world.clock.offset == 36 * HOUR - 20
+    assert world.clock.now() - NOON == 36 * HOUR - 20
     world.before_midnight(20)
-    assert world.clock.offset == 36 * HOUR - 20
+    assert world.clock.now() - NOON == 36 * HOUR - 20
     for move in (world.before_midnight, world.clock.advance):
         with pytest.raises(ValueError, match="must be"):
             move(-1)
@@ -226,7 +226,7 @@ def test_a_day_over_http(raw: Raw) -> None:
 
 def test_every_answer_is_dated_by_the_emulators_clock(raw: Raw) -> None:
     """Good, refused, unknown, spoiled and control answers say the same one time, and another when the clock has moved."""
-    raw.emulator.world.daily = 0
+    raw.emulator.world.settings.change(daily=0)
     asked: list[tuple[str, str, Any, dict[str, str]]] = [
         ("GET", message("m-1"), None, {}),
         ("GET", message("m-9"), None, {}),
@@ -262,7 +262,7 @@ def test_a_reset_keeps_the_quota_and_begins_the_day_anew() -> None:
         assert calls(emulator.world, 2) == [None, "DAILY"]
         emulator.reset()
         assert calls(emulator.world, 2) == [None, "DAILY"]
-        assert emulator.world.calendar.time_zone == "Asia/Tokyo"
+        assert emulator.world.install.portal.calendar.time_zone == "Asia/Tokyo"
         assert ask(emulator.world, "/account-info/v3/details").status == 429
 
 

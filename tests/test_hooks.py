@@ -112,7 +112,7 @@ def test_a_dry_run_sends_nothing(hubspot: Emulator) -> None:
 
 def test_a_missing_scope_ends_the_batch(hubspot: Emulator) -> None:
     """403 concerns everyone: a handful of requests, and the rest is unresolved."""
-    hubspot.world.app.scopes = ("oauth", "conversations.custom_channels.read")
+    hubspot.world.install.scopes = ("oauth", "conversations.custom_channels.read")
     report = HubchanHook().update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
     assert report.unresolved == 500
     assert report.halt is not None
@@ -153,7 +153,7 @@ def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
         nonlocal done
         done += 1
         if done in (500, 1000, 1500):
-            hubspot.world.clock.offset += 31 * 60
+            hubspot.world.clock.advance(31 * 60)
 
     ids = [f"m-{number}" for number in range(2000)]
     report = hook.update_message_statuses(ids, status="READ", letters=Letters(half_an_hour_passes))
@@ -292,15 +292,15 @@ def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytes
     assert "not a number of at least 0.1" in button(monkeypatch, hubspot, timeout="x")
     assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
     assert "Install the app in the account again" in button(monkeypatch, hubspot, refresh_token="wrong")
-    hubspot.world.app.scopes = ("oauth",)
+    hubspot.world.install.scopes = ("oauth",)
     assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot)
 
 
 def test_the_test_button_sees_what_was_granted_just_now(hubspot: Emulator) -> None:
     """It fetches a token of its own: the one at hand knows nothing of a scope granted since."""
-    hubspot.world.app.scopes = ("oauth",)
+    hubspot.world.install.scopes = ("oauth",)
     assert not HubchanHook().test_connection()[0]
-    hubspot.world.app.scopes = ("oauth", "conversations.custom_channels.read", "conversations.custom_channels.write")
+    hubspot.world.install.scopes = ("oauth", "conversations.custom_channels.read", "conversations.custom_channels.write")
     assert HubchanHook().test_connection()[0]
 
 
@@ -329,7 +329,7 @@ def test_the_test_button_does_not_wait_for_a_dripping_server(monkeypatch: pytest
 
 def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token works for the account, but not for custom channels."""
-    token = hubspot.world.issue(hubspot.world.app, value="pat-na1-1234")
+    token = hubspot.world.issue(value="pat-na1-1234")
     connection = {"conn_type": "hubchan", "host": hubspot.url, "extra": {"access_token": token}}
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
     ok, text = HubchanHook().test_connection()

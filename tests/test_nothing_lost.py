@@ -120,7 +120,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     for number, each in enumerate([*tries, Try({}, None, 0.0, cleared=False)], 1):
         if each.cleared:
             kept.text = None
-        hubspot.world.clock.offset += each.jump
+        hubspot.world.clock.advance(each.jump)
         for name, fault in each.faults.items():
             hubspot.fault(message_id=name, **fault)
         settled = {order[place] for place in known_as_done(kept)}

@@ -182,7 +182,7 @@ def test_an_exception_that_cannot_speak_is_named(hubspot: Emulator, call: Call) 
 def test_a_reason_is_short_whole_and_without_secrets(hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     """What Airflow masks and what the connection holds is covered before the cut: no half of a secret is left."""
     mask_secret("gateway-s3cr3t")
-    hubspot.world.app.client_secret = "tiny"  # too short for Airflow's masker
+    hubspot.world.install.app.client_secret = "tiny"  # too short for Airflow's masker
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection()))
         error = RuntimeError(f"tiny gateway-s3cr3t half \ud800 {'x' * 253} gateway-s3cr3t {'y' * 900}\nsecond line")
@@ -252,7 +252,7 @@ def test_a_longer_wait_than_the_deadline_is_not_begun(
 @BOTH
 def test_revoked_credentials_are_tried_once(hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     """What concerns all messages ends the call."""
-    hubspot.world.app.revoked = True
+    hubspot.world.install.revoked = True
     call({}, messages=[f"m-{number}" for number in range(60)])
     assert "60 rows: 0 updated, 0 skipped, 0 rejected, 60 unresolved" in capsys.readouterr().out
     assert len(hubspot.ledger.grants()) == 1

@@ -147,8 +147,10 @@ def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:
 @pytest.mark.parametrize(
     ("break_it", "cause"),
     [
-        pytest.param(lambda world: setattr(world.app, "revoked", True), "Install the app in the account again", id="revoked"),
-        pytest.param(lambda world: setattr(world.app, "scopes", ("oauth",)), "custom_channels.write", id="scopes"),
+        pytest.param(
+            lambda world: setattr(world.install, "revoked", True), "Install the app in the account again", id="revoked"
+        ),
+        pytest.param(lambda world: setattr(world.install, "scopes", ("oauth",)), "custom_channels.write", id="scopes"),
         pytest.param(lambda world: world.channels.clear(), "does not own the channel", id="channel"),
     ],
 )

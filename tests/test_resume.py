@@ -96,7 +96,7 @@ def test_a_batch_that_is_another_one_starts_over(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
 ) -> None:
     """Its rows were never sent; the log says why."""
-    hubspot.world.channels["7"] = hubspot.world.app
+    hubspot.world.add_channel("7")
     progress = kept()
     break_off(hubspot, progress, 120)
     report = mark(progress, **change)

@@ -24,7 +24,7 @@ CLIENT_SECRET, REFRESH_TOKEN = "0f7c-cl13nt-s3cr3t", "na1-r3fr3sh-t0k3n"
 @pytest.fixture
 def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(limit=0) as emulator:
-        emulator.world.app.client_secret, emulator.world.app.refresh_token = CLIENT_SECRET, REFRESH_TOKEN
+        emulator.world.install.app.client_secret, emulator.world.install.refresh_token = CLIENT_SECRET, REFRESH_TOKEN
         emulator.world.seed(f"m-{number}" for number in range(20))
         monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection()))
         yield emulator
@@ -68,8 +68,8 @@ def test_no_secret_is_written_anywhere(
     report = report_file.read_text()
     assert report.count("Not with *** *** ***!") == 2, "the echo came, and is covered"
 
-    hubspot.world.app.revoked = True
-    hubspot.world.clock.offset += 3600
+    hubspot.world.install.revoked = True
+    hubspot.world.clock.advance(3600)
     hubspot.fault(path="/oauth/", status=400, body={"message": f"Not with {CLIENT_SECRET} {REFRESH_TOKEN}!"}, times=5)
     assert mark(messages=["m-1"], status="READ").state() == "failed"
     with pytest.raises(CallFailed) as caught:

@@ -103,7 +103,7 @@ def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
     hubspot.ledger.clear()
 
     def gets(name: str) -> int:
-        return sum(entry.call.method == "GET" and entry.path.endswith(name) for entry in hubspot.ledger.entries)
+        return sum(entry.call.method == "GET" and entry.call.path.endswith(name) for entry in hubspot.ledger.entries)
 
     def agent() -> None:
         wait_until(lambda: gets("m-9") >= 1)
@@ -143,7 +143,7 @@ def test_a_message_that_fails_later_fails_the_trigger(hubspot: Emulator) -> None
 @pytest.mark.parametrize("mode", MODES)
 def test_revoked_credentials_fail_now(hubspot: Emulator, mode: str) -> None:
     """Waiting would not bring them back."""
-    hubspot.world.app.revoked = True
+    hubspot.world.install.revoked = True
     with pytest.raises(AirflowFailException, match="Install the app in the account again"):
         Task(mode).run()
 

@@ -29,10 +29,10 @@ def validate(spec: str, schema: str, body: Any) -> None:
 
 def ask(world: World, method: str, path: str, body: bytes = b"", token: str | None = None) -> tuple[int, Any]:
     headers = {
-        "authorization": f"Bearer {token or world.issue(world.app)}",
+        "authorization": f"Bearer {token or world.issue()}",
         "content-type": "application/x-www-form-urlencoded",
     }
-    said = answer(world, Call(method, tuple(path.strip("/").split("/")), headers, body))
+    said = answer(world, Call(method, path, headers, body))
     return said.status, said.body
 
 
@@ -105,7 +105,7 @@ def test_errors_have_the_specified_shape(world: World, method: str, path: str, t
 def test_the_statuses_we_send_are_those_of_the_specification(name: str) -> None:
     """Client, emulator and HubSpot's files agree on what may be written."""
     from airflow_provider_hubchan.client.status import STATUSES
-    from airflow_provider_hubchan.emulator.contract import WRITABLE
+    from airflow_provider_hubchan.emulator.messages import WRITABLE
 
     schemas = json.loads((SPECS / f"{name}.json").read_text())["components"]["schemas"]
     specified = schemas["PublicChannelIntegrationMessageUpdateRequest"]["properties"]["statusType"]["enum"]

@@ -69,7 +69,7 @@ def test_a_stop_cuts_off_who_waits_for_an_answer(hubspot: Emulator) -> None:
     for name in IDS:
         hubspot.fault(message_id=name, delay=30.0)
     hook, report = HubchanHook(), Report()
-    hubspot.world.issue(hubspot.world.app)
+    hubspot.world.issue()
 
     def stop_once_it_runs() -> None:
         wait_until(lambda: len(hubspot.ledger.patches()) > 0)

@@ -100,7 +100,7 @@ def test_without_deferring_the_error_carries_the_time(limited: Emulator) -> None
 
 def test_a_time_zone_that_is_not_told_makes_it_the_next_full_hour(limited: Emulator) -> None:
     """The daily limit may hold for that question, too."""
-    limited.world.daily_spares_account_info = False
+    limited.world.settings.daily_spares_account_info = False
     with pytest.raises(BatchIncomplete) as caught:
         execute()
     halt = caught.value.report.halt

@@ -1,4 +1,4 @@
-"""Time as the local HubSpot has it: a clock that can be moved, and the days of an account."""
+"""Time as the local HubSpot has it: a clock that can be moved, stopped and sped up, and the days of an account."""
 
 from __future__ import annotations
 
@@ -9,20 +9,30 @@ from zoneinfo import ZoneInfo
 
 DAY = 86_400
 CENTURY = 36_525 * DAY
+FASTEST = 10_000
 
 
 class Clock:
-    """Seconds since the epoch, which can be moved forward.
+    """Seconds since the epoch. It never goes back.
 
     :param source: the time that it moves on from.
+    :param at: what it shows at first, None for the time of its source.
     """
 
-    def __init__(self, source: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: Callable[[], float] = time.time, at: float | None = None) -> None:
         self._source = source
-        self.offset = 0.0
+        self._began = source()
+        self._shown = self._began if at is None else at
+        self._speed = 1.0
+
+    @property
+    def speed(self) -> float:
+        """How many of its seconds pass in one; 0 while it stands still."""
+        return self._speed
 
     def now(self) -> float:
-        return self._source() + self.offset
+        """Seconds since the epoch."""
+        return self._shown + (self._source() - self._began) * self._speed
 
     def advance(self, seconds: float) -> None:
         """Move forward.
@@ -31,7 +41,17 @@ class Clock:
         """
         if not 0 <= seconds <= CENTURY:
             raise ValueError(f"advance must be a number of seconds from 0 to {CENTURY}, a century; it is {seconds}")
-        self.offset += seconds
+        self._shown += seconds
+
+    def run(self, speed: float) -> None:
+        """Go on at another speed.
+
+        :param speed: 1 for the speed of its source, 0 to stand still, at most 10,000.
+        """
+        if not 0 <= speed <= FASTEST:
+            raise ValueError(f"speed must be a number from 0, which stops the clock, to {FASTEST:,}; it is {speed}")
+        self._shown, self._began = self.now(), self._source()
+        self._speed = float(speed)
 
 
 class Calendar:

@@ -60,10 +60,10 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
 
     async def issue(request: Request) -> dict[str, Any]:
         asked = await _asked(request)
-        return {"access_token": hubspot.world.issue(hubspot.world.app, **asked)}
+        return {"access_token": hubspot.world.issue(**asked)}
 
     async def revoke(request: Request) -> dict[str, Any]:
-        hubspot.world.app.revoked = True
+        hubspot.world.install.revoked = True
         return {}
 
     async def clock(request: Request) -> dict[str, Any]:

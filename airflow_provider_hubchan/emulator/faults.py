@@ -51,7 +51,7 @@ class Fault:
         return (
             (self.method is None or self.method == call.method)
             and (self.message_id is None or (call.message is not None and call.message[1] == self.message_id))
-            and self.path in "/" + "/".join(call.segments)
+            and self.path in call.path
         )
 
 

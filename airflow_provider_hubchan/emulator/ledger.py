@@ -21,7 +21,6 @@ class Entry:
     """One request.
 
     :param at: the emulator's time when it came.
-    :param path: as it stood on the wire, still percent-encoded.
     :param status: what was answered, None if nothing was.
     :param fault: the scripted fault that spoiled it.
     :param others_in_flight: other requests about the same message that were not answered yet.
@@ -29,7 +28,6 @@ class Entry:
 
     at: float
     call: Call
-    path: str
     status: int | None = None
     fault: Fault | None = None
     others_in_flight: int = 0
@@ -59,7 +57,7 @@ class Entry:
         return {
             "at": iso(self.at),
             "method": self.call.method,
-            "path": self.path,
+            "path": self.call.path,
             "channel_id": channel_id,
             "message_id": message_id,
             "body": self.body,
@@ -104,4 +102,4 @@ class Ledger:
 
     def grants(self) -> list[Entry]:
         """Requests for an access token."""
-        return [entry for entry in self.entries if entry.path.endswith("/token")]
+        return [entry for entry in self.entries if entry.call.path.endswith("/token")]

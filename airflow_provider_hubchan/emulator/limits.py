@@ -9,46 +9,58 @@ from datetime import date
 
 @dataclass
 class RollingWindow:
-    """Calls of one app and account in the last ``seconds`` (documented: rolling, 10 seconds).
+    """Calls of one app and account in the last *seconds* (documented: rolling, 10 seconds), to the millisecond.
 
-    :param limit: how many are let through.
+    A call at the millisecond *t* counts until ``t + seconds``, at which it no longer does. Another program can be had
+    beside: its calls come evenly, and are let through or refused like any other.
+
+    :param times: milliseconds of the calls that count.
     """
 
-    limit: int
-    seconds: float
-    times: deque[float] = field(default_factory=deque)
+    times: deque[int] = field(default_factory=deque)
+    _next_foreign: float = 0.0
 
-    def has_room(self, now: float) -> bool:
-        """True if a call would be let through."""
-        while self.times and self.times[0] <= now - self.seconds:
-            self.times.popleft()
-        return len(self.times) < self.limit
+    def has_room(self, now: float, limit: int, seconds: float, foreign: float = 0.0) -> bool:
+        """True if a call would be let through.
+
+        :param now: seconds, never less than before.
+        :param limit: how many calls are let through.
+        :param seconds: of the window.
+        :param foreign: calls per *seconds* of another program.
+        """
+        moment, length = round(now * 1000), round(seconds * 1000)
+        if foreign > 0:
+            apart = length / foreign
+            self._next_foreign = max(self._next_foreign, moment - 2 * length)  # what is older than that counts no more
+            while self._next_foreign <= moment:
+                self._forget(round(self._next_foreign) - length)
+                if len(self.times) < limit:
+                    self.times.append(round(self._next_foreign))
+                self._next_foreign += apart
+        self._forget(moment - length)
+        return len(self.times) < limit
 
     def count(self, now: float) -> None:
         """Count a call."""
-        self.times.append(now)
+        self.times.append(round(now * 1000))
 
-    @property
-    def remaining(self) -> int:
-        return self.limit - len(self.times)
+    def _forget(self, until: int) -> None:
+        while self.times and self.times[0] <= until:
+            self.times.popleft()
 
 
 @dataclass
 class DailyQuota:
-    """Calls of one account on one of its days (documented: its apps share them, and they begin anew at its midnight).
+    """Calls of one account on one of its days (documented: its apps share them, and they begin anew at its midnight)."""
 
-    :param limit: how many are let through, 0 for any number.
-    """
-
-    limit: int
     day: date | None = None
     used: int = 0
 
-    def has_room(self, today: date) -> bool:
-        """True if a call would be let through."""
+    def used_on(self, today: date) -> int:
+        """How many calls the day has had."""
         if today != self.day:
             self.day, self.used = today, 0
-        return not self.limit or self.used < self.limit
+        return self.used
 
     def count(self) -> None:
         """Count a call of the day that was asked for last."""

@@ -10,19 +10,19 @@ from airflow_provider_hubchan.emulator.world import World
 
 
 class LocalHubspot:
-    """World, script of faults, and ledger. Arguments as for `World`."""
+    """World, script of faults, and ledger. Arguments as for `Settings`."""
 
     #: The base URL, for the connection's host field.
     url: str
 
-    def __init__(self, **world: Any) -> None:
-        self._arguments = world
+    def __init__(self, **settings: Any) -> None:
+        self._chosen = settings
         self.script, self.ledger = Script(), Ledger()
         self.reset()
 
     def reset(self) -> None:
         """Begin anew: no messages, no tokens, no faults, nothing in the ledger, the clock at the present."""
-        self.world = World(**self._arguments)
+        self.world = World(**self._chosen)
         self.script.clear()
         self.ledger.clear()
 
@@ -32,11 +32,11 @@ class LocalHubspot:
 
     def connection(self, **extra: Any) -> dict[str, Any]:
         """An Airflow connection to this HubSpot as plain data; as JSON it is a value for ``AIRFLOW_CONN_HUBCHAN_DEFAULT``."""
-        app = self.world.app
+        install = self.world.install
         return {
             "conn_type": "hubchan",
             "host": self.url,
-            "login": app.client_id,
-            "password": app.client_secret,
-            "extra": {"refresh_token": app.refresh_token, "channel_id": self.world.channel_id, **extra},
+            "login": install.app.client_id,
+            "password": install.app.client_secret,
+            "extra": {"refresh_token": install.refresh_token, "channel_id": self.world.channel_id, **extra},
         }

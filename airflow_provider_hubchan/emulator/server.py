@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from types import TracebackType
 from typing import Any
-from urllib.parse import unquote
 
 import uvicorn
 
@@ -16,6 +15,7 @@ from airflow_provider_hubchan.emulator.asgi import body_of, dated, gone_within, 
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
+from airflow_provider_hubchan.emulator.quota import rate_headers
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 
 CONTROL = "/_emulator"
@@ -30,32 +30,11 @@ class Emulator(LocalHubspot):
     'hubchan'
 
     :param port: 0 for any free one.
-    :param limit: requests per window; 0 for as good as none.
-    :param window: seconds of the rolling window.
-    :param daily: requests per account and day; 0 for none.
-    :param time_zone: of the account, whose midnight ends the day.
-    :param daily_spares_account_info: False to refuse account-info calls, too, when the day's requests are used up.
+    :param settings: see `Settings`; ``limit=0`` for as good as none.
     """
 
-    def __init__(
-        self,
-        *,
-        port: int = 0,
-        channel_id: str = "100200",
-        limit: int = 110,
-        window: float = 10.0,
-        daily: int = 0,
-        time_zone: str = "US/Eastern",
-        daily_spares_account_info: bool = True,
-    ) -> None:
-        super().__init__(
-            channel_id=channel_id,
-            limit=limit,
-            window=window,
-            daily=daily,
-            time_zone=time_zone,
-            daily_spares_account_info=daily_spares_account_info,
-        )
+    def __init__(self, *, port: int = 0, **settings: Any) -> None:
+        super().__init__(**settings)
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
@@ -94,12 +73,13 @@ class Emulator(LocalHubspot):
             return await self._control(scope, receive, send)
         call = Call(
             scope["method"],
-            tuple(unquote(segment) for segment in scope["raw_path"].decode("ascii").strip("/").split("/")),
+            scope["raw_path"].decode("ascii"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             await body_of(receive),
+            scope["query_string"].decode("latin-1"),
         )
         about = call.message
-        entry = Entry(self.world.clock.now(), call, scope["raw_path"].decode("ascii"))
+        entry = Entry(self.world.clock.now(), call)
         self.ledger.add(entry)
         if about:
             entry.others_in_flight = self._in_flight[about]
@@ -128,5 +108,5 @@ class Emulator(LocalHubspot):
             true if true is not None and fault.status is None else Answer(fault.status or 200, fault.body, dict(fault.headers))
         )
         if "x-hubspot-ratelimit-max" not in map(str.lower, answer.headers):
-            answer.headers |= contract.rate_headers(self.world, self.world.app)
+            answer.headers |= rate_headers(self.world, self.world.install)
         await send_answer(send, entry.answered(answer), half=fault.drop == "half")

@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One request.
 
-    :param segments: the path, split at its slashes and then decoded: an id may hold a slash.
+    :param path: as it stood on the wire, still percent-encoded, without the query.
     :param headers: with lower-case names.
+    :param query: as it stood on the wire, after the question mark.
     """
 
     method: str
-    segments: tuple[str, ...]
-    headers: Mapping[str, str]
-    body: bytes
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    query: str = ""
 
-    @property
+    @cached_property
+    def segments(self) -> tuple[str, ...]:
+        """The path, split at its slashes and then decoded: an id may hold a slash."""
+        parts = self.path.strip("/").split("/")
+        return tuple(map(unquote, parts)) if "%" in self.path else tuple(parts)
+
+    @cached_property
+    def channels_path(self) -> tuple[str, tuple[str, ...]] | None:
+        """Version, and what follows it in a custom-channels path; only ``v3`` stands before the name (specified)."""
+        match self.segments:
+            case ("conversations", "v3", "custom-channels", *rest):
+                return "v3", tuple(rest)
+            case ("conversations", "custom-channels", version, *rest) if version in VERSIONS[1:]:
+                return version, tuple(rest)
+        return None
+
+    @cached_property
     def message(self) -> tuple[str, str] | None:
         """Channel id and message id, if the call is about one message."""
-        match custom_channels_path(self.segments):
-            case (channel_id, "messages", message_id):
+        match self.channels_path:
+            case (_, (channel_id, "messages", message_id)):
                 return channel_id, message_id
         return None
+
+    @cached_property
+    def parameters(self) -> dict[str, list[str]]:
+        """The query."""
+        return parse_qs(self.query, keep_blank_values=True)
+
+    def json(self) -> dict[str, Any]:
+        """The body: an object, or a 400 in the form that was observed for broken JSON."""
+        try:
+            said = json.loads(self.body)
+        except ValueError as fault:
+            line, column = getattr(fault, "lineno", 1), getattr(fault, "colno", 1)
+            raise Refused(invalid_json(line, column, "it cannot be read")) from fault
+        if not isinstance(said, dict):
+            raise Refused(invalid_json(1, 1, "an object is expected"))
+        return said
 
 
 @dataclass
@@ -57,11 +94,11 @@ def error(status: int, message: str, category: str, sub_category: str | None = N
     return Answer(status, body, {"X-HubSpot-Correlation-Id": body["correlationId"]})
 
 
-def custom_channels_path(segments: tuple[str, ...]) -> tuple[str, ...] | None:
-    """What follows the version in a custom-channels path; only ``v3`` stands before ``custom-channels`` (specified)."""
-    match segments:
-        case ("conversations", "v3", "custom-channels", *rest):
-            return tuple(rest)
-        case ("conversations", "custom-channels", version, *rest) if version in VERSIONS[1:]:
-            return tuple(rest)
-    return None
+def invalid_json(line: int, column: int, why: str) -> Answer:
+    """400 for a body that cannot be read, or holds a value of another type (text observed)."""
+    return error(400, f"Invalid input JSON on line {line}, column {column}: {why}", "VALIDATION_ERROR")
+
+
+def method_not_allowed(method: str) -> Answer:
+    """405; its shape is assumed."""
+    return error(405, f"Method {method} is not allowed here", "METHOD_NOT_ALLOWED")

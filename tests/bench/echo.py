@@ -18,8 +18,8 @@ def patch_answer() -> bytes:
     """The emulator's answer to a PATCH, rate headers included, as it goes over the wire."""
     world = World(limit=0)
     world.seed(["message-1"])
-    path = ("conversations", "custom-channels", "2026-03", "100200", "messages", "message-1")
-    call = Call("PATCH", path, {"authorization": f"Bearer {world.issue(world.app)}"}, b'{"statusType": "READ"}')
+    path = "/conversations/custom-channels/2026-03/100200/messages/message-1"
+    call = Call("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
     said = answer(world, call)
     assert said.status == 200, said
     body = json.dumps(said.body).encode()
