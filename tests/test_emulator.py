@@ -14,7 +14,6 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.limits import RollingWindow
 
 FORM = "application/x-www-form-urlencoded"
 VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
@@ -235,18 +234,6 @@ def test_the_limit_is_a_rolling_window() -> None:
         assert headers["X-HubSpot-RateLimit-Remaining"] == "0"
         emulator.world.clock.advance(10)
         assert raw.patch()[0] == 200
-
-
-def test_the_window_agrees_with_brute_force() -> None:
-    """Over 5,000 arrivals in virtual time, exactly those are admitted that find room in the last ten seconds."""
-    window, admitted = RollingWindow(), list[float]()
-    for number in range(5000):
-        now = number * 0.137 + (number % 7) * 0.01
-        room = sum(now - 10.0 < time <= now for time in admitted[-40:]) < 20
-        assert window.has_room(now, 20, 10.0) is room
-        if room:
-            window.count(now)
-            admitted.append(now)
 
 
 def test_faults_are_played_once_each(raw: Raw) -> None:

@@ -34,7 +34,7 @@ class Settings:
     window: float = _rule(10.0, "seconds of the rolling window", mark="documented")
     daily: int | None = _rule(None, "requests per day for each account, 0 for none; that of the plan", mark="ours")
     time_zone: str = _rule("US/Eastern", "of the account: its midnight ends the day", mark="documented")
-    foreign: float = _rule(0.0, "share of every window that another program uses up, 0 to 1", mark="ours")
+    foreign: float = _rule(0.0, "share of the quota that another program asks for, evenly, 0 to 1", mark="ours")
     token_limit: int = _rule(10, "calls of the token address per second for each app, 0 for none")
     seed: int = _rule(0, "of everything that is left to chance", mark="ours")
     transitions: str = _rule("any", "which status may follow: any, or none after READ", ("any", "forward"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench import airflow_share, memory, plots, quota, realtime, speed
+from tests.bench import airflow_share, local_hubspot, memory, plots, quota, realtime, speed
 from tests.bench.common import say
 
 
 def main() -> None:
     """Measure what takes a whole processor alone, simulate beside what has time to spare, print tables and draw plots."""
     grown = memory.run()
+    local = local_hubspot.run()
     fast = [speed.compare(0.0)]
     simulations = quota.Simulations()
     with ThreadPoolExecutor(1) as beside:
@@ -23,7 +24,7 @@ def main() -> None:
     plots.quota(compared)
     plots.memory(memory.medians(grown, "megabytes"))
     kept, growth = memory.tables(grown)
-    print("\n".join([*simulations.tables(), real.result(), *fast, kept, share, growth]))
+    print("\n".join([*simulations.tables(), real.result(), *fast, local, kept, share, growth]))
     say("done")
 
 
