@@ -26,6 +26,15 @@ def get_provider_info() -> dict[str, object]:
         "sensors": [{"integration-name": name, "python-modules": [f"{modules}.sensors"]}],
         "triggers": [{"integration-name": name, "python-modules": [f"{modules}.triggers"]}],
         "notifications": [f"{modules}.notifications.MessageStatusNotifier"],
+        "extra-links": [f"{modules}.links.InboxLink", f"{modules}.links.ReportLink"],
+        "asset-uris": [
+            {
+                "schemes": ["hubchan"],
+                "handler": f"{modules}.assets.sanitize_uri",
+                "factory": f"{modules}.assets.channel_asset",
+                "to_openlineage_converter": f"{modules}.assets.convert_to_openlineage",
+            }
+        ],
         "task-decorators": [{"name": "hubchan_status", "class-name": f"{modules}.decorators.hubchan_status"}],
         "connection-types": [
             {

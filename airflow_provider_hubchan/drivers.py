@@ -53,6 +53,11 @@ class DrivingHook(BaseHook):
         """
         return open_account(self.get_connection(self.hubchan_conn_id), self.log)
 
+    @property
+    def portal(self) -> int | None:
+        """Id of the account, None as long as HubSpot has not told it: it does when a token is fetched."""
+        return shared(self.account, announce).bearer.portal
+
     def stop(self) -> None:
         """End what is running: what is not sent yet stays *unresolved*. Safe in a signal handler."""
         self._stopped = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
+from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.client import calls, delivery
 from airflow_provider_hubchan.client.batch import Manner, mark
 from airflow_provider_hubchan.client.checkpoint import Keeper, Nowhere
@@ -17,6 +19,7 @@ from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Status, read_one
 from airflow_provider_hubchan.client.steps import Request
 from airflow_provider_hubchan.drivers import DrivingHook, announce
+from airflow_provider_hubchan.telemetry import observed
 
 
 class HubchanHook(DrivingHook):
@@ -95,7 +98,8 @@ class HubchanHook(DrivingHook):
         :raises BadConnection: naming every faulty field; nothing was sent.
         """
         channel, report = self.channel(channel_id), report or Report()
-        with self.driver(max_runtime=max_runtime) as driver:
+        tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
+        with self.driver(max_runtime=max_runtime) as driver, observed(driver, report, time.monotonic, **tags):
             mark(
                 driver,
                 channel,
@@ -108,6 +112,8 @@ class HubchanHook(DrivingHook):
                 report=report,
                 say=self.log.info,
             )
+        if driver.counts.requests:
+            assets.collect(self, self.portal, channel)
         if report.halt and report.halt.refused_at and report.halt.retry_after is None:
             # in a thread of its own: this one must stay open to signals
             with self.driver(max_runtime=2 * self.account.timeout) as driver:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pendulum
 from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_hubchan import assets, lineage
 from airflow_provider_hubchan.arguments import TEMPLATED, bring_retry_policy, faults_of
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
-from airflow_provider_hubchan.client.journal import words
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.instances import by_delivery
+from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.progress import TaskProgress
 from airflow_provider_hubchan.reportfile import ReportFile
 from airflow_provider_hubchan.rows import as_data, read_file
 from airflow_provider_hubchan.verdict import failure
+from airflow_provider_hubchan.waiting import wait
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
-
-#: Seconds of the shortest wait outside the slot: a trigger that fires at once is a race that Airflow can lose.
-SHORTEST = 5.0
 
 
 class UpdateMessageStatusOperator(BaseOperator):
@@ -68,6 +66,7 @@ class UpdateMessageStatusOperator(BaseOperator):
 
     template_fields = TEMPLATED
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    operator_extra_links = (InboxLink(), ReportLink())
     ui_color = "#ff9d80"
 
     def __init__(
@@ -115,6 +114,8 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.compare_before_write = compare_before_write
         self._hook: HubchanHook | None = None
         self._killed = False
+        #: What became of the batch, once it has begun.
+        self.report: Report | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
@@ -127,7 +128,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         if self.report_file and not self.only_plan:
             file = ReportFile(self.report_file, source=self.messages_file)
         progress = TaskProgress(context, self.log, resume=self.resume and not self.only_plan)
-        report = Report(report_file=self.report_file if file else None)
+        self.report = report = Report(report_file=self.report_file if file else None)
         try:
             rows = read_file(self.messages_file) if self.messages_file else as_data(self.messages)
             rows = by_delivery(rows, self.delivery_task_id, context, self.error_message)
@@ -159,10 +160,10 @@ class UpdateMessageStatusOperator(BaseOperator):
         broken = file.fault if file else None
         red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, what_next=progress.what_next)
         if red is None:
+            assets.tell(context, self.outlets, hook.portal, hook.channel(self.channel_id), report.summary())
             return report.summary()
         self._push(context, report)
-        if report.halt and report.halt.retry_after is not None and not report.halt.permanent:
-            self._wait(report, report.halt.retry_after, progress)
+        wait(self, report, progress)
         raise red
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -175,23 +176,17 @@ class UpdateMessageStatusOperator(BaseOperator):
         if self._hook:
             self._hook.stop()
 
-    def _wait(self, report: Report, seconds: float, progress: TaskProgress) -> None:
-        """Defer the task if it is to wait outside its slot; return if it is to fail with the time to come back."""
-        seconds = max(seconds, SHORTEST)
-        waited = time.time() - progress.waits_since(report.rows - report.unresolved)
-        until = report.halt.until if report.halt else ""
-        left = f"{report.unresolved:,} rows left; {until} {words(seconds)}."
-        if waited + seconds > self.max_wait:
-            left += f" It has waited {words(waited)} already." if waited > SHORTEST else ""
-            raise AirflowFailException(f"{left} That is longer than max_wait, {words(self.max_wait)}: run the task again then.")
-        if self.deferrable and progress.is_kept:  # else it would begin anew each time, and never end
-            from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # few tasks ever wait
+    @property
+    def portal(self) -> int | None:
+        """Id of the account, once HubSpot has told it: it does when a token is fetched."""
+        return self._hook.portal if self._hook and self.report else None
 
-            self.log.info("%s Waiting outside the worker slot.", left)
-            self.defer(trigger=DateTimeTrigger(moment=pendulum.now("UTC").add(seconds=seconds)), method_name="execute_complete")
-        if self.deferrable:
-            self.log.warning("Not deferred: without progress (Airflow 3.3, resume=True) the batch would begin anew each time.")
-        self.log.info("%s", left)
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """The channel as a dataset, and the counters, for OpenLineage."""
+        channel = self._hook.channel(self.channel_id) if self._hook and self.report else None
+        return lineage.facets(self.report, self.portal, channel)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     def _push(self, context: Context, report: Report) -> None:
         """A red task has a report, too; Airflow pushes only what is returned."""

@@ -6,7 +6,7 @@ import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,3 +105,17 @@ def test_what_is_left_is_sent_at_night(hubspot_emulator: Emulator, tmp_path: Pat
     ran = Ran(nightly())
     assert (ran.state("send_again"), ran.xcom("send_again")["updated"]) == ("success", 1)
     assert [json.loads(line)["message_id"] for line in letters.read_text().splitlines()] == ["gone"]
+
+
+def test_what_was_written_calls_who_looks(hubspot_emulator: Emulator) -> None:
+    """One asset between the two DAGs; the second one adds up the counters of the events, and fails if they are too many."""
+    hubspot_emulator.world.seed(["m-1"])
+    module = load("follow_up")
+    writer, looker = module.write_statuses(), module.look_at_statuses()
+    assert writer.get_task("mark").outlets == [module.CHANNEL]
+    assert Ran(writer, read=["m-1"]).state() == "success"
+    look = looker.get_task("look").python_callable
+    events = {module.CHANNEL: [SimpleNamespace(extra={"rejected": 60})] * 2}
+    assert look(triggering_asset_events=events, params={"most": 120}) == 120
+    with pytest.raises(ValueError, match="HubSpot refused 120 updates since the last look"):
+        look(triggering_asset_events=events, params={"most": 100})

@@ -24,6 +24,11 @@ FLOORS = {
     "progress": 5.0,
     "verdict": 5.0,
     "arguments": 6.5,
+    "waiting": 6.5,
+    "links": 5.0,
+    "lineage": 5.5,
+    "assets": 4.6,
+    "telemetry": 4.9,
     "retries": 6.0,
     "notifications": 6.0,
     "callbacks": 5.5,
@@ -64,6 +69,11 @@ FLOORS = {
 #: What a floor may import beside the standard library and the floors below.
 MAY_IMPORT = {
     "operators": {"airflow", "pendulum"},
+    "waiting": {"airflow", "pendulum"},
+    "links": {"airflow"},
+    "assets": {"airflow"},
+    "lineage": {"airflow", "attrs"},
+    "telemetry": {"airflow", "opentelemetry"},
     "retries": {"airflow"},
     "notifications": {"airflow"},
     "callbacks": {"airflow"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,7 @@ from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.letter import Letters
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, Result
+from airflow_provider_hubchan.client.status import RESULTS, Outcome, Result
 
 
 def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Report) -> None:
@@ -44,6 +45,7 @@ def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Repor
         outcome = Outcome(sheet.update(row), result, _problem(attempt, {}))
         report.add(outcome)
         letters.write(outcome, attempt)
+    report.earlier = Counter({outcome: getattr(report, outcome) for outcome in RESULTS})
     letters.begin()
 
 

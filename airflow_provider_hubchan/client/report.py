@@ -48,6 +48,8 @@ class Report:
     #: Rows in a row that ended *unresolved*, and why the last one did: a server that is down is not asked again and again.
     streak: int = 0
     last_unresolved: Problem | None = None
+    #: Rows whose outcome is that of an earlier try, by outcome.
+    earlier: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""

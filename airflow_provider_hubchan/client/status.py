@@ -15,6 +15,7 @@ Status = Literal["SENT", "FAILED", "READ"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 Result = Literal["updated", "skipped", "rejected", "unresolved"]
+RESULTS: tuple[Result, ...] = get_args(Result)
 
 #: HubSpot's own names for our keys: a row that uses them would lose its value in silence.
 _HUBSPOT_NAMES = {"messageId": "message_id", "statusType": "status", "errorMessage": "error_message"}

@@ -42,11 +42,13 @@ class Token:
     """
     :param expires_at: seconds of the driver's monotonic clock, infinite if HubSpot did not say.
     :param refresh_token: the one to fetch the next token with.
+    :param portal: id of the account that it is for, None if HubSpot did not say.
     """
 
     value: str = field(repr=False)
     expires_at: float
     refresh_token: str | None = field(default=None, repr=False)
+    portal: int | None = None
 
     def good(self, now: float, refused: str | None) -> bool:
         """True if the token is worth sending: not *refused*, and not about to expire."""
@@ -63,7 +65,14 @@ class Bearer:
         self._account, self._announce = account, announce
         #: Held by a driver while it fetches: however many threads ask, one goes.
         self.lock = Lock()
+        #: How many tokens were fetched.
+        self.fetched = 0
         self._token = Token(account.access_token, float("inf")) if account.access_token else None
+
+    @property
+    def portal(self) -> int | None:
+        """Id of the account, None if HubSpot has not said: it does when a token is fetched (``hub_id``)."""
+        return self._token.portal if self._token else None
 
     def value(self, now: float, refused: str | None) -> str | None:
         """The token to send, or None if one has to be fetched."""
@@ -104,7 +113,7 @@ class Bearer:
                 for secret in (token.value, token.refresh_token):
                     if secret:
                         self._announce(secret)
-                self._token = token
+                self._token, self.fetched = token, self.fetched + 1
                 return token.value
             problem = _refused(reply, secrets)
             asked = replies.retry_after(reply.headers) if isinstance(reply, Reply) else None
@@ -139,7 +148,13 @@ def _granted(reply: Reply | Lost) -> Token | None:
         life = float("inf")  # then a 401 will tell
     # A short life is not eaten up by the margin: a fifth of it is enough.
     expires_at = reply.sent + life - min(MARGIN, life / 5)
-    return Token(value, expires_at, refresh_token if isinstance(refresh_token, str) else None)
+    portal = said.get("hub_id")
+    return Token(
+        value,
+        expires_at,
+        refresh_token if isinstance(refresh_token, str) else None,
+        portal if isinstance(portal, int) else None,
+    )
 
 
 def _is_final(reply: Reply | Lost) -> bool:

@@ -1,0 +1,73 @@
+"""A channel of an account as an Airflow asset, ``hubchan://62515/channels/100200``, and as an OpenLineage dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, unquote
+
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.lineage import get_hook_lineage_collector
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+    from airflow.sdk import BaseHook, Context
+
+SCHEME = "hubchan"
+
+
+def channel_asset(portal: int | str, channel_id: str, *, extra: dict[str, Any] | None = None) -> Asset:
+    """The asset of a channel in an account, for ``outlets`` and ``schedule``.
+
+    :param portal: the account's id ("Hub ID").
+    :param channel_id: id of the custom channel.
+    """
+    return Asset(uri=f"{SCHEME}://{portal}/channels/{quote(str(channel_id), safe='')}", extra=extra or {})
+
+
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """Check a URI of our scheme, for Airflow.
+
+    :raises ValueError: it is not ``hubchan://{portal}/channels/{channel_id}``.
+    """
+    match uri.path.strip("/").split("/"):
+        case ("channels", channel_id) if uri.netloc.isdecimal() and channel_id:
+            return uri._replace(path=f"/channels/{channel_id}", query="", fragment="")
+    raise ValueError(
+        f"{uri.geturl()!r} is not hubchan://{{portal}}/channels/{{channel_id}}, such as hubchan://62515/channels/100200"
+    )
+
+
+def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset:
+    """The dataset of a channel: the account is its namespace."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    rest = asset.uri.removeprefix(f"{SCHEME}://")
+    portal, _, name = rest.partition("/")
+    return Dataset(namespace=f"{SCHEME}://{portal}", name=unquote(name))
+
+
+def collect(hook: BaseHook, portal: int | None, channel_id: str, collector: Any = None) -> None:
+    """Tell Airflow's hook lineage that a hook has written to a channel.
+
+    :param portal: the account's id; None if HubSpot has not told it, then there is no asset to name.
+    :param collector: Airflow's, unless somebody else wants to be told.
+    """
+    if portal is not None:
+        asset_kwargs = {"portal": portal, "channel_id": channel_id}
+        (collector or get_hook_lineage_collector()).add_output_asset(context=hook, scheme=SCHEME, asset_kwargs=asset_kwargs)
+
+
+def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
+    """Put the counters of a batch into the task's asset events: those of its channel, and those of its aliases.
+
+    :param portal: the account's id, None if HubSpot has not told it; then aliases get no event.
+    """
+    for outlet in outlets:
+        if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _channel(outlet) == channel_id:
+            context["outlet_events"][outlet].extra = counters
+        elif isinstance(outlet, AssetAlias) and portal is not None:
+            context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)
+
+
+def _channel(asset: Asset) -> str:
+    return unquote(asset.uri.rpartition("/")[2])

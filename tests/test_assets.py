@@ -1,0 +1,153 @@
+"""The asset of a channel, its events, the links of a task, and what Airflow and OpenLineage are told of a batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.sdk.lineage import HookLineageCollector
+
+from airflow_provider_hubchan import assets
+from airflow_provider_hubchan.assets import channel_asset, convert_to_openlineage
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.links import InboxLink, ReportLink
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+
+URI = "hubchan://62515/channels/100200"
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(["m-1", "m-2"])
+    return hubspot_emulator
+
+
+def finished(**arguments: Any) -> Any:
+    """A finished run of a DAG of one operator."""
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator(task_id="mark", status="READ", **arguments)
+    return dag.test()
+
+
+def test_airflow_takes_our_uris() -> None:
+    """The registered scheme is checked when an asset is made; the converter gives OpenLineage's names."""
+    asset = channel_asset(62515, "100200")
+    assert asset.uri == URI == Asset(URI).uri
+    assert channel_asset(62515, "a/b").uri == "hubchan://62515/channels/a%2Fb"
+    dataset = convert_to_openlineage(channel_asset(62515, "a/b"))
+    assert (dataset.namespace, dataset.name) == ("hubchan://62515", "channels/a/b")
+
+
+@pytest.mark.parametrize("uri", ["hubchan://brand/channels/1", "hubchan://62515/100200", "hubchan://62515/channels/"])
+def test_a_uri_that_names_no_channel_is_refused(uri: str) -> None:
+    """The error shows what it should look like."""
+    with pytest.raises(ValueError, match=r"is not hubchan://\{portal\}/channels/\{channel_id\}"):
+        Asset(uri)
+
+
+def test_events_of_the_channel_get_the_counters() -> None:
+    """Of its asset and of aliases, which get the asset; other channels and other assets are left alone."""
+    ours, other, alias = channel_asset(62515, "100200"), channel_asset(62515, "7"), AssetAlias("statuses")
+    outlets = [ours, other, alias, Asset("file://elsewhere")]
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    assets.tell(context, outlets, 62515, "100200", {"updated": 2})
+    told = context["outlet_events"]
+    assert [told[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}]
+    (event,) = told[alias].asset_alias_events
+    assert (event.dest_asset_key.uri, event.extra) == (URI, {"updated": 2})
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_a_run_leaves_an_event_with_its_counters(hubspot: Emulator) -> None:
+    """The account need not be known when the DAG is written: an alias learns it from the run."""
+    run = finished(messages=["m-1", "m-2"], outlets=[AssetAlias("statuses")])
+    (event,) = events(run.run_id)
+    assert (event.asset.uri, event.extra["updated"], event.extra["rejected"]) == (URI, 2, 0)
+
+
+def events(run_id: str) -> list[Any]:
+    """The asset events of a run, from Airflow's database."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.orm import joinedload
+
+    with create_session() as session:
+        asked = select(AssetEvent).where(AssetEvent.source_run_id == run_id).options(joinedload(AssetEvent.asset))
+        return list(session.scalars(asked))
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Path) -> None:
+    """Kept by the worker, of a red task, too; the account is the one that HubSpot named with the token."""
+    run = finished(messages=["m-1", "nobody"], report_file=f"{tmp_path}/left.jsonl")
+    kept = {
+        link: run.get_task_instance("mark").xcom_pull(task_ids="mark", key=f"_link_{link.__name__}")
+        for link in (InboxLink, ReportLink)
+    }
+    assert kept == {
+        InboxLink: "https://app.hubspot.com/live-messages/62515/inbox",
+        ReportLink: f"{tmp_path}/left.jsonl",
+    }
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_there_is_no_link_to_what_is_unknown(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ready access token does not say whose account it opens, and there is no report file."""
+    ready = {**hubspot.connection(access_token=hubspot.world.issue(), refresh_token=None), "login": None, "password": None}
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(ready))
+    run = finished(messages=["m-1"], outlets=[AssetAlias("statuses")])
+    instance = run.get_task_instance("mark")
+    assert instance.state == "success"
+    assert [instance.xcom_pull(task_ids="mark", key=f"_link_{link}") for link in ("InboxLink", "ReportLink")] == ["", ""]
+    assert events(run.run_id) == []
+
+
+def test_the_hook_tells_airflows_lineage(hubspot: Emulator) -> None:
+    """One asset for a channel, however many messages; a task that calls the hook itself is seen, too."""
+    collector = HookLineageCollector()  # type: ignore[no-untyped-call]
+    hook = HubchanHook()
+    hook.update_message_statuses(["m-1", "m-2"], status="READ")
+    assert hook.portal == 62515
+    assets.collect(hook, hook.portal, "100200", collector)
+    (output,) = collector.collected_assets.outputs
+    assert (output.asset.uri, output.count) == (URI, 1)
+
+
+def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> None:
+    """The real provider with a file for its transport: dataset, rows and counters, of a green and of a red task."""
+    log = tmp_path / "lineage.jsonl"
+    transport = {"type": "file", "log_file_path": str(log), "append": True}
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__DISABLED": "False",
+    }
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("dags") / "lineage.py")],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    ended = {}
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        if event["job"]["name"].endswith(".mark") and event["eventType"] in ("COMPLETE", "FAIL"):
+            ended[event["job"]["name"], event["eventType"]] = event
+    green, red = ended["lineage_green.mark", "COMPLETE"], ended["lineage_red.mark", "FAIL"]
+    for event, updated, rejected in ((green, 2, 0), (red, 1, 1)):
+        (output,) = event["outputs"]
+        assert (output["namespace"], output["name"]) == ("hubchan://62515", "channels/100200")
+        assert output["outputFacets"]["outputStatistics"]["rowCount"] == updated
+        facet = event["run"]["facets"]["hubchan_status_updates"]
+        assert (facet["rows"], facet["updated"], facet["rejected"]) == (2, updated, rejected)
+        assert facet["rejectedShare"] == rejected / 2
