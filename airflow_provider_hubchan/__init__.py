@@ -41,19 +41,23 @@ def get_provider_info() -> dict[str, object]:
                 "connection-type": "hubchan",
                 "hook-class-name": f"{modules}.hooks.HubchanHook",
                 "hook-name": name,
+                # The port stays: the Test button of Airflow 3.3.0 to 3.3.2 sends 0 for a connection saved without one, and is
+                # refused, because that differs from what is stored. With a port in it, whatever it is, the button works.
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {"host": "API base URL", "login": "OAuth client ID", "password": "OAuth client secret"},
                     "placeholders": {
                         "host": "https://api.hubapi.com",
-                        "login": "of the app that owns the channel",
+                        "login": "of the app that owns the channel: Development > your app > Auth",
                         "password": "of the same app",
+                        "port": "443, or the Test button of Airflow 3.3.0 to 3.3.2 does not work",
                     },
                 },
                 "conn-fields": {
                     "refresh_token": {
                         "label": "Refresh token",
-                        "description": "From installing the app in the account. Access tokens are fetched and renewed with it.",
+                        "description": "From installing the app in the account. Access tokens are fetched with it and renewed "
+                        "before they end; it needs client ID and client secret beside it.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "access_token": {
@@ -64,11 +68,17 @@ def get_provider_info() -> dict[str, object]:
                     },
                     "api_version": {
                         "label": "API version",
-                        "description": "Of every call, and of the token address.",
+                        "description": "Of every call, and of the token address. HubSpot supports each for 18 months.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["2026-03", "2026-09", "2025-09", "v3"],
                             "default": "2026-03",
+                            "values_display": {
+                                "2026-03": "2026-03: what this provider is made for",
+                                "2026-09": "2026-09: HubSpot's newest",
+                                "2025-09": "2025-09: the one before",
+                                "v3": "v3: the old addresses, without support from September 2027",
+                            },
                         },
                     },
                     "channel_id": {
