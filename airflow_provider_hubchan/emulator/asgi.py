@@ -54,6 +54,8 @@ async def send_answer(send: Any, answer: Answer, half: bool = False) -> None:
         else json.dumps(answer.body).encode()
     )
     headers = {"Content-Type": kind, **answer.headers, "Content-Length": str(max(len(body), 2) if half else len(body))}
+    if answer.status == 204:  # of nothing there is neither kind nor length
+        headers = answer.headers
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "http.response.body", "body": body[: len(body) // 2] if half else body, "more_body": half})

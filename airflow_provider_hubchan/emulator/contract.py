@@ -6,86 +6,83 @@ replies. *assumed*: nobody says; the nearest sibling was taken as the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from airflow_provider_hubchan.emulator import account_info, channel_accounts, messages, quota
-from airflow_provider_hubchan.emulator.oauth import bearer, grant, introspect, token_endpoint
-from airflow_provider_hubchan.emulator.records import READ, WRITE, AccessToken
-from airflow_provider_hubchan.emulator.shapes import VERSIONS, Answer, Call, Refused, error, method_not_allowed
+from airflow_provider_hubchan.emulator import account_info, channel_accounts, channels, messages, oauth, staging
+from airflow_provider_hubchan.emulator.access import Handle, with_credentials, with_developer_key, with_token
+from airflow_provider_hubchan.emulator.records import READ, WRITE
+from airflow_provider_hubchan.emulator.shapes import VERSIONS, Answer, Call, Refused, method_not_allowed
 from airflow_provider_hubchan.emulator.world import World
 
+ACCOUNTS, ACCOUNT = "{channelId}/channel-accounts", "{channelId}/channel-accounts/{channelAccountId}"
+MESSAGES, MESSAGE = "{channelId}/messages", "{channelId}/messages/{messageId}"
+STAGING = "{channelId}/channel-account-staging-tokens/{accountToken}"
+USAGE = "api-usage/daily/private-apps"
 
-class Operation(NamedTuple):
-    """What a method does at a path.
-
-    :param scopes: any of them will do.
-    """
-
-    handle: Callable[[World, Call, AccessToken], Answer]
-    scopes: tuple[str, ...]
-
-
-MESSAGES: dict[str, Operation] = {}
-MESSAGE = {"GET": Operation(messages.get, (READ,)), "PATCH": Operation(messages.patch, (WRITE,))}
-ACCOUNTS = {"GET": Operation(channel_accounts.page, (READ, WRITE))}
-DETAILS = {"GET": Operation(account_info.details, ("oauth",))}
+#: Method, path behind the version, and what is done for whom: with which scopes, any of which will do.
+CUSTOM_CHANNELS: tuple[tuple[str, str, Handle], ...] = (
+    ("GET", "", with_developer_key(channels.list_channels)),
+    ("POST", "", with_developer_key(channels.create)),
+    ("GET", "{channelId}", with_developer_key(channels.get)),
+    ("PATCH", "{channelId}", with_developer_key(channels.patch)),
+    ("DELETE", "{channelId}", with_developer_key(channels.delete)),
+    ("PATCH", STAGING, with_token(staging.patch, READ, WRITE)),
+    ("GET", ACCOUNTS, with_token(channel_accounts.list_accounts, READ, WRITE)),
+    ("POST", ACCOUNTS, with_token(channel_accounts.create, READ, WRITE)),
+    ("GET", ACCOUNT, with_token(channel_accounts.get, READ, WRITE)),
+    ("PATCH", ACCOUNT, with_token(channel_accounts.patch, READ, WRITE)),
+    ("POST", MESSAGES, with_token(messages.post, WRITE)),
+    ("GET", MESSAGE, with_token(messages.get, READ)),
+    ("PATCH", MESSAGE, with_token(messages.patch, WRITE)),
+)
+OAUTH: tuple[tuple[str, str, Handle], ...] = (
+    ("POST", "token", with_credentials(oauth.grant)),
+    ("POST", "token/introspect", with_credentials(oauth.introspect)),
+    ("POST", "token/revoke", with_credentials(oauth.revoke)),
+)
+ACCOUNT_INFO: tuple[tuple[str, str, Handle], ...] = (
+    ("GET", "details", with_token(account_info.details, "oauth")),
+    ("GET", USAGE, with_token(account_info.usage, "oauth")),
+)
 
 
 def answer(world: World, call: Call) -> Answer:
     """Answer a call."""
+    operations = _operations(call)
+    if not operations:
+        return Answer(404, {"message": "resource not found"})  # assumed: an unknown address is not in the error shape
+    handle = operations.get(call.method)
+    if handle is None:
+        return method_not_allowed(call.method, operations)
     try:
-        match call.segments:
-            case ("oauth", version, "token") if version in VERSIONS:
-                return token_endpoint(world, call, grant)
-            case ("oauth", version, "token", "introspect") if version in VERSIONS:
-                return token_endpoint(world, call, introspect)
-        operations = _operations(call)
-        if operations is None:
-            return Answer(404, {"message": "resource not found"})  # assumed: an unknown address is not in the error shape
-        if call.method not in operations:
-            return method_not_allowed(call.method)
-        return _counted(world, call, operations[call.method])
+        return handle(world, call)
     except Refused as refused:
         return refused.answer
 
 
-def _operations(call: Call) -> dict[str, Operation] | None:
+def _operations(call: Call) -> dict[str, Handle]:
     """What can be done at this path, by method."""
-    match call.channels_path:
-        case (_, (_, "messages", _)):
-            return MESSAGE
-        case (_, (_, "channel-accounts")):
-            return ACCOUNTS
+    if call.channels_path is not None:
+        return OPERATIONS.get(("channels", *_place(call.channels_path[1])), {})
     match call.segments:
-        case ("account-info", version, "details") if version in VERSIONS:
-            return DETAILS
-    return None
+        case ("oauth" | "account-info" as api, version, *rest) if version in VERSIONS:
+            return OPERATIONS.get((api, *rest), {})
+    return {}
 
 
-def _counted(world: World, call: Call, operation: Operation) -> Answer:
-    """Check the bearer token, count the call against the quotas, check the scopes, answer it."""
-    token = bearer(world, call)
-    spared = world.settings.daily_spares_account_info and call.segments[0] == "account-info"
-    if policy := quota.refusal(world, token.install, spared=spared):
-        reply = quota.too_many(policy, token.install)
-    elif not set(operation.scopes) & set(token.scopes):
-        reply = error(
-            403,
-            "This app hasn't been granted all required scopes to make this call. Read more about required scopes here.",
-            "MISSING_SCOPES",
-            errors=[
-                {
-                    "message": "One or more scopes are required.",
-                    "context": {"requiredGranularScopes": list(operation.scopes)},
-                }
-            ],
-            links={"scopes": "https://developers.hubspot.com/scopes"},
-        )  # observed
-    else:
-        try:
-            reply = operation.handle(world, call, token)
-        except Refused as refused:
-            reply = refused.answer
-    reply.headers |= quota.rate_headers(world, token.install)
-    return reply
+def _place(segments: Sequence[str]) -> tuple[str | int, ...]:
+    """Where an operation of the custom channels is: every second segment, from the first on, is an id."""
+    return len(segments), *segments[1::2]
+
+
+def _all_operations() -> dict[tuple[str | int, ...], dict[str, Handle]]:
+    places: dict[tuple[str | int, ...], dict[str, Handle]] = {}
+    for method, path, handle in CUSTOM_CHANNELS:
+        places.setdefault(("channels", *_place(path.split("/") if path else ())), {})[method] = handle
+    for api, operations in (("oauth", OAUTH), ("account-info", ACCOUNT_INFO)):
+        for method, path, handle in operations:
+            places.setdefault((api, *path.split("/")), {})[method] = handle
+    return places
+
+
+OPERATIONS = _all_operations()

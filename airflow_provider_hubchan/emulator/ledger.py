@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from airflow_provider_hubchan.emulator.bodies import decoded
 from airflow_provider_hubchan.emulator.clock import iso
 from airflow_provider_hubchan.emulator.faults import Fault
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
@@ -46,7 +46,7 @@ class Entry:
     def body(self) -> Any:
         """What was sent: JSON, or a form without its secrets."""
         try:
-            return json.loads(self.call.body) if self.call.body else None
+            return decoded(self.call.body) if self.call.body else None
         except ValueError:
             form = parse_qsl(self.call.body.decode(errors="replace"))
             return urlencode([(name, "***" if name in SECRET_FIELDS else value) for name, value in form])

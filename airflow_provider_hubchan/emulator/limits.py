@@ -51,17 +51,22 @@ class RollingWindow:
 
 @dataclass
 class DailyQuota:
-    """Calls of one account on one of its days (documented: its apps share them, and they begin anew at its midnight)."""
+    """Calls of one account on one of its days (documented: its apps share them, and they begin anew at its midnight).
+
+    :param of_private_apps: how many of those that are used came from private apps.
+    """
 
     day: date | None = None
     used: int = 0
+    of_private_apps: int = 0
 
     def used_on(self, today: date) -> int:
         """How many calls the day has had."""
         if today != self.day:
-            self.day, self.used = today, 0
+            self.day, self.used, self.of_private_apps = today, 0, 0
         return self.used
 
-    def count(self) -> None:
-        """Count a call of the day that was asked for last."""
+    def count(self, private: bool = False) -> None:
+        """Count a call of the day that was asked for last; *private*: it came from a private app."""
         self.used += 1
+        self.of_private_apps += private

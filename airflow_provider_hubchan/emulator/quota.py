@@ -40,7 +40,7 @@ def refusal(world: World, install: Install, *, spared: bool = False) -> str | No
     if most and used >= most and not spared:
         return "DAILY"
     install.window.count(now)
-    day.count()
+    day.count(install.app.private)
     return None
 
 

@@ -46,6 +46,14 @@ class Settings:
     duplicates: str = _rule(
         "refused", "a POST with a known integrationIdempotencyId: 409, or the old message", ("refused", "same")
     )
+    channel_patches: str = _rule(
+        "whole", "a PATCH of a channel: all fields, as in HubSpot's files, or those that change", ("whole", "partial")
+    )
+    private_apps: str = _rule(
+        "specified",
+        "where private apps may call custom channels: in 2025-09 and 2026-09, or anywhere",
+        ("specified", "anywhere"),
+    )
     status_in_reply: bool = _rule(
         True, "whether a PATCH answers with the message's status, which is optional", mark="specified"
     )

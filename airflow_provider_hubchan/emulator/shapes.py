@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -36,13 +35,23 @@ class Call:
 
     @cached_property
     def channels_path(self) -> tuple[str, tuple[str, ...]] | None:
-        """Version, and what follows it in a custom-channels path; only ``v3`` stands before the name (specified)."""
+        """Version, and what follows it in a custom-channels path.
+
+        Only ``v3`` stands before the name, and it does not where all channels are meant (specified).
+        """
         match self.segments:
-            case ("conversations", "v3", "custom-channels", *rest):
-                return "v3", tuple(rest)
-            case ("conversations", "custom-channels", version, *rest) if version in VERSIONS[1:]:
-                return version, tuple(rest)
+            case ("conversations", "v3", "custom-channels", _, *_):
+                return "v3", self.segments[3:]
+            case ("conversations", "custom-channels", "v3"):
+                return "v3", ()
+            case ("conversations", "custom-channels", version, *_) if version in VERSIONS[1:]:
+                return version, self.segments[3:]
         return None
+
+    @property
+    def version(self) -> str:
+        """The version of HubSpot's API, wherever it stands in the path."""
+        return self.channels_path[0] if self.channels_path else self.segments[1]
 
     @cached_property
     def message(self) -> tuple[str, str] | None:
@@ -56,17 +65,6 @@ class Call:
     def parameters(self) -> dict[str, list[str]]:
         """The query."""
         return parse_qs(self.query, keep_blank_values=True)
-
-    def json(self) -> dict[str, Any]:
-        """The body: an object, or a 400 in the form that was observed for broken JSON."""
-        try:
-            said = json.loads(self.body)
-        except ValueError as fault:
-            line, column = getattr(fault, "lineno", 1), getattr(fault, "colno", 1)
-            raise Refused(invalid_json(line, column, "it cannot be read")) from fault
-        if not isinstance(said, dict):
-            raise Refused(invalid_json(1, 1, "an object is expected"))
-        return said
 
 
 @dataclass
@@ -94,11 +92,8 @@ def error(status: int, message: str, category: str, sub_category: str | None = N
     return Answer(status, body, {"X-HubSpot-Correlation-Id": body["correlationId"]})
 
 
-def invalid_json(line: int, column: int, why: str) -> Answer:
-    """400 for a body that cannot be read, or holds a value of another type (text observed)."""
-    return error(400, f"Invalid input JSON on line {line}, column {column}: {why}", "VALIDATION_ERROR")
-
-
-def method_not_allowed(method: str) -> Answer:
+def method_not_allowed(method: str, allowed: Iterable[str]) -> Answer:
     """405; its shape is assumed."""
-    return error(405, f"Method {method} is not allowed here", "METHOD_NOT_ALLOWED")
+    said = error(405, f"Method {method} is not allowed here", "METHOD_NOT_ALLOWED")
+    said.headers["Allow"] = ", ".join(allowed)
+    return said

@@ -27,6 +27,8 @@ from airflow_provider_hubchan.emulator.settings import Settings
 TOKEN_LIFE = 1800.0
 #: Messages of one thread, as they are seeded.
 PER_THREAD = 3
+#: Ids are given from here on.
+FIRST_CHANNEL, FIRST_ACCOUNT = 100_200, 1_400_200_300
 PARCEL_SMS: dict[str, Any] = {"name": "Parcel SMS", "capabilities": {}}
 
 
@@ -87,16 +89,37 @@ class World:
     def add_channel(self, channel_id: str, app: App | None = None, about: dict[str, Any] | None = None) -> Channel:
         """Register a channel, and connect it in every portal that the app is installed in."""
         owner = app or self.install.app
-        now = self.clock.now()
-        self.channels[channel_id] = channel = Channel(channel_id, owner, now, about or dict(PARCEL_SMS))
+        self.channels[channel_id] = channel = Channel(channel_id, owner, self.clock.now(), about or dict(PARCEL_SMS))
         for install in self.installs:
             if install.app is owner:
                 self.add_account(channel, install.portal)
         return channel
 
+    def register(self, app: App, about: dict[str, Any]) -> Channel:
+        """Register a channel that no portal has connected yet, with an id that was never given."""
+        number = next(number for number in iter(self.next_id, None) if str(FIRST_CHANNEL + number) not in self.channels)
+        channel = Channel(str(FIRST_CHANNEL + number), app, self.clock.now(), about)
+        self.channels[channel.id] = channel
+        return channel
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel, its accounts and its messages."""
+        del self.channels[channel.id]
+        self.accounts = {number: each for number, each in self.accounts.items() if each.channel is not channel}
+        self.staging = {token: each for token, each in self.staging.items() if each.channel is not channel}
+        self.messages = {key: each for key, each in self.messages.items() if each.account.channel is not channel}
+        self.posted = {key: message_id for key, message_id in self.posted.items() if key[0] in self.accounts}
+
+    def add_staging_token(self, channel: Channel | None = None, portal: Portal | None = None) -> StagingToken:
+        """A person has begun to connect a channel in a portal, by default the first of each, and has yet to end it."""
+        whose, where = channel or self.channels[self.channel_id], portal or self.install.portal
+        staged = StagingToken(f"staged-{self.next_id()}", whose, where, 550_066, self.clock.now())
+        self.staging[staged.token] = staged
+        return staged
+
     def add_account(self, channel: Channel, portal: Portal, **more: Any) -> ChannelAccount:
         """Connect a channel in a portal."""
-        number = str(1_400_200_300 + len(self.accounts))
+        number = str(FIRST_ACCOUNT + self.next_id())
         named = {"inbox_id": "5500660077", "name": "Parcel updates"} | more
         named.setdefault("delivery_identifier", {"type": "HS_PHONE_NUMBER", "value": "+15550199"})
         self.accounts[number] = account = ChannelAccount(number, channel, portal, created_at=self.clock.now(), **named)
@@ -144,6 +167,10 @@ class World:
     def next_id(self) -> int:
         """A number that was not given yet."""
         return next(self._serial)
+
+    def next_message_id(self) -> str:
+        """An id for a message that is posted, of 32 hexadecimal digits (observed)."""
+        return f"{self.next_id():032x}"
 
     def counts(self) -> dict[str, int]:
         """How many messages have each status."""
