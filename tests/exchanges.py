@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +27,14 @@ ADDRESSES = ("channelAccountConnectionRedirectUrl", "channelDescription", "chann
 ATTACHMENTS: list[dict[str, Any]] = [
     {"type": "FILE", "fileId": "77"},
     {"type": "FILE", "fileId": "78", "fileUsageType": "VOICE_RECORDING"},
-    {"type": "LOCATION", "latitude": 48.1, "longitude": 11, "name": "Depot", "address": "1 Dock Road", "url": "https://a.example"},
+    {
+        "type": "LOCATION",
+        "latitude": 48.1,
+        "longitude": 11,
+        "name": "Depot",
+        "address": "1 Dock Road",
+        "url": "https://a.example",
+    },
     {
         "type": "CONTACT",
         "contactProfile": {
@@ -73,6 +81,7 @@ class Exchange:
         return Call(self.method, self.path.format(**self.ids), headers, body, urlencode(self.query))
 
 
+@cache
 def spec(file: str) -> dict[str, Any]:
     """One of HubSpot's files."""
     read: dict[str, Any] = json.loads((SPECS / f"{file}.json").read_text(encoding="utf-8"))
@@ -82,6 +91,20 @@ def spec(file: str) -> dict[str, Any]:
 def specified(file: str) -> set[tuple[str, str]]:
     """Method and path of all operations of a file."""
     return {(method.upper(), path) for path, methods in spec(file)["paths"].items() for method in methods}
+
+
+def difference(file: str, method: str, path: str, status: int, body: Any) -> str | None:
+    """Why a reply is not as the file has it, if it is known to be another, on purpose; else None."""
+    of_tokens = file.startswith("oauth")
+    if status == 429:
+        return "observed: a rate limit has no category"
+    if of_tokens and status >= 400:
+        return "documented: errors of the token address have status, error and error_description, but no category"
+    if body == {"active": False} and file == "oauth-2026-03":
+        return "RFC 7662: nothing more is said of a token that is none, but the file asks for all fields"
+    if status < 300 and str(status) not in spec(file)["paths"][path][method.lower()]["responses"]:
+        return "documented: the answer is 200, but the file has nothing beside the error object"
+    return None
 
 
 def egg(account_id: str, version: str = "2026-03", **more: Any) -> dict[str, Any]:
@@ -149,7 +172,13 @@ def custom_channels(world: World, version: str) -> list[Exchange]:
         Exchange("GET", accounts + "/{channelAccountId}", query={"archived": "true"}, ids=ids | {"channelAccountId": archived}),
         Exchange("PATCH", accounts + "/{channelAccountId}", body={"authorized": True, "name": "Depot 2"}, ids=to_account),
         Exchange("POST", messages, 201, egg(account.id, version), ids=ids),
-        Exchange("POST", messages, 201, egg(account.id, version, messageDirection="OUTGOING", integrationIdempotencyId="i-2"), ids=ids),
+        Exchange(
+            "POST",
+            messages,
+            201,
+            egg(account.id, version, messageDirection="OUTGOING", integrationIdempotencyId="i-2"),
+            ids=ids,
+        ),
         *(
             Exchange("PATCH", messages + "/{messageId}", body={"statusType": status, "errorMessage": "why"}, ids=to_message)
             for status in ("SENT", "FAILED", "READ")
