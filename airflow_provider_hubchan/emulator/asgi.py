@@ -10,6 +10,9 @@ from typing import Any
 
 from airflow_provider_hubchan.emulator.shapes import Answer
 
+#: In how many pieces a slow body is sent.
+PIECES = 10
+
 
 def dated(send: Any, now: Callable[[], float]) -> Any:
     """Have every answer say what time it is *now*, unless it has a ``Date`` of its own, which a fault may be given."""
@@ -43,8 +46,13 @@ async def body_of(receive: Any) -> bytes:
     return b"".join(parts)
 
 
-async def send_answer(send: Any, answer: Answer, half: bool = False) -> None:
-    """Send an answer in one go; *half*: say how long it is, send the first half, and leave."""
+async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive: Any = None, seconds: float = 0.0) -> None:
+    """Send an answer in one go.
+
+    :param half: say how long it is, send the first half, and leave.
+    :param receive: tells that the caller is gone; needed with *seconds* only.
+    :param seconds: time that the body takes, in pieces.
+    """
     kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
     body = (
         answer.body.encode()
@@ -58,7 +66,15 @@ async def send_answer(send: Any, answer: Answer, half: bool = False) -> None:
         headers = answer.headers
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body[: len(body) // 2] if half else body, "more_body": half})
+    rest = body[: len(body) // 2] if half else body
+    if seconds:
+        size = len(rest) // PIECES + 1
+        for start in range(0, len(rest), size):
+            if await gone_within(receive, seconds * size / len(rest)):
+                return
+            await send({"type": "http.response.body", "body": rest[start : start + size], "more_body": True})
+        rest = b""
+    await send({"type": "http.response.body", "body": rest, "more_body": half})
 
 
 def with_transport(protocol: type[Any]) -> type[Any]:

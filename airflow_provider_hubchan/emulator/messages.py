@@ -21,7 +21,7 @@ PATCH = record({"errorMessage": text}, statusType=among(*WRITABLE))
 
 def get(world: World, call: Call, token: AccessToken) -> Answer:
     """The message."""
-    return Answer(200, _message(world, call, token).as_json())
+    return Answer(200, world.lagging.as_read(_message(world, call, token), world.clock.now()).as_json())
 
 
 def patch(world: World, call: Call, token: AccessToken) -> Answer:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_hubchan.emulator.clock import Calendar, Clock
+from airflow_provider_hubchan.emulator.lagging import Lagging
 from airflow_provider_hubchan.emulator.records import (
     READ,
     WRITE,
@@ -30,6 +30,8 @@ PER_THREAD = 3
 #: Ids are given from here on.
 FIRST_CHANNEL, FIRST_ACCOUNT = 100_200, 1_400_200_300
 PARCEL_SMS: dict[str, Any] = {"name": "Parcel SMS", "capabilities": {}}
+#: What can be revoked of an app in a portal.
+REVOCABLE = ("access", "refresh", "both")
 
 
 class World:
@@ -51,7 +53,8 @@ class World:
         self.staging: dict[str, StagingToken] = {}
         self.messages: dict[tuple[str, str], Message] = {}
         self.posted: dict[tuple[str, str], str] = {}
-        self._serial = itertools.count(1)
+        self.lagging = Lagging()
+        self.serial = 0
         portal = self.add_portal(62515, self.settings.time_zone)
         app = self.add_app("hubchan-demo-client-id", "hubchan-demo-client-secret", app_id=300400)
         self.add_install(app, portal, refresh_token="hubchan-demo-refresh-token")
@@ -74,7 +77,7 @@ class World:
 
     def add_app(self, client_id: str, client_secret: str = "", *, app_id: int | None = None, private: bool = False) -> App:
         """Another app. Install it, or nobody can use it."""
-        number = 300_400 + next(self._serial) if app_id is None else app_id
+        number = 300_400 + self.next_id() if app_id is None else app_id
         self.apps[client_id] = app = App(client_id, client_secret or f"secret-of-{client_id}", number, private)
         return app
 
@@ -155,9 +158,20 @@ class World:
     ) -> str:
         """Make a bearer token for an app in a portal, by default the first, that lives for *life* seconds."""
         whose = install or self.install
-        value = value or f"emu-{next(self._serial)}-{secrets.token_urlsafe(24)}"
+        value = value or f"emu-{self.next_id()}-{secrets.token_urlsafe(24)}"
         self.tokens[value] = AccessToken(whose, self.clock.now() + life, whose.scopes if scopes is None else tuple(scopes))
         return value
+
+    def install_of(self, authorization: str) -> Install | None:
+        """Whose bearer token an ``Authorization`` header holds, None if nobody's."""
+        token = self.tokens.get(authorization.partition(" ")[2])
+        return token.install if token else None
+
+    def revoke(self, install: Install, what: str = "refresh") -> None:
+        """End tokens of an app in a portal, see `REVOCABLE`. HubSpot's revocation lets access tokens live on (documented)."""
+        install.revoked |= what != "access"
+        if what != "refresh":
+            self.tokens = {value: token for value, token in self.tokens.items() if token.install is not install}
 
     def before_midnight(self, seconds: float) -> None:
         """Move the clock forward until the first portal's midnight is so many seconds away: more than 0, at most 86,400."""
@@ -166,7 +180,8 @@ class World:
 
     def next_id(self) -> int:
         """A number that was not given yet."""
-        return next(self._serial)
+        self.serial += 1
+        return self.serial
 
     def next_message_id(self) -> str:
         """An id for a message that is posted, of 32 hexadecimal digits (observed)."""
