@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
-from airflow_provider_hubchan.emulator.faults import Script
 from airflow_provider_hubchan.emulator.ledger import Ledger
+from airflow_provider_hubchan.emulator.script import Placed, Script
+from airflow_provider_hubchan.emulator.state import as_json, from_json
 from airflow_provider_hubchan.emulator.world import World
+
+#: Settings that the first portal and the first channel were made with.
+FIXED = ("channel_id", "time_zone")
 
 
 class LocalHubspot:
@@ -26,9 +33,44 @@ class LocalHubspot:
         self.script.clear()
         self.ledger.clear()
 
-    def fault(self, **spec: Any) -> None:
-        """Script a fault, see `Fault`."""
-        self.script.add(spec)
+    def choose(self, **settings: Any) -> None:
+        """Change settings while it runs.
+
+        :raises ValueError: a name or a value that is none, or one that it was made with; nothing is changed then.
+        """
+        now = vars(self.world.settings)
+        if fixed := [name for name in FIXED if settings.get(name, now[name]) != now[name]]:
+            raise ValueError(f"{' and '.join(fixed)} can be chosen at the start only")
+        self.world.settings.change(**settings)
+
+    def fault(self, **spec: Any) -> Placed:
+        """Script a fault, see `Fault`; what is returned tells how often it has struck."""
+        return self.script.add(spec, self.world.clock.now())
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the ledger as plain data, see state.py."""
+        return as_json(self.world, self.script)
+
+    def restore(self, raw: str | bytes) -> None:
+        """Take up a state; the ledger stays.
+
+        :param raw: a state as JSON.
+        :raises ValueError: it is none, or of another version; nothing has changed then.
+        """
+        self.world, self.script = from_json(raw)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file, all of it or nothing."""
+        beside = Path(f"{os.fspath(path)}.part")
+        beside.write_text(json.dumps(self.state()), encoding="utf-8")
+        beside.replace(path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Take up the state of a file, see `restore`."""
+        try:
+            self.restore(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
 
     def connection(self, **extra: Any) -> dict[str, Any]:
         """An Airflow connection to this HubSpot as plain data; as JSON it is a value for ``AIRFLOW_CONN_HUBCHAN_DEFAULT``."""
