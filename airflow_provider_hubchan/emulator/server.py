@@ -11,12 +11,13 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_hubchan.emulator import contract
-from airflow_provider_hubchan.emulator.asgi import body_of, dated, gone_within, send_answer, with_transport
+from airflow_provider_hubchan.emulator.asgi import body_of, dated, send_answer, with_transport
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
-from airflow_provider_hubchan.emulator.quota import rate_headers
-from airflow_provider_hubchan.emulator.shapes import Answer, Call
+from airflow_provider_hubchan.emulator.shapes import Call
+from airflow_provider_hubchan.emulator.spoil import spoil
+from airflow_provider_hubchan.emulator.tls import certificate
 
 CONTROL = "/_emulator"
 
@@ -30,15 +31,19 @@ class Emulator(LocalHubspot):
     'hubchan'
 
     :param port: 0 for any free one.
+    :param tls: True to serve https, with a certificate that `ca_file` vouches for.
     :param settings: see `Settings`; ``limit=0`` for as good as none.
+    :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped.
     """
 
-    def __init__(self, *, port: int = 0, **settings: Any) -> None:
+    def __init__(self, *, port: int = 0, tls: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
+        self._certificate = certificate() if tls else None
+        self.ca_file = self._certificate.ca_file if self._certificate else None
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self._serve,
             interface="asgi3",
@@ -49,6 +54,7 @@ class Emulator(LocalHubspot):
             lifespan="off",
         )
         config.load()
+        config.ssl = self._certificate.context if self._certificate else None
         config.http_protocol_class = with_transport(config.http_protocol_class)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
@@ -66,6 +72,8 @@ class Emulator(LocalHubspot):
         self._server.force_exit = True  # a call that is being delayed is not waited for
         self._thread.join()
         self._socket.close()
+        if self._certificate:
+            self._certificate.remove()
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         send = dated(send, lambda: self.world.clock.now())
@@ -93,20 +101,7 @@ class Emulator(LocalHubspot):
                     del self._in_flight[about]
 
     async def _answer(self, call: Call, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
-        fault = self.script.take(call)
-        if fault is None:
+        strike = self.script.take(call, self.world)
+        if strike is None:
             return await send_answer(send, entry.answered(contract.answer(self.world, call)))
-        entry.fault = fault
-        true = contract.answer(self.world, call) if fault.applies else None
-        if fault.delay and await gone_within(receive, fault.delay):
-            return None  # the caller did not wait
-        if fault.drop == "before":
-            scope["transport"].abort()
-            await gone_within(receive, 1.0)
-            return None
-        answer = (
-            true if true is not None and fault.status is None else Answer(fault.status or 200, fault.body, dict(fault.headers))
-        )
-        if "x-hubspot-ratelimit-max" not in map(str.lower, answer.headers):
-            answer.headers |= rate_headers(self.world, self.world.install)
-        await send_answer(send, entry.answered(answer), half=fault.drop == "half")
+        return await spoil(self.world, strike, entry, scope["transport"], receive, send)
