@@ -337,7 +337,7 @@ def test_it_is_controlled_over_http(raw: Raw) -> None:
     """Everything that a test in another process needs is under one prefix."""
     assert raw.ask("GET", "/_emulator/health")[1] == {"ok": True}
     assert raw.ask("POST", "/_emulator/messages", {"ids": ["x", 7]})[1] == {"messages": 5}
-    assert raw.ask("POST", "/_emulator/faults", [{"status": 500}, {"status": 502}])[1] == {"added": 2}
+    assert raw.ask("POST", "/_emulator/faults", [{"status": 500}, {"status": 502}])[1] == {"added": 2, "ids": [1, 2]}
     assert [raw.patch("x")[0] for _ in range(2)] == [500, 502]
     raw.ask("POST", "/_emulator/faults", {"status": 500, "times": 9})
     raw.ask("DELETE", "/_emulator/faults")
@@ -368,9 +368,9 @@ def test_it_is_controlled_over_http(raw: Raw) -> None:
         ("clock", {"before_midnight": "soon"}, "before_midnight must be a number of seconds"),
         ("clock", {"before_midnight": 0}, "before_midnight must be more than 0 and at most 86400 seconds"),
         ("clock", {"before_midnight": 86_401}, "before_midnight must be more than 0 and at most 86400 seconds"),
-        ("clock", {"advance": 1, "before_midnight": 1}, "the clock takes one of advance, before_midnight"),
-        ("clock", {"back": 1}, "the clock takes one of advance, before_midnight; asked was back"),
-        ("clock", {}, "the clock takes one of advance, before_midnight; asked was nothing"),
+        ("clock", {"advance": 1, "before_midnight": 1}, "the clock takes one of advance, before_midnight, speed"),
+        ("clock", {"back": 1}, "the clock takes one of advance, before_midnight, speed; asked was back"),
+        ("clock", {}, "the clock takes one of advance, before_midnight, speed; asked was nothing"),
         ("clock", "{", "the body is not JSON"),
     ],
 )

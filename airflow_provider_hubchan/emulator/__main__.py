@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.faultfile import read_faults
 from airflow_provider_hubchan.emulator.settings import Settings
 
 
@@ -21,26 +24,65 @@ def main() -> None:
         default="0",
         help="a number (ids message-1, message-2, ...), or a JSON Lines file whose message_id keys are seeded",
     )
+    parser.add_argument("--faults", metavar="FILE", help="YAML or JSON: a list of faults; they replace those of the state")
+    parser.add_argument("--state", metavar="FILE", help="taken up at the start if it exists, written at the end")
+    parser.add_argument("--tls", action="store_true", help="serve https, with a certificate that is made for this run")
+    parser.add_argument("--speed", type=float, default=None, help="of the clock, 0 stops it")
+    clock = parser.add_mutually_exclusive_group()
+    clock.add_argument("--advance", type=float, metavar="SECONDS", help="move the clock forward at the start")
+    clock.add_argument("--before-midnight", type=float, metavar="SECONDS", help="... to so long before the account's midnight")
     _add_settings(parser)
     chosen = parser.parse_args()
     ids = _ids(parser, chosen.messages)
     try:
-        emulator = Emulator(port=chosen.port, **{name: getattr(chosen, name) for name in Settings.all()})
-        emulator.world.seed(ids)
+        emulator = _made(chosen)
+        emulator.world.seed(each for each in ids if (emulator.world.channel_id, each) not in emulator.world.messages)
     except ValueError as fault:
         parser.error(str(fault))
-    except OSError as fault:
-        parser.error(f"--port {chosen.port}: {fault.strerror}; choose another, or 0 for any free one")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what stops a container ends it as Ctrl-C does
     with emulator:
         world = emulator.world
         print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {len(world.messages):,} messages.")
         print("Connect Airflow with:")
         print(f"  export AIRFLOW_CONN_HUBCHAN_DEFAULT='{json.dumps(emulator.connection())}'")
+        if emulator.ca_file:
+            print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
+            print(f"  export SSL_CERT_FILE={emulator.ca_file}")
         print("Ctrl-C ends it.", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            print()
+        print()
+    if chosen.state:
+        emulator.save(chosen.state)
+
+
+def _made(chosen: argparse.Namespace) -> Emulator:
+    """The emulator as the options want it.
+
+    :raises ValueError: they cannot be.
+    """
+    settings = {name: getattr(chosen, name) for name in Settings.all() if name in chosen}
+    faults = read_faults(chosen.faults) if chosen.faults else None
+    if chosen.state and not Path(chosen.state).absolute().parent.is_dir():
+        raise ValueError(f"--state: there is no folder {Path(chosen.state).parent}")
+    try:
+        emulator = Emulator(port=chosen.port, tls=chosen.tls, **settings)
+    except OSError as error:
+        raise ValueError(f"--port {chosen.port}: {error.strerror}; choose another, or 0 for any free one") from error
+    if chosen.state and Path(chosen.state).exists():
+        emulator.load(chosen.state)
+        emulator.choose(**settings)
+    world = emulator.world
+    if faults is not None:
+        emulator.script.clear()
+        emulator.script.add_all(faults, world.clock.now())
+    if chosen.speed is not None:
+        world.clock.run(chosen.speed)
+    if chosen.advance is not None:
+        world.clock.advance(chosen.advance)
+    if chosen.before_midnight is not None:
+        world.before_midnight(chosen.before_midnight)
+    return emulator
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +90,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     for name, each in Settings.all().items():
         mark = {"ours": ""}.get(each.metadata["mark"], f"{each.metadata['mark']}; ")
         default = "that of the plan" if each.default is None else each.default
-        more: dict[str, Any] = {"default": each.default, "help": f"{each.metadata['help']} ({mark}default: {default})"}
+        more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{each.metadata['help']} ({mark}default: {default})"}
         if isinstance(each.default, bool):
             more["action"] = argparse.BooleanOptionalAction
         else:

@@ -4,11 +4,19 @@ GET    /_emulator/health
 GET    /_emulator/connection            an Airflow connection to this HubSpot
 POST   /_emulator/messages              {"ids": [...], "channel_id": optional}
 GET    /_emulator/messages              {"counts": {status: number}, "messages": {id: status}}
+GET    /_emulator/faults                all faults, how often each has struck, and what is left of it
 POST   /_emulator/faults                one fault or a list of them, see faults.py
-DELETE /_emulator/faults
+DELETE /_emulator/faults                all, or with /_emulator/faults/<id> one
+GET    /_emulator/answers               the names that a fault can answer with
 POST   /_emulator/tokens                {"scopes": optional, "life": seconds, "value": optional}: a ready bearer token
 POST   /_emulator/revoke                the app's refresh token is no good any more
-POST   /_emulator/clock                 {"advance": seconds}, or {"before_midnight": seconds}: to so long before the day ends
+GET    /_emulator/clock                 {"now": seconds since the epoch, "speed": number}
+POST   /_emulator/clock                 {"advance": seconds}, or {"before_midnight": seconds}: to so long before the day ends,
+                                        or {"speed": number}: 0 stops it
+GET    /_emulator/settings
+POST   /_emulator/settings              {name: value, ...}
+GET    /_emulator/state                 everything but the ledger, as one JSON object
+PUT    /_emulator/state                 such an object
 GET    /_emulator/ledger                every request received, or those that fit ?method=PATCH&message_id=...&status=200
 GET    /_emulator/patches               {"by_message": {id: number answered 2xx}, "total": number of all}
 POST   /_emulator/reset
@@ -16,7 +24,6 @@ POST   /_emulator/reset
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,6 +32,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_hubchan.emulator.local import LocalHubspot
+from airflow_provider_hubchan.emulator.steer import asked, steering
 
 LEDGER_FILTERS = ("method", "message_id", "status")
 
@@ -39,43 +47,23 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
         return hubspot.connection()
 
     async def seed(request: Request) -> dict[str, Any]:
-        asked = await _asked(request)
-        if not isinstance(asked.get("ids"), list):
+        said = await asked(request)
+        if not isinstance(said.get("ids"), list):
             raise ValueError("ids must be a list of message ids")
-        hubspot.world.seed(map(str, asked["ids"]), asked.get("channel_id"))
+        hubspot.world.seed(map(str, said["ids"]), said.get("channel_id"))
         return {"messages": len(hubspot.world.messages)}
 
     async def messages(request: Request) -> dict[str, Any]:
         world = hubspot.world
         return {"counts": world.counts(), "messages": {each.id: each.status for each in world.messages.values()}}
 
-    async def script(request: Request) -> dict[str, Any]:
-        asked = await request.json()
-        added = [hubspot.script.add(spec) for spec in (asked if isinstance(asked, list) else [asked])]
-        return {"added": len(added)}
-
-    async def unscript(request: Request) -> dict[str, Any]:
-        hubspot.script.clear()
-        return {}
-
     async def issue(request: Request) -> dict[str, Any]:
-        asked = await _asked(request)
-        return {"access_token": hubspot.world.issue(**asked)}
+        said = await asked(request)
+        return {"access_token": hubspot.world.issue(**said)}
 
     async def revoke(request: Request) -> dict[str, Any]:
-        hubspot.world.install.revoked = True
+        hubspot.world.revoke(hubspot.world.install)
         return {}
-
-    async def clock(request: Request) -> dict[str, Any]:
-        world, asked = hubspot.world, await _asked(request)
-        moves = {"advance": world.clock.advance, "before_midnight": world.before_midnight}
-        if len(asked) != 1 or not asked.keys() <= moves.keys():
-            raise ValueError(f"the clock takes one of {', '.join(moves)}; asked was {', '.join(asked) or 'nothing'}")
-        ((move, seconds),) = asked.items()
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-            raise ValueError(f"{move} must be a number of seconds, not {seconds!r}")
-        moves[move](seconds)
-        return {"now": world.clock.now()}
 
     async def ledger(request: Request) -> list[dict[str, Any]]:
         asked: dict[str, Any] = dict(request.query_params)
@@ -109,23 +97,11 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
             route("GET", "connection", connection),
             route("POST", "messages", seed),
             route("GET", "messages", messages),
-            route("POST", "faults", script),
-            route("DELETE", "faults", unscript),
             route("POST", "tokens", issue),
             route("POST", "revoke", revoke),
-            route("POST", "clock", clock),
             route("GET", "ledger", ledger),
             route("GET", "patches", patches),
             route("POST", "reset", reset),
+            *(route(*each) for each in steering(hubspot)),
         ]
     )
-
-
-async def _asked(request: Request) -> dict[str, Any]:
-    try:
-        asked = json.loads(await request.body() or b"{}")
-    except ValueError as fault:
-        raise ValueError(f"the body is not JSON: {fault}") from fault
-    if not isinstance(asked, dict):
-        raise ValueError("the body must be a JSON object")
-    return asked
