@@ -64,7 +64,7 @@ def grant_form(emulator: Emulator) -> dict[str, str]:
 
 @contextmanager
 def served(*options: str) -> Iterator[tuple[list[str], Callable[..., tuple[int, Any]]]]:
-    """The emulator as a program: the first lines that it prints, and a way to ask it with a method, a path and a token."""
+    """The emulator as a program: the first lines that it prints, and a way to ask it: method, path, token, body."""
     command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--port=0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -73,8 +73,9 @@ def served(*options: str) -> Iterator[tuple[list[str], Callable[..., tuple[int, 
             host = json.loads(lines[2].split("=", 1)[1].strip().strip("'"))["host"]
             with closing(http.client.HTTPConnection(str(urlsplit(host).netloc), timeout=5)) as asker:
 
-                def ask(method: str, path: str, token: str = "") -> tuple[int, Any]:
-                    asker.request(method, path, headers={"Authorization": f"Bearer {token}"})
+                def ask(method: str, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
+                    raw = None if body is None else json.dumps(body)
+                    asker.request(method, path, raw, headers={"Authorization": f"Bearer {token}"})
                     response = asker.getresponse()
                     return response.status, json.loads(response.read())
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -40,20 +41,27 @@ def main() -> None:
     except ValueError as fault:
         parser.error(str(fault))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what stops a container ends it as Ctrl-C does
-    with emulator:
-        world = emulator.world
-        print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {len(world.messages):,} messages.")
-        print("Connect Airflow with:")
-        print(f"  export AIRFLOW_CONN_HUBCHAN_DEFAULT='{json.dumps(emulator.connection())}'")
-        if emulator.ca_file:
-            print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
-            print(f"  export SSL_CERT_FILE={emulator.ca_file}")
-        print("Ctrl-C ends it.", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
+    try:
+        with emulator, contextlib.suppress(KeyboardInterrupt):
+            _introduce(emulator)
             threading.Event().wait()
-        print()
-    if chosen.state:
-        emulator.save(chosen.state)
+    finally:
+        if chosen.state:
+            emulator.save(chosen.state)
+    if sys.stdout.isatty():
+        print()  # after the ^C
+
+
+def _introduce(emulator: Emulator) -> None:
+    """Say where it is, and how to connect."""
+    world = emulator.world
+    print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {len(world.messages):,} messages.")
+    print("Connect Airflow with:")
+    print(f"  export AIRFLOW_CONN_HUBCHAN_DEFAULT='{json.dumps(emulator.connection())}'")
+    if emulator.ca_file:
+        print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
+        print(f"  export SSL_CERT_FILE={emulator.ca_file}")
+    print("Ctrl-C ends it.", flush=True)
 
 
 def _made(chosen: argparse.Namespace) -> Emulator:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 DAY = 86_400
 CENTURY = 36_525 * DAY
 FASTEST = 10_000
+#: The last second that can be written down.
+LAST = 253_402_300_799
 
 
 class Clock:
@@ -17,13 +19,14 @@ class Clock:
 
     :param source: the time that it moves on from.
     :param at: what it shows at first, None for the time of its source.
+    :param speed: see `run`.
     """
 
-    def __init__(self, source: Callable[[], float] = time.time, at: float | None = None) -> None:
+    def __init__(self, source: Callable[[], float] = time.time, at: float | None = None, speed: float = 1.0) -> None:
         self._source = source
         self._began = source()
         self._shown = self._began if at is None else at
-        self._speed = 1.0
+        self._speed = _speed(speed)
 
     @property
     def speed(self) -> float:
@@ -48,10 +51,15 @@ class Clock:
 
         :param speed: 1 for the speed of its source, 0 to stand still, at most 10,000.
         """
-        if not 0 <= speed <= FASTEST:
-            raise ValueError(f"speed must be a number from 0, which stops the clock, to {FASTEST:,}; it is {speed}")
+        checked = _speed(speed)
         self._shown, self._began = self.now(), self._source()
-        self._speed = float(speed)
+        self._speed = checked
+
+
+def _speed(speed: float) -> float:
+    if not 0 <= speed <= FASTEST:
+        raise ValueError(f"speed must be a number from 0, which stops the clock, to {FASTEST:,}; it is {speed}")
+    return float(speed)
 
 
 class Calendar:

@@ -6,9 +6,9 @@ import dataclasses
 import json
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
-from airflow_provider_hubchan.emulator.clock import Clock
+from airflow_provider_hubchan.emulator.clock import CENTURY, LAST, Clock
 from airflow_provider_hubchan.emulator.faults import Fault
 from airflow_provider_hubchan.emulator.plain import STRICT, by_key, record_as_plain, record_of, shape_of
 from airflow_provider_hubchan.emulator.records import (
@@ -32,7 +32,7 @@ TOLD = 5
 
 class _Clock(BaseModel):
     model_config = STRICT
-    now: float
+    now: float = Field(ge=0, le=LAST - CENTURY)
     speed: float
 
 
@@ -138,8 +138,7 @@ def from_json(raw: str | bytes) -> tuple[World, Script]:
 
 def _world(state: Any) -> World:
     world = World(Settings(**state.settings))
-    world.clock = Clock(at=state.clock.now)
-    world.clock.run(state.clock.speed)
+    world.clock = Clock(at=state.clock.now, speed=state.clock.speed)
     world.developer_key, world.serial = state.developer_key, state.serial
     known: dict[Any, dict[Any, Any]] = {}
 
