@@ -32,6 +32,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_hubchan.emulator.local import LocalHubspot
+from airflow_provider_hubchan.emulator.page import page_routes
 from airflow_provider_hubchan.emulator.steer import asked, steering
 
 LEDGER_FILTERS = ("method", "message_id", "status")
@@ -93,6 +94,7 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
 
     return Starlette(
         routes=[
+            *page_routes(hubspot),
             route("GET", "health", health),
             route("GET", "connection", connection),
             route("POST", "messages", seed),

@@ -11,6 +11,7 @@ from airflow_provider_hubchan.emulator.limits import DailyQuota, RollingWindow
 WRITE = "conversations.custom_channels.write"
 READ = "conversations.custom_channels.read"
 CUSTOMERS = ("Carla Customer", "Chidi Client", "Bo Buyer", "Greta Guest", "Pia Patron", "Sam Subscriber", "Uma User")
+AGENTS_TEXT = "Your parcel is on its way."
 AGENT = {"actorId": "A-1201", "name": "Ada Agent"}
 
 
@@ -176,7 +177,7 @@ class Message:
             "client": {"clientType": "HUBSPOT"},
             "senders": [AGENT],
             "recipients": [self.customer],
-            "text": "Your parcel is on its way.",
+            "text": AGENTS_TEXT,
             "attachments": [],
             "truncationStatus": "NOT_TRUNCATED",
             "archived": False,

@@ -77,7 +77,7 @@ class Emulator(LocalHubspot):
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         send = dated(send, lambda: self.world.clock.now())
-        if scope["path"].startswith(CONTROL):
+        if scope["path"] == "/" or scope["path"].startswith(CONTROL):
             return await self._control(scope, receive, send)
         call = Call(
             scope["method"],
