@@ -4,7 +4,7 @@ RUN    := .venv/bin/python
 BENCH  := .venv-bench/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e check wheel bench bench-progress lock clean
+.PHONY: help demo demo-ui test browser pictures e2e check wheel bench bench-progress lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,8 +23,17 @@ help:  ## List the targets
 demo: .venv/ready  ## A gateway's delivery report of 1,000 messages, marked in a local HubSpot by a real Airflow DAG
 	@$(RUN) example_dags/run_demo.py
 
+demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click around in until Ctrl-C
+	@$(RUN) example_dags/run_demo_ui.py
+
 test: .venv/ready  ## The whole test suite
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --ignore=tests/browser
+
+browser: .venv/ready  ## The local HubSpot's page in Chromium, which has to be installed
+	@$(RUN) -m pytest tests/browser
+
+pictures: .venv/ready  ## Take docs/images/emulator*.png of the page, always of the same minute
+	@$(RUN) -m tests.browser.pictures
 
 e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback
 	@$(RUN) -m tests.e2e

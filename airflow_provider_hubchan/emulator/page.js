@@ -30,7 +30,7 @@ const number = new Intl.NumberFormat("en");
 const clockTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-let source, state = {}, heard = 0, paused = false, summed = 0, pictured = 0;
+let source, state = {}, heard = 0, paused = false, news = false, summed = 0, pictured = 0;
 const shown = new Map(); // thread -> { node, told }
 
 // ---- the stream
@@ -52,13 +52,15 @@ function take(told) {
   for (const thread of Object.keys(state.threads)) if (!state.order.includes(Number(thread))) delete state.threads[thread];
   for (const beat of Object.keys(state.beats)) if (beat < state.clock[0] / BEAT - 122) delete state.beats[beat];
   heard = performance.now();
+  news = paused && (news || Boolean(told.threads || told.anew));
   live(true);
   if (!paused) render(told);
 }
 
 function live(is) {
   document.body.dataset.live = is ? (paused ? "paused" : "yes") : "no";
-  const words = is ? (paused ? "Paused" : `Live, ${clockTime.format(state.clock[0] * 1000)}`) : "The emulator does not answer. Trying again …";
+  const heldBack = news ? "Paused, there is news" : "Paused";
+  const words = is ? (paused ? heldBack : `Live, ${clockTime.format(state.clock[0] * 1000)}`) : "The emulator does not answer. Trying again …";
   if ($("live").textContent !== words) $("live").textContent = words;
   $("live").parentElement.ariaLive = is ? "off" : "polite"; // the ticking clock is for the eyes
 }
@@ -270,6 +272,7 @@ $("copy").onclick = attempt(async () => {
 
 $("pause").onclick = () => {
   paused = !paused;
+  news = false;
   $("pause").setAttribute("aria-pressed", paused);
   live(document.body.dataset.live !== "no");
   if (!paused && state.clock) render({ ...state, anew: true });
