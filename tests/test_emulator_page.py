@@ -18,6 +18,7 @@ from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.page import changes
 from airflow_provider_hubchan.emulator.pulse import Pulse
+from airflow_provider_hubchan.emulator.script import Placed
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.survey import Wanted
 from airflow_provider_hubchan.emulator.view import View, describe
@@ -187,11 +188,12 @@ def test_the_window_is_reckoned_for_the_time_before_anybody_looked() -> None:
         (Fault(delay=2, path="/oauth/"), "answers any calls to …/oauth/… after 2 s"),
         (Fault(drop="before", apply=True), "closes the connection of any calls, which are done all the same"),
         (Fault(drop="half"), "sends half the answer to any calls"),
+        (Fault(answer="locked", rate=0.5), "answers locked to any calls"),
     ],
 )
 def test_a_fault_is_told_in_words(fault: Fault, text: str) -> None:
     """With the number of calls that it will still spoil."""
-    assert describe(fault) == {"text": text, "times": fault.times}
+    assert describe(Placed(1, {}, fault, 0.0)) == {"text": text, "times": fault.most}
 
 
 def test_only_what_changed_is_told() -> None:

@@ -18,14 +18,14 @@ from airflow_provider_hubchan.emulator.named import (
     said,
 )
 from airflow_provider_hubchan.emulator.records import WRITE
-from airflow_provider_hubchan.emulator.shapes import Answer, invalid_json, method_not_allowed
+from airflow_provider_hubchan.emulator.shapes import Answer, method_not_allowed
 
 SUPPORT = "https://help.hubspot.com/"
 PROCESSING = "There was an error processing the request."
 
 ANSWERS: dict[str, Named] = {
     "validation-error": said(400, "VALIDATION_ERROR", "Invalid input", errors=[{"message": "Invalid input", "in": "body"}]),
-    "invalid-json": Named(400, "observed", lambda asked: invalid_json(1, 1, "it cannot be read")),
+    "invalid-json": Named(400, "observed", lambda asked: refusals.invalid_json("it cannot be read")),
     "bad-request": said(400, "BAD_REQUEST", "The request was not understood"),
     "empty-update": said(400, "VALIDATION_ERROR", "The update is empty", "CustomChannelsError.EMPTY_UPDATE_REQUEST_BODY"),
     "expired-token": Named(401, "observed", expired, counted=False),
@@ -52,7 +52,7 @@ ANSWERS: dict[str, Named] = {
         context={"id": ["0"]},
     ),
     "unknown-address": Named(404, "assumed", lambda asked: Answer(404, {"message": "resource not found"}), counted=False),
-    "method-not-allowed": Named(405, "assumed", lambda asked: method_not_allowed(asked.call.method)),
+    "method-not-allowed": Named(405, "assumed", lambda asked: method_not_allowed(asked.call.method, ())),
     "method-not-allowed-page": page(405, "Method Not Allowed", "observed"),
     "conflict": said(409, "CONFLICT", "The object was changed by another request"),
     "already-exists": said(409, "OBJECT_ALREADY_EXISTS", "The object already exists"),

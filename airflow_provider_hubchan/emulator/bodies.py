@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from airflow_provider_hubchan.emulator.readers import Reader, Wrong
-from airflow_provider_hubchan.emulator.shapes import Answer, Refused, error
+from airflow_provider_hubchan.emulator.refusals import invalid_json
+from airflow_provider_hubchan.emulator.shapes import Answer, Refused
 
 #: Levels of lists and objects in a body (assumed). Python can write no more than about a thousand.
 DEEPEST = 200
@@ -22,9 +23,9 @@ def read(body: bytes, reader: Reader) -> Any:
     try:
         value = decoded(body)
     except json.JSONDecodeError as fault:
-        raise Refused(_invalid_json("it cannot be read", fault.lineno, fault.colno)) from fault
+        raise Refused(invalid_json("it cannot be read", fault.lineno, fault.colno)) from fault
     except ValueError as fault:
-        raise Refused(_invalid_json(f"it cannot be read: {fault}")) from fault
+        raise Refused(invalid_json(f"it cannot be read: {fault}")) from fault
     wrong = list[Wrong]()
     said = reader(value, "", wrong)
     if wrong:
@@ -67,7 +68,7 @@ def _refusal(wrong: list[Wrong]) -> Answer:
     why = [f"{each.where} {each.why}" for each in wrong if not each.missing]
     if missing:
         why.append(f"some required fields are not set: {', '.join(missing)}")
-    said = _invalid_json("; ".join(why))
+    said = invalid_json("; ".join(why))
     said.body["errors"] = [
         {
             "message": f"{each.where} {each.why}",
@@ -77,8 +78,3 @@ def _refusal(wrong: list[Wrong]) -> Answer:
         for each in wrong
     ]
     return said
-
-
-def _invalid_json(why: str, line: int = 1, column: int = 1) -> Answer:
-    """400 for a body that cannot be read, or holds a value of another type (text observed)."""
-    return error(400, f"Invalid input JSON on line {line}, column {column}: {why}", "VALIDATION_ERROR")

@@ -9,6 +9,11 @@ from airflow_provider_hubchan.emulator.clock import iso
 from airflow_provider_hubchan.emulator.shapes import Answer, error
 
 
+def invalid_json(why: str, line: int = 1, column: int = 1) -> Answer:
+    """400 for a body that cannot be read, or holds a value of another type (text observed)."""
+    return error(400, f"Invalid input JSON on line {line}, column {column}: {why}", "VALIDATION_ERROR")
+
+
 def unauthenticated() -> Answer:
     """401 for a token that is missing or unknown (observed)."""
     text = "Authentication credentials not found. This API supports OAuth 2.0 authentication."
