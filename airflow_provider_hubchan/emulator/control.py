@@ -86,7 +86,8 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
     def route(method: str, path: str, handle: Any) -> Route:
         async def endpoint(request: Request) -> Response:
             try:
-                return JSONResponse(await handle(request))
+                said = json.dumps(await handle(request))  # in ASCII: a body may hold half a surrogate pair
+                return Response(said, media_type="application/json")
             except (ValueError, TypeError) as fault:
                 return JSONResponse({"error": str(fault)}, status_code=400)
 
