@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
+
+import uvicorn
 
 from airflow_provider_hubchan.emulator.shapes import Answer
 
@@ -77,12 +80,16 @@ async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive:
     await send({"type": "http.response.body", "body": rest, "more_body": half})
 
 
-def with_transport(protocol: type[Any]) -> type[Any]:
-    """Have uvicorn put the connection into the scope: to drop it cannot be said in ASGI."""
+def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
+    """Have uvicorn put the connection into the scope: to drop it cannot be said in ASGI.
+
+    :param open_transports: where to keep all connections that are open.
+    """
 
     class WithTransport(protocol):  # type: ignore[misc]
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            open_transports.add(transport)
             app: Any = self.app
 
             async def app_with_transport(scope: Any, receive: Any, send: Any) -> None:
@@ -91,4 +98,26 @@ def with_transport(protocol: type[Any]) -> type[Any]:
 
             self.app: Any = app_with_transport
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            open_transports.discard(self.transport)
+            super().connection_lost(exc)
+
     return WithTransport
+
+
+class Server(uvicorn.Server):
+    """One that leaves no connection open: over TLS each would wait for the other end to say goodbye.
+
+    :ivar transports: connections that are open.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.transports: set[Any] = set()
+        config.http_protocol_class = with_transport(config.http_protocol_class, self.transports)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for transport in list(self.transports):
+            transport.abort()
+        await asyncio.sleep(0)  # that is when they close

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_hubchan.emulator import contract
-from airflow_provider_hubchan.emulator.asgi import body_of, dated, send_answer, with_transport
+from airflow_provider_hubchan.emulator.asgi import Server, body_of, dated, send_answer
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
@@ -47,6 +47,7 @@ class Emulator(LocalHubspot):
         config = uvicorn.Config(
             self._serve,
             interface="asgi3",
+            loop="asyncio" if tls else "auto",  # uvloop hangs when it is closed after a handshake that failed
             proxy_headers=False,
             date_header=False,  # it would be of the machine's clock
             log_config=None,
@@ -55,8 +56,7 @@ class Emulator(LocalHubspot):
         )
         config.load()
         config.ssl = self._certificate.context if self._certificate else None
-        config.http_protocol_class = with_transport(config.http_protocol_class)
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     def __enter__(self) -> Emulator:

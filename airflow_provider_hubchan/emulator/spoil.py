@@ -18,6 +18,9 @@ from airflow_provider_hubchan.emulator.script import Strike
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.world import World
 
+#: Seconds for what was written to leave before the connection is reset.
+LEAVING = 0.02
+
 
 async def spoil(world: World, strike: Strike, entry: Entry, transport: Any, receive: Any, send: Any) -> None:
     """Answer a call as its fault says, or not at all.
@@ -35,6 +38,9 @@ async def spoil(world: World, strike: Strike, entry: Entry, transport: Any, rece
         await gone_within(receive, 1.0)
         return
     await send_answer(send, entry.answered(answer), half=fault.drop == "half", receive=receive, seconds=strike.trickle)
+    if fault.reset:
+        await gone_within(receive, LEAVING)
+        transport.abort()
 
 
 def answered(world: World, strike: Strike, call: Call) -> Answer:
