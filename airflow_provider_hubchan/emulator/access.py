@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from airflow_provider_hubchan.emulator import quota
-from airflow_provider_hubchan.emulator.clock import iso
-from airflow_provider_hubchan.emulator.oauth import oauth_error
+from airflow_provider_hubchan.emulator import quota, refusals
 from airflow_provider_hubchan.emulator.records import AccessToken, App
 from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused, error
 from airflow_provider_hubchan.emulator.world import World
@@ -27,7 +24,7 @@ def with_token(handle: Callable[[World, Call, AccessToken], Answer], *scopes: st
         if policy := quota.refusal(world, token.install, spared=spared):
             reply = quota.too_many(policy, token.install)
         elif not set(scopes) & set(token.scopes) or _is_shut_out(world, call, token):
-            reply = _missing_scopes(scopes)
+            reply = refusals.missing_scopes(scopes)
         else:
             try:
                 reply = handle(world, call, token)
@@ -40,16 +37,14 @@ def with_token(handle: Callable[[World, Call, AccessToken], Answer], *scopes: st
 
 
 def bearer(world: World, call: Call) -> AccessToken:
-    """Whose call it is. Bodies observed."""
+    """Whose call it is."""
     kind, _, value = call.headers.get("authorization", "").partition(" ")
     token = world.tokens.get(value)
     if kind.lower() != "bearer" or token is None:
-        text = "Authentication credentials not found. This API supports OAuth 2.0 authentication."
-        raise Refused(error(401, text, "INVALID_AUTHENTICATION"))
-    late = world.clock.now() - token.expires_at
-    if late >= 0:
-        text = f"The OAuth token used to make this call expired {late:.0f} second(s) ago."
-        raise Refused(error(401, text, "EXPIRED_AUTHENTICATION", context={"expire time": [iso(token.expires_at)]}))
+        raise Refused(refusals.unauthenticated())
+    now = world.clock.now()
+    if now >= token.expires_at:
+        raise Refused(refusals.expired(token.expires_at, now))
     return token
 
 
@@ -60,17 +55,6 @@ def _is_shut_out(world: World, call: Call, token: AccessToken) -> bool:
         and world.settings.private_apps == "specified"
         and call.channels_path is not None
         and call.version not in WITH_PRIVATE_APPS
-    )
-
-
-def _missing_scopes(scopes: tuple[str, ...]) -> Answer:
-    """403 (observed)."""
-    return error(
-        403,
-        "This app hasn't been granted all required scopes to make this call. Read more about required scopes here.",
-        "MISSING_SCOPES",
-        errors=[{"message": "One or more scopes are required.", "context": {"requiredGranularScopes": list(scopes)}}],
-        links={"scopes": "https://developers.hubspot.com/scopes"},
     )
 
 
@@ -98,13 +82,13 @@ def with_credentials(handle: Callable[[World, App, dict[str, str]], Answer]) -> 
 
     def call_with_form(world: World, call: Call) -> Answer:
         if not call.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return Answer(415, {"status": "error", "message": "Unsupported Media Type", "correlationId": str(uuid.uuid4())})
+            return refusals.not_a_form()
         form = {name: values[-1] for name, values in parse_qs(call.body.decode(errors="replace")).items()}
         app = world.apps.get(form.get("client_id", ""))
         if app is None:
-            return oauth_error("BAD_CLIENT_ID", "invalid_client", "missing or unknown client id")
+            return refusals.oauth_error("BAD_CLIENT_ID", "invalid_client", "missing or unknown client id")
         if app.client_secret != form.get("client_secret"):
-            return oauth_error("BAD_CLIENT_SECRET", "invalid_client", "missing or invalid client secret")
+            return refusals.oauth_error("BAD_CLIENT_SECRET", "invalid_client", "missing or invalid client secret")
         return quota.token_refusal(world, app) or handle(world, app, form)
 
     return call_with_form

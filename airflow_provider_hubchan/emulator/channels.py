@@ -6,7 +6,8 @@ from airflow_provider_hubchan.emulator.bodies import read
 from airflow_provider_hubchan.emulator.queries import identifier, page
 from airflow_provider_hubchan.emulator.readers import Reader, mapping, nullable, record, text
 from airflow_provider_hubchan.emulator.records import App, Channel
-from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused, error
+from airflow_provider_hubchan.emulator.refusals import channel_not_found
+from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused
 from airflow_provider_hubchan.emulator.world import World
 
 SORTS = ("id", "name", "createdAt")
@@ -23,8 +24,7 @@ def channel_of(world: World, call: Call, app: App) -> Channel:
     _, (said, *_) = call.channels_path or ("", ("",))
     channel = world.channels.get(said) or world.channels.get(identifier("channelId", said, 32))
     if channel is None or channel.app is not app:
-        sub_category = "ChannelIntegrationMessagePublishError.CHANNEL_DOES_NOT_EXIST"
-        raise Refused(error(404, f"Channel {said} not found", "OBJECT_NOT_FOUND", sub_category, context={"channelId": [said]}))
+        raise Refused(channel_not_found(said))
     return channel
 
 

@@ -24,6 +24,7 @@ POST   /_emulator/reset
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from starlette.applications import Starlette

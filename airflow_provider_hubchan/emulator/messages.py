@@ -10,6 +10,7 @@ from airflow_provider_hubchan.emulator.channels import channel_of
 from airflow_provider_hubchan.emulator.eggs import EGGS, content, thread_of
 from airflow_provider_hubchan.emulator.readers import among, record, text
 from airflow_provider_hubchan.emulator.records import AccessToken, ChannelAccount, Message
+from airflow_provider_hubchan.emulator.refusals import message_not_found
 from airflow_provider_hubchan.emulator.settings import Settings
 from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused, error
 from airflow_provider_hubchan.emulator.world import World
@@ -79,9 +80,8 @@ def _known(world: World, account: ChannelAccount, egg: dict[str, Any]) -> Answer
 def _message(world: World, call: Call, token: AccessToken) -> Message:
     channel, message_id = channel_of(world, call, token.install.app), call.segments[-1]
     message = world.messages.get((channel.id, message_id))
-    if message is None or message.account.portal is not token.install.portal:  # assumed, after the thread's 404: observed
-        sub_category = "ConversationsResourceNotFoundError.MESSAGE_NOT_FOUND"
-        raise Refused(error(404, "Message not found", "OBJECT_NOT_FOUND", sub_category, context={"id": [message_id]}))
+    if message is None or message.account.portal is not token.install.portal:
+        raise Refused(message_not_found(message_id))
     return message
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from airflow_provider_hubchan.emulator.records import AccessToken, App, Install
+from airflow_provider_hubchan.emulator.refusals import oauth_error
 from airflow_provider_hubchan.emulator.shapes import Answer
 from airflow_provider_hubchan.emulator.world import World
 
@@ -104,10 +104,3 @@ def _of_access(world: World, app: App, token: AccessToken) -> dict[str, Any]:
 
 def _seconds_left(world: World, token: AccessToken) -> int:
     return round(token.expires_at - world.clock.now())
-
-
-def oauth_error(status: str, oauth: str, text: str) -> Answer:
-    """400 with both the older and the standard fields (documented)."""
-    correlation_id = str(uuid.uuid4())
-    body = {"status": status, "message": text, "correlationId": correlation_id, "error": oauth, "error_description": text}
-    return Answer(400, body)

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from airflow_provider_hubchan.emulator.records import App, Install
+from airflow_provider_hubchan.emulator.refusals import too_many_tokens
 from airflow_provider_hubchan.emulator.settings import PLANS
 from airflow_provider_hubchan.emulator.shapes import Answer
 from airflow_provider_hubchan.emulator.world import World
@@ -86,8 +87,7 @@ def token_refusal(world: World, app: App) -> Answer | None:
     """The token address has a limiter of its own (observed); its size, and that it is of the app, are assumed."""
     most, now = world.settings.token_limit, world.clock.now()
     if most and not app.asked_for_tokens.has_room(now, most, 1.0):
-        body = {"status": "error", "message": "You have reached your rate limit.", "errorType": "RATE_LIMIT"}
-        return Answer(429, body | {"correlationId": str(uuid.uuid4()), "policyName": "SECONDLY"})
+        return too_many_tokens()
     app.asked_for_tokens.count(now)
     return None
 
