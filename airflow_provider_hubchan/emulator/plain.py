@@ -22,6 +22,8 @@ KEYS: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     Channel: (str, lambda channel: channel.id),
     ChannelAccount: (str, lambda account: account.id),
 }
+#: Types of each kind's fields; to read them takes longer than to make a record.
+_HINTS: dict[Any, dict[str, Any]] = {}
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -93,5 +95,7 @@ def _shape(hint: Any) -> Any:
 
 
 def _hints(kind: type[Any]) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {each.name: hints[each.name] for each in fields(kind)}
+    if kind not in _HINTS:
+        hints = get_type_hints(kind)
+        _HINTS[kind] = {each.name: hints[each.name] for each in fields(kind)}
+    return _HINTS[kind]

@@ -169,11 +169,11 @@ def _struck(shelf: list[Placed], call: Call, world: World, now: float) -> Strike
     """The first strike; what is over is taken from the shelf on the way."""
     over, strike = list[Placed](), None
     for placed in shelf:
-        if not placed.is_over(now):
-            strike = placed.strike(call, world, now)
         if placed.is_over(now):
             over.append(placed)
-        if strike:
+        elif strike := placed.strike(call, world, now):
+            if placed.is_over(now):
+                over.append(placed)
             break
     for placed in over:
         shelf.remove(placed)
