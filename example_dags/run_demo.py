@@ -25,6 +25,7 @@ def main() -> int:
         outbox = [json.loads(line)["message_id"] for line in lines(HERE / "data" / "outbox.jsonl")]
         hubspot.world.seed(outbox)
         say(f"A local HubSpot at {hubspot.url} holds {len(outbox):,} outbound messages and allows {LIMIT} requests per 10 s.")
+        say(f"Open {hubspot.url} in a browser to see their statuses change meanwhile.")
         say("Setting up a throw-away Airflow, then running the DAG mark_delivery_report. About a minute ...")
         rows, report = run_dag(json.dumps(hubspot.connection()))
         return compare(rows, report, hubspot)
