@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator import Emulator, quota
 from airflow_provider_hubchan.emulator.clock import Clock
 from airflow_provider_hubchan.emulator.faults import Fault
 from airflow_provider_hubchan.emulator.ledger import Entry
@@ -150,6 +150,19 @@ def test_all_messages_are_gone_through_again_in_time(hubspot: LocalHubspot) -> N
     assert view.look()["counts"] == {"SENT": 11, "READ": 1}
 
 
+def test_the_quota_of_every_app_and_account_is_told(hubspot: LocalHubspot) -> None:
+    """The first is the one of the plot. No limit is none, not a million."""
+    world = hubspot.world
+    world.add_install(world.add_app("other", app_id=7), world.add_portal(8))
+    assert quota.refusal(world, world.installs[1]) is None
+    used = {"used": 0, "limit": 110, "day_used": 0, "day_limit": None}
+    first, other = View(hubspot, Wanted()).look()["quotas"]
+    assert first == {"app": 300400, "portal": 62515, **used}
+    assert other == {"app": 7, "portal": 8, **used, "used": 1, "day_used": 1}
+    world.settings.change(limit=0, daily=5)
+    assert View(hubspot, Wanted()).look()["quotas"][1] == {**other, "limit": None, "day_limit": 5}
+
+
 def test_the_pulse_is_of_the_last_minute() -> None:
     """Calls, 429s and the fullest moment of each half second; what is older is forgotten."""
     pulse = Pulse()
@@ -265,3 +278,13 @@ def test_the_events_begin_with_everything(emulator: Emulator, asked: Asked) -> N
     while not changed["anew"]:
         changed = told(response)
     assert (changed["counts"], changed["order"]) == ({}, [])
+
+
+def test_a_question_that_cannot_be_answered_is_refused(asked: Asked) -> None:
+    """With everything that is wrong with it."""
+    response = asked("GET", "/_emulator/events?status=Read&find=m-1")
+    said = json.loads(response.read())["error"]
+    assert (response.status, said) == (
+        400,
+        "there is no find; there are status, search; status is 'Read', not one of SENT, READ, FAILED, RECEIVED",
+    )

@@ -274,8 +274,9 @@ $("pause").onclick = () => {
   paused = !paused;
   news = false;
   $("pause").setAttribute("aria-pressed", paused);
+  if (!state.clock) return; // nothing has been told yet
   live(document.body.dataset.live !== "no");
-  if (!paused && state.clock) render({ ...state, anew: true });
+  if (!paused) render({ ...state, anew: true });
 };
 
 $("filter").onchange = listen;

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from airflow_provider_hubchan.emulator.local import LocalHubspot
@@ -42,9 +42,11 @@ def page_routes(hubspot: LocalHubspot) -> list[Route]:
 
         return Route(path, endpoint)
 
-    async def events(request: Request) -> StreamingResponse:
-        asked = request.query_params
-        wanted = Wanted(asked.get("status", ""), asked.get("search", "").strip())
+    async def events(request: Request) -> Response:
+        try:
+            wanted = Wanted.asked(dict(request.query_params))
+        except ValueError as fault:
+            return JSONResponse({"error": str(fault)}, status_code=400)
         return StreamingResponse(told(hubspot, wanted), media_type="text/event-stream", headers=HEADERS)
 
     return [

@@ -15,6 +15,7 @@ from airflow_provider_hubchan.emulator.world import World
 
 T = TypeVar("T")
 
+STATUSES = ("SENT", "READ", "FAILED", "RECEIVED")
 #: Threads that are shown at most.
 THREADS = 200
 #: Share of the time that going through all messages may take: of a million it takes most of a second.
@@ -31,6 +32,20 @@ class Wanted:
 
     status: str = ""
     search: str = ""
+
+    @classmethod
+    def asked(cls, said: dict[str, str]) -> Wanted:
+        """What a query asks for.
+
+        :raises ValueError: it has other names, or a status that there is none of.
+        """
+        faults = [f"there is no {name}; there are status, search" for name in sorted(said.keys() - {"status", "search"})]
+        status = said.get("status", "")
+        if status and status not in STATUSES:
+            faults.append(f"status is {status!r}, not one of {', '.join(STATUSES)}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return cls(status, said.get("search", "").strip())
 
     def fits(self, message: Message) -> bool:
         """True if the message's thread is to be shown because of it."""
