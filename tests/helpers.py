@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import psutil
@@ -16,6 +16,10 @@ from airflow_provider_hubchan.client.letter import NoFile
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Story, Wait
 from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.entry import Entry
+from airflow_provider_hubchan.emulator.ledger import Ledger
+from airflow_provider_hubchan.emulator.shapes import Call
+from airflow_provider_hubchan.emulator.world import World
 
 T = TypeVar("T")
 
@@ -108,6 +112,18 @@ def sockets_to(emulator: Emulator) -> list[Any]:
     """Our ends of connections to the emulator."""
     port = int(emulator.url.rsplit(":", 1)[1])
     return [each for each in psutil.Process().net_connections() if each.raddr and each.raddr.port == port]
+
+
+class HeadersToo(Ledger):
+    """A ledger that keeps what the other leaves out: the headers of every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers: list[Mapping[str, str]] = []
+
+    def begin(self, call: Call, world: World) -> Entry:
+        self.headers.append(call.headers)
+        return super().begin(call, world)
 
 
 def account_of(emulator: Emulator, **other: Any) -> Account:

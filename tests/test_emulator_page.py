@@ -13,8 +13,8 @@ import pytest
 
 from airflow_provider_hubchan.emulator import Emulator, quota
 from airflow_provider_hubchan.emulator.clock import Clock
+from airflow_provider_hubchan.emulator.entry import Entry
 from airflow_provider_hubchan.emulator.faults import Fault
-from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.page import changes
 from airflow_provider_hubchan.emulator.pulse import Pulse
@@ -41,13 +41,12 @@ def update(hubspot: LocalHubspot, message_id: str, status: str = "READ", error_m
     hubspot.world.clock.advance(1)
     message = hubspot.world.messages["100200", message_id]
     message.status, message.error_message, message.updated_at = status, error_message, hubspot.world.clock.now()
-    entry = Entry(hubspot.world.clock.now(), Call("PATCH", f"/conversations/v3/custom-channels/100200/messages/{message_id}"))
-    hubspot.ledger.add(entry)
-    entry.answered(Answer(200))
+    call = Call("PATCH", f"/conversations/v3/custom-channels/100200/messages/{message_id}")
+    hubspot.ledger.answered(hubspot.ledger.begin(call, hubspot.world), call, Answer(200))
 
 
 def entries(at: Iterable[float], status: int | None, path: str = "/conversations/v3/x") -> list[Entry]:
-    return [Entry(moment, Call("PATCH", path), status) for moment in at]
+    return [Entry(moment, "PATCH", path, status=status) for moment in at]
 
 
 def ids(seen: dict[str, Any]) -> list[list[str]]:
@@ -260,7 +259,7 @@ def test_the_page_is_to_be_looked_at_only(emulator: Emulator, asked: Asked) -> N
     """HubSpot's own addresses are as they were, and looking is not in the ledger."""
     assert asked("POST", "/").status == 405
     assert asked("GET", "/x").status == 404
-    assert [entry.call.path for entry in emulator.ledger.entries] == ["/x"]
+    assert [entry.path for entry in emulator.ledger.entries] == ["/x"]
 
 
 def test_the_events_begin_with_everything(emulator: Emulator, asked: Asked) -> None:

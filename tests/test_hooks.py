@@ -276,7 +276,7 @@ def test_the_test_button_proves_everything_it_can(hubspot: Emulator) -> None:
         "OK: account 62515 (US/Eastern); both custom-channels scopes are granted; the token is good for 30 more minutes and is "
         "renewed before it ends; the app owns channel 100200 (1 channel accounts)",
     )
-    assert {entry.call.method for entry in hubspot.ledger.entries} == {"GET", "POST"}, "and changes nothing"
+    assert {entry.method for entry in hubspot.ledger.entries} == {"GET", "POST"}, "and changes nothing"
 
 
 def button(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) -> str:

@@ -20,14 +20,15 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 SNIPPETS = [
     snippet
     for page in PAGES
-    for snippet in re.findall(r"<!-- (example_dags/\S+) -->\n```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    for snippet in re.findall(r"<!-- ((?:example_dags|docs)/\S+) -->\n```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
 ]
 
 
 def test_every_example_is_shown() -> None:
-    """A DAG of the examples that no page shows is an example nobody finds."""
-    dags = {f"example_dags/{path.name}" for path in (ROOT / "example_dags").glob("*.py") if not path.name.startswith("run_")}
-    assert {name for name, _ in SNIPPETS} == dags
+    """A DAG of the examples, or a test of one, that no page shows is an example nobody finds."""
+    files = [*(ROOT / "example_dags").glob("*.py"), *(ROOT / "docs").rglob("*.py")]
+    shown = {str(path.relative_to(ROOT)) for path in files if not path.name.startswith("run_")}
+    assert {name for name, _ in SNIPPETS} == shown
 
 
 @pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])

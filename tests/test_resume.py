@@ -144,7 +144,7 @@ def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
     """What was kept last is what counts: rows after it are sent again, rows before it are not."""
     progress = kept()
     break_off(hubspot, progress, 80)
-    before = [entry.call.message[1] for entry in hubspot.ledger.patches(status=200) if entry.call.message]
+    before = [entry.message_id for entry in hubspot.ledger.patches(status=200)]
 
     def kill(outcome: Outcome) -> None:
         progress.frozen = True

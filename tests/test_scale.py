@@ -51,7 +51,7 @@ def test_every_update_is_accounted_for(hubspot_emulator: Emulator) -> None:
     ran = mark(messages=IDS, status="READ")
     summary = ran.xcom()
     assert (ran.state(), summary["rows"], summary["updated"], summary["requests"]) == ("success", ROWS, ROWS, ROWS)
-    assert Counter(entry.call.segments[-1] for entry in hubspot_emulator.ledger.patches(status=200)) == Counter(IDS)
+    assert Counter(entry.message_id for entry in hubspot_emulator.ledger.patches(status=200)) == Counter(IDS)
     assert sockets_to(hubspot_emulator) == []
     assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
 

@@ -103,7 +103,7 @@ def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
     hubspot.ledger.clear()
 
     def gets(name: str) -> int:
-        return sum(entry.call.method == "GET" and entry.call.path.endswith(name) for entry in hubspot.ledger.entries)
+        return sum(entry.method == "GET" and entry.path.endswith(name) for entry in hubspot.ledger.entries)
 
     def agent() -> None:
         wait_until(lambda: gets("m-9") >= 1)

@@ -9,8 +9,9 @@ from __future__ import annotations
 try:
     from airflow_provider_hubchan.emulator.server import Emulator
 except ModuleNotFoundError as missing:
+    package = str(missing.name).split(".")[0]
     raise ModuleNotFoundError(
-        f"The emulator needs {missing.name}: pip install 'airflow-provider-hubchan[emulator]'", name=missing.name
+        f"The emulator needs {package}: pip install 'airflow-provider-hubchan[emulator]'", name=package
     ) from missing
 
 __all__ = ["Emulator"]

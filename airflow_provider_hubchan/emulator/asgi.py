@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
@@ -57,13 +56,7 @@ async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive:
     :param seconds: time that the body takes, in pieces.
     """
     kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
-    body = (
-        answer.body.encode()
-        if isinstance(answer.body, str)
-        else b""
-        if answer.body is None
-        else json.dumps(answer.body).encode()
-    )
+    body = answer.content()
     headers = {"Content-Type": kind, **answer.headers, "Content-Length": str(max(len(body), 2) if half else len(body))}
     if answer.status == 204:  # of nothing there is neither kind nor length
         headers = answer.headers

@@ -17,7 +17,8 @@ GET    /_emulator/settings
 POST   /_emulator/settings              {name: value, ...}
 GET    /_emulator/state                 everything but the ledger, as one JSON object
 PUT    /_emulator/state                 such an object
-GET    /_emulator/ledger                every request received, or those that fit ?method=PATCH&message_id=...&status=200
+GET    /_emulator/ledger                the requests that are kept, or those that fit ?method=PATCH&..., see ledger_text.py
+GET    /_emulator/ledger.jsonl          the same as JSON Lines
 GET    /_emulator/patches               {"by_message": {id: number answered 2xx}, "total": number of all}
 POST   /_emulator/reset
 """
@@ -28,15 +29,17 @@ import json
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from airflow_provider_hubchan.emulator.ledger_text import array, filters, lines
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.page import page_routes
 from airflow_provider_hubchan.emulator.steer import asked, steering
 
-LEDGER_FILTERS = ("method", "message_id", "status")
+JSON_LINES = "application/jsonl"
 
 
 def control_app(hubspot: LocalHubspot) -> Starlette:
@@ -67,18 +70,17 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
         hubspot.world.revoke(hubspot.world.install)
         return {}
 
-    async def ledger(request: Request) -> list[dict[str, Any]]:
-        asked: dict[str, Any] = dict(request.query_params)
-        if unknown := sorted(asked.keys() - LEDGER_FILTERS):
-            raise ValueError(f"the ledger has no {', '.join(unknown)}; it has {', '.join(LEDGER_FILTERS)}")
-        if "status" in asked:
-            if not asked["status"].isdecimal():
-                raise ValueError(f"status must be a number, not {asked['status']!r}")
-            asked["status"] = int(asked["status"])
-        return [entry.as_json() for entry in hubspot.ledger.chosen(**asked)]
+    async def ledger(request: Request) -> Response:
+        asked = filters(request.query_params)
+        entries = await run_in_threadpool(hubspot.ledger.chosen, **asked)  # there may be 200,000: others are served meanwhile
+        dropped = {"X-Ledger-Dropped": str(hubspot.ledger.dropped)}
+        accepted = request.headers.get("accept", "")
+        if request.url.path.endswith(".jsonl") or "jsonl" in accepted or "ndjson" in accepted:
+            return StreamingResponse(lines(entries), headers=dropped, media_type=JSON_LINES)
+        return StreamingResponse(array(entries), headers=dropped, media_type="application/json")
 
     async def patches(request: Request) -> dict[str, Any]:
-        return {"by_message": hubspot.ledger.updates(), "total": len(hubspot.ledger.patches())}
+        return {"by_message": hubspot.ledger.updates(), "total": hubspot.ledger.patched}
 
     async def reset(request: Request) -> dict[str, Any]:
         hubspot.reset()
@@ -87,8 +89,11 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
     def route(method: str, path: str, handle: Any) -> Route:
         async def endpoint(request: Request) -> Response:
             try:
-                said = json.dumps(await handle(request))  # in ASCII: a body may hold half a surrogate pair
-                return Response(said, media_type="application/json")
+                said = await handle(request)
+                if isinstance(said, Response):
+                    return said
+                text = json.dumps(said)  # in ASCII: a body may hold half a surrogate pair
+                return Response(text, media_type="application/json")
             except (ValueError, TypeError) as fault:
                 return JSONResponse({"error": str(fault)}, status_code=400)
 
@@ -104,6 +109,7 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
             route("POST", "tokens", issue),
             route("POST", "revoke", revoke),
             route("GET", "ledger", ledger),
+            route("GET", "ledger.jsonl", ledger),
             route("GET", "patches", patches),
             route("POST", "reset", reset),
             *(route(*each) for each in steering(hubspot)),

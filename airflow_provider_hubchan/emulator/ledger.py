@@ -1,105 +1,146 @@
-"""Every request that the local HubSpot received, and what it answered."""
+"""Every request that the local HubSpot received, and what it answered: the newest are kept, all are counted."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+import sys
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
-from airflow_provider_hubchan.emulator.bodies import decoded
-from airflow_provider_hubchan.emulator.clock import iso
-from airflow_provider_hubchan.emulator.faults import Fault
+from airflow_provider_hubchan.emulator.entry import Entry
+from airflow_provider_hubchan.emulator.ledger_text import lines
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
-
-#: Form fields that are kept out of the ledger.
-SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "token"})
-
-
-@dataclass
-class Entry:
-    """One request.
-
-    :param at: the emulator's time when it came.
-    :param status: what was answered, None if nothing was.
-    :param fault: the scripted fault that spoiled it.
-    :param others_in_flight: other requests about the same message that were not answered yet.
-    """
-
-    at: float
-    call: Call
-    status: int | None = None
-    fault: Fault | None = None
-    others_in_flight: int = 0
-
-    def answered(self, answer: Answer) -> Answer:
-        """Note the answer, and hand it on."""
-        self.status = answer.status
-        return answer
-
-    @property
-    def message_id(self) -> str | None:
-        """The message that it is about."""
-        return self.call.message[1] if self.call.message else None
-
-    @property
-    def body(self) -> Any:
-        """What was sent: JSON, or a form without its secrets."""
-        try:
-            return decoded(self.call.body) if self.call.body else None
-        except ValueError:
-            form = parse_qsl(self.call.body.decode(errors="replace"))
-            return urlencode([(name, "***" if name in SECRET_FIELDS else value) for name, value in form])
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry as plain data."""
-        channel_id, message_id = self.call.message or (None, None)
-        return {
-            "at": iso(self.at),
-            "method": self.call.method,
-            "path": self.call.path,
-            "channel_id": channel_id,
-            "message_id": message_id,
-            "body": self.body,
-            "status": self.status,
-            "fault": self.fault is not None,
-            "others_in_flight": self.others_in_flight,
-        }
+from airflow_provider_hubchan.emulator.world import World
 
 
 class Ledger:
-    """All entries, in the order the requests came."""
+    """Entries in the order the requests came, at most `Settings.ledger` of them; who looks at it may be another thread.
+
+    :ivar received: requests, whether they are kept or not.
+    :ivar patched: PATCHes of messages among them.
+    """
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-
-    def add(self, entry: Entry) -> None:
-        """Write one down."""
-        self.entries.append(entry)
+        self.clear()
 
     def clear(self) -> None:
         """Forget all."""
-        self.entries.clear()
+        self._entries: deque[Entry] = deque()
+        self._updates: dict[str, int] = {}
+        self.received = self.patched = 0
 
-    def chosen(self, method: str | None = None, message_id: str | None = None, status: int | None = None) -> list[Entry]:
-        """Requests with this method, about this message, answered with this status; None for any."""
-        return [
+    def begin(self, call: Call, world: World) -> Entry:
+        """Write a request down. The oldest entry goes if there are too many."""
+        token = world.tokens.get(call.headers.get("authorization", "")[len("Bearer ") :])
+        install = token.install if token else None
+        entry = Entry(world.clock.now(), sys.intern(call.method), call.path, call.query, call.body, install)
+        entries, most = self._entries, world.settings.ledger
+        entries.append(entry)
+        while len(entries) > most:
+            entries.popleft()
+        self.received += 1
+        if call.method == "PATCH" and call.message:
+            self.patched += 1
+        return entry
+
+    def answered(self, entry: Entry, call: Call, answer: Answer) -> Answer:
+        """Note the answer before it is sent, so that who has it finds it here; and hand it on."""
+        entry.status, entry.said = answer.status, answer.content()
+        if 200 <= answer.status < 300 and call.method == "PATCH" and call.message:
+            message_id = call.message[1]
+            self._updates[message_id] = self._updates.get(message_id, 0) + 1
+        return answer
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All that are kept."""
+        return list(self._entries)
+
+    def newest(self) -> Iterator[Entry]:
+        """From the newest one back; for the server's own thread, which adds them."""
+        return reversed(self._entries)
+
+    @property
+    def dropped(self) -> int:
+        """How many are not kept any more."""
+        return self.received - len(self._entries)
+
+    def chosen(
+        self,
+        method: str | None = None,
+        message_id: str | None = None,
+        status: int | None = None,
+        path: str | None = None,
+        caller: str | int | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        fault: bool | None = None,
+        last: int | None = None,
+    ) -> list[Entry]:
+        """Entries with all of this; None for any.
+
+        :param path: a part of it.
+        :param caller: a client id or a portal id.
+        :param since: seconds since the epoch, by the emulator's clock; from then on.
+        :param until: before then.
+        :param fault: whether a scripted fault spoiled it.
+        :param last: only the newest of them, so many.
+        """
+        fitting = (
             entry
-            for entry in self.entries
-            if (method is None or entry.call.method == method)
+            for entry in reversed(self.entries)
+            if (method is None or entry.method == method)
             and (status is None or entry.status == status)
-            and (message_id is None or entry.message_id == message_id)
-        ]
+            and (path is None or path in entry.path)
+            and (since is None or entry.at >= since)
+            and (until is None or entry.at < until)
+            and (fault is None or (entry.fault is not None) is fault)
+            # A path that holds no such text needs no closer look, unless it is encoded.
+            and (message_id is None or ((message_id in entry.path or "%" in entry.path) and entry.message_id == message_id))
+            and (caller is None or str(caller) in map(str, entry.caller or ()))
+        )
+        return list(islice(fitting, last))[::-1]
 
     def patches(self, message_id: str | None = None, status: int | None = None) -> list[Entry]:
         """PATCHes of messages: of one message, or answered with *status*, or all."""
-        return [entry for entry in self.chosen("PATCH", message_id, status) if entry.call.message]
+        return [entry for entry in self.chosen("PATCH", message_id, status) if entry.message]
 
     def updates(self) -> Counter[str]:
-        """How many PATCHes of each message were answered 2xx."""
-        done = (entry for entry in self.patches() if entry.status and 200 <= entry.status < 300)
-        return Counter(str(entry.message_id) for entry in done)
+        """How many PATCHes of each message were answered 2xx, those that are not kept any more among them."""
+        return Counter(self._updates)
 
     def grants(self) -> list[Entry]:
         """Requests for an access token."""
-        return [entry for entry in self.entries if entry.call.path.endswith("/token")]
+        return [entry for entry in self.chosen(path="/token") if entry.path.endswith("/token")]
+
+    def assert_each_once(self, ids: Iterable[str]) -> None:
+        """Each of these messages was updated exactly once, and no other was: PATCHes answered 2xx are counted.
+
+        :raises AssertionError: it is not so; every message that is to blame is named, up to ten of a kind.
+        """
+        updates, wanted = self.updates(), dict.fromkeys(ids)
+        kinds = {
+            "never updated": [each for each in wanted if not updates[each]],
+            "updated more than once": [f"{each} ({updates[each]} times)" for each in wanted if updates[each] > 1],
+            "updated, but not asked for": [each for each in updates if each not in wanted],
+        }
+        told = [f"{_listed(names)}: {kind}" for kind, names in kinds.items() if names]
+        if told:
+            raise AssertionError("; ".join(told))
+
+    def write(self, path: str | Path, **asked: Any) -> int:
+        """Write a file of JSON Lines, as `Entry.as_json` has them.
+
+        :param asked: see `chosen`; all if there is nothing.
+        :return: how many lines.
+        """
+        entries = self.chosen(**asked)
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines(lines(entries))
+        return len(entries)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_hubchan.emulator.ledger import Ledger
+from airflow_provider_hubchan.emulator.records import Message
 from airflow_provider_hubchan.emulator.script import Placed, Script
 from airflow_provider_hubchan.emulator.state import as_json, from_json
 from airflow_provider_hubchan.emulator.world import World
@@ -47,6 +50,32 @@ class LocalHubspot:
         """Script a fault, see `Fault`; what is returned tells how often it has struck."""
         return self.script.add(spec, self.world.clock.now())
 
+    def messages(self, status: str | None = None) -> list[Message]:
+        """Messages as they are now, in the order they came: those with this status, or all."""
+        return [each for each in list(self.world.messages.values()) if status in (None, each.status)]
+
+    def seen(self, last: int = 20) -> str:
+        """What it holds and what it was asked, in words and without secrets: for whoever wonders why a test is red.
+
+        :param last: how many requests are told of, the newest.
+        """
+        entries = self.ledger.entries
+        answers = Counter(f"with {'no answer' if entry.status is None else entry.status}" for entry in entries)
+        spoiled = sum(entry.fault is not None for entry in entries)
+        more = f", {spoiled:,} spoiled by faults" if spoiled else ""
+        more += f"; {self.ledger.dropped:,} of them are not kept" if self.ledger.dropped else ""
+        failed = [f"{each.id} is FAILED: {each.error_message}" for each in self.messages("FAILED")]
+        return "\n".join(
+            [
+                f"{len(self.world.messages):,} messages{_counted(self.world.counts())}",
+                *failed[:5],
+                *([f"and {len(failed) - 5:,} more are FAILED"] if len(failed) > 5 else []),
+                f"{self.ledger.received:,} requests{_counted(answers)}{more}",
+                *([f"the last {last}:"] if len(entries) > last else []),
+                *(entry.as_line() for entry in entries[-last:]),
+            ]
+        )
+
     def state(self) -> dict[str, Any]:
         """Everything but the ledger as plain data, see state.py."""
         return as_json(self.world, self.script)
@@ -82,3 +111,7 @@ class LocalHubspot:
             "password": install.app.client_secret,
             "extra": {"refresh_token": install.refresh_token, "channel_id": self.world.channel_id, **extra},
         }
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ": " + ", ".join(f"{number:,} {name}" for name, number in sorted(numbers.items())) if numbers else ""

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 
-from airflow_provider_hubchan.emulator.ledger import Entry, Ledger
+from airflow_provider_hubchan.emulator.entry import Entry
+from airflow_provider_hubchan.emulator.ledger import Ledger
 
 #: Seconds that are looked back on, and of one beat.
 BACK, BEAT = 60.0, 0.5
@@ -41,7 +42,7 @@ class Tail:
     def new(self) -> list[Entry]:
         """What came since the last look, oldest first."""
         found = []
-        for entry in list(islice(reversed(self._ledger.entries), MOST)):
+        for entry in islice(self._ledger.newest(), MOST):
             if entry is self._last:
                 break
             found.append(entry)
@@ -102,7 +103,7 @@ class Pulse:
         """How full the window was before anybody looked, as far as the entries tell."""
         change = Counter[int]()
         for entry in answered:
-            if entry.status != TOO_MANY and not entry.call.path.startswith("/oauth"):
+            if entry.status != TOO_MANY and not entry.path.startswith("/oauth"):
                 change[int(entry.at // BEAT)] += 1
                 change[int((entry.at + window) // BEAT)] -= 1
         used = 0

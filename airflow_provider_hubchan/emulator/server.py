@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -13,10 +15,11 @@ import uvicorn
 from airflow_provider_hubchan.emulator import contract
 from airflow_provider_hubchan.emulator.asgi import Server, body_of, dated, send_answer
 from airflow_provider_hubchan.emulator.control import control_app
-from airflow_provider_hubchan.emulator.ledger import Entry
+from airflow_provider_hubchan.emulator.entry import Entry
+from airflow_provider_hubchan.emulator.environment import airflow_connection
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.spoil import spoil
+from airflow_provider_hubchan.emulator.spoil import Spoiled, spoil
 from airflow_provider_hubchan.emulator.tls import certificate
 
 CONTROL = "/_emulator"
@@ -75,6 +78,15 @@ class Emulator(LocalHubspot):
         if self._certificate:
             self._certificate.remove()
 
+    @contextmanager
+    def as_connection(self, conn_id: str = "hubchan_default", **extra: Any) -> Iterator[Emulator]:
+        """Have Airflow find it under this connection id, through the environment; start it first if need be.
+
+        :param extra: more of the connection's extras.
+        """
+        with nullcontext() if self._thread.is_alive() else self, airflow_connection(conn_id, self.connection(**extra)):
+            yield self
+
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         send = dated(send, lambda: self.world.clock.now())
         if scope["path"] == "/" or scope["path"].startswith(CONTROL):
@@ -87,8 +99,7 @@ class Emulator(LocalHubspot):
             scope["query_string"].decode("latin-1"),
         )
         about = call.message
-        entry = Entry(self.world.clock.now(), call)
-        self.ledger.add(entry)
+        entry = self.ledger.begin(call, self.world)
         if about:
             entry.others_in_flight = self._in_flight[about]
             self._in_flight[about] += 1
@@ -103,5 +114,7 @@ class Emulator(LocalHubspot):
     async def _answer(self, call: Call, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
         strike = self.script.take(call, self.world)
         if strike is None:
-            return await send_answer(send, entry.answered(contract.answer(self.world, call)))
-        return await spoil(self.world, strike, entry, scope["transport"], receive, send)
+            return await send_answer(send, self.ledger.answered(entry, call, contract.answer(self.world, call)))
+        entry.fault = strike.fault
+        spoiled = Spoiled(self.world, strike, call, lambda answer: self.ledger.answered(entry, call, answer))
+        return await spoil(spoiled, scope["transport"], receive, send)

@@ -37,6 +37,7 @@ class Settings:
     foreign: float = _rule(0.0, "share of the quota that another program asks for, evenly, 0 to 1", mark="ours")
     token_limit: int = _rule(10, "calls of the token address per second for each app, 0 for none")
     seed: int = _rule(0, "of everything that is left to chance", mark="ours")
+    ledger: int = _rule(200_000, "requests that the ledger keeps, the newest; 0 for none", mark="ours")
     transitions: str = _rule("any", "which status may follow: any, or none after READ", ("any", "forward"))
     repeats: str = _rule("accepted", "the status that a message has already", ("accepted", "refused"))
     error_message_limit: int = _rule(0, "most characters of errorMessage, 0 for any number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -69,11 +70,19 @@ class Call:
 
 @dataclass
 class Answer:
-    """One response; *body* is sent as JSON."""
+    """One response; *body* is sent as JSON, or as HTML if it is a text."""
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    _content: bytes | None = field(default=None, repr=False, compare=False)
+
+    def content(self) -> bytes:
+        """The body as bytes; made once, for the wire and for the ledger."""
+        if self._content is None:
+            body = self.body
+            self._content = b"" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+        return self._content
 
 
 class Refused(Exception):

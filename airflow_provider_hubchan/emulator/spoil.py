@@ -6,12 +6,12 @@ import dataclasses
 import os
 import socket
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from airflow_provider_hubchan.emulator import contract
 from airflow_provider_hubchan.emulator.answers import ANSWERS
 from airflow_provider_hubchan.emulator.asgi import gone_within, send_answer
-from airflow_provider_hubchan.emulator.ledger import Entry
 from airflow_provider_hubchan.emulator.named import Occasion
 from airflow_provider_hubchan.emulator.quota import rate_headers
 from airflow_provider_hubchan.emulator.script import Strike
@@ -22,13 +22,25 @@ from airflow_provider_hubchan.emulator.world import World
 LEAVING = 0.02
 
 
-async def spoil(world: World, strike: Strike, entry: Entry, transport: Any, receive: Any, send: Any) -> None:
+class Spoiled(NamedTuple):
+    """A call that a fault has struck.
+
+    :param noted: writes an answer into the ledger, and hands it on.
+    """
+
+    world: World
+    strike: Strike
+    call: Call
+    noted: Callable[[Answer], Answer]
+
+
+async def spoil(spoiled: Spoiled, transport: Any, receive: Any, send: Any) -> None:
     """Answer a call as its fault says, or not at all.
 
     :param transport: of the connection.
     """
-    fault = entry.fault = strike.fault
-    answer = answered(world, strike, entry.call)
+    strike, fault = spoiled.strike, spoiled.strike.fault
+    answer = answered(spoiled.world, strike, spoiled.call)
     if strike.delay and await gone_within(receive, strike.delay):
         return  # the caller did not wait
     if fault.reset:
@@ -37,7 +49,7 @@ async def spoil(world: World, strike: Strike, entry: Entry, transport: Any, rece
         transport.abort()
         await gone_within(receive, 1.0)
         return
-    await send_answer(send, entry.answered(answer), half=fault.drop == "half", receive=receive, seconds=strike.trickle)
+    await send_answer(send, spoiled.noted(answer), half=fault.drop == "half", receive=receive, seconds=strike.trickle)
     if fault.reset:
         await gone_within(receive, LEAVING)
         transport.abort()

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from airflow_provider_hubchan.emulator import quota
-from airflow_provider_hubchan.emulator.ledger import Entry
+from airflow_provider_hubchan.emulator.entry import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.pulse import Pulse, Tail
 from airflow_provider_hubchan.emulator.records import AGENTS_TEXT, Install, Message
@@ -96,7 +96,7 @@ class View:
 
 def _changed(world: World, answered: list[Entry]) -> list[Message]:
     """Messages that were updated."""
-    done = (entry.call.message for entry in answered if entry.call.method == "PATCH" and entry.status == 200)
+    done = (entry.message for entry in answered if entry.method == "PATCH" and entry.status == 200)
     return [world.messages[about] for about in done if about in world.messages]
 
 
