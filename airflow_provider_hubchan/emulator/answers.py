@@ -1,6 +1,7 @@
 """Answers that have a name: what HubSpot is known to say when it does not do what was asked.
 
-The mark of each is that of its body; most statuses are documented. The pages of gateways stand for whatever is there.
+The mark is that of status and category, policy or error; where only these are known, the words are ours (assumed). Pages of
+gateways stand for whatever is there.
 """
 
 from __future__ import annotations

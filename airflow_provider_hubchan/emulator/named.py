@@ -75,6 +75,8 @@ def limited(policy: str, mark: str) -> Named:
 
 def _nothing_left(asked: Occasion, reply: Answer) -> Answer:
     """The window is used up, whatever was counted (observed on a burst 429)."""
+    if reply.body["policyName"] == "SECONDLY":
+        del reply.body["groupName"]  # it names the group of ten seconds
     reply.headers |= quota.rate_headers(asked.world, asked.install)
     reply.headers |= {
         name: "0"
