@@ -93,6 +93,32 @@ def specified(file: str) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, methods in spec(file)["paths"].items() for method in methods}
 
 
+def samples(file: str, schema: dict[str, Any]) -> list[Any]:
+    """Good values of a schema, in which every field, every word, every kind and the ends of every number come once."""
+    if "$ref" in schema:
+        return samples(file, spec(file)["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
+    if "oneOf" in schema:
+        return [each for one in schema["oneOf"] for each in samples(file, one)]
+    if "enum" in schema:
+        return list(schema["enum"])
+    match schema["type"]:
+        case "object":
+            fields = {name: samples(file, field) for name, field in schema.get("properties", {}).items()}
+            whole = {name: found[0] for name, found in fields.items()}
+            required = {name: whole[name] for name in schema.get("required", [])}
+            return [whole, required, *(whole | {name: each} for name, found in fields.items() for each in found[1:])]
+        case "array":
+            return [[each] for each in samples(file, schema["items"])] + [[]]
+        case "integer":
+            most = 2 ** (int(schema["format"].removeprefix("int")) - 1)
+            return [-most, most - 1]
+        case "number":
+            return [-1.5, 90]
+        case "boolean":
+            return [True, False]
+    return ["2026-03-30T12:00:00Z" if schema.get("format") == "date-time" else "text"]
+
+
 def difference(file: str, method: str, path: str, status: int, body: Any) -> str | None:
     """Why a reply is not as the file has it, if it is known to be another, on purpose; else None."""
     of_tokens = file.startswith("oauth")
