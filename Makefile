@@ -2,9 +2,10 @@
 PYTHON ?= python3
 RUN    := .venv/bin/python
 BENCH  := .venv-bench/bin/python
+DOCS   := .venv-docs/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test browser pictures e2e check wheel bench bench-progress lock clean
+.PHONY: help demo demo-ui test browser pictures e2e check docs wheel bench bench-progress lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +44,17 @@ check: .venv/ready  ## Formatting, lint and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 
+.venv-docs/locked: .ci/docs.txt
+	@echo "Setting up .venv-docs from its lock (once; half a minute) ..."
+	@$(PYTHON) -m venv --clear .venv-docs
+	@$(DOCS) -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/docs.txt > .venv-docs/pip.log 2>&1 || (cat .venv-docs/pip.log; exit 1)
+	@touch $@
+
+# Not --quiet: mkdocs does not count the warnings that it does not show.
+docs: .venv-docs/locked  ## The documentation as a site, .site/index.html: without a network, warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(DOCS) -m mkdocs build --strict --clean --config-file .ci/site/mkdocs.yml
+	@echo "Open .site/index.html"
+
 wheel: .venv/ready  ## Build the wheel, install it into a clean environment, ask Airflow what it sees
 	@PYTHON=$(PYTHON) .ci/wheel
 
@@ -66,6 +78,7 @@ lock:  ## Pin what the project installs, with hashes (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet -o .ci/runtime.txt
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras --group dev -o .ci/dev.txt
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras --group dev --group bench -o .ci/bench.txt
+	uv pip compile --group pyproject.toml:docs --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet -o .ci/docs.txt
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-bench .demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-docs .site .demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -34,9 +34,12 @@ class HubchanHook(DrivingHook):
     ) -> dict[str, Any]:
         """Set the status of one message.
 
+        :param message_id: HubSpot's id of an outbound message.
+        :param status: ``SENT``, ``FAILED`` or ``READ``.
         :param error_message: why the delivery failed; only for FAILED.
         :param channel_id: its channel, None for the connection's.
         :return: the message as HubSpot has it now, with its text and people's names: mind where you put it.
+        :raises BadConnection: if the connection cannot be used; nothing was sent.
         :raises BadRows: if the arguments cannot be sent; nothing was.
         :raises CallFailed: if HubSpot refused it, or there was no good answer.
         """
@@ -45,7 +48,10 @@ class HubchanHook(DrivingHook):
     def get_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
         """Read one message; ``["status"]["statusType"]`` is its status, if HubSpot gives one.
 
+        :param message_id: HubSpot's id of the message.
         :param channel_id: its channel, None for the connection's.
+        :return: the message, with its text and people's names: mind where you put it.
+        :raises BadConnection: if the connection cannot be used; nothing was sent.
         :raises CallFailed: if HubSpot refused the call, or there was no good answer.
         """
         return self._call(calls.get_message(self.account, self.channel(channel_id), message_id))
@@ -53,13 +59,30 @@ class HubchanHook(DrivingHook):
     async def aupdate_message_status(
         self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
     ) -> dict[str, Any]:
-        """The same as `update_message_status`, on an event loop. Not for triggers: a restarted one would send it twice."""
+        """The same as `update_message_status`, on an event loop. Not for triggers: a restarted one would send it twice.
+
+        :param message_id: as there.
+        :param status: as there.
+        :param error_message: as there.
+        :param channel_id: as there.
+        :return: as there.
+        :raises BadConnection: as there.
+        :raises BadRows: as there.
+        :raises CallFailed: as there.
+        """
         async with await self.adriver() as driver:
             request = self._update(message_id, status, error_message, channel_id)
             return await driver.run(delivery.fetch(self.account, request, self.patience))
 
     async def aget_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
-        """The same as `get_message`, on an event loop."""
+        """The same as `get_message`, on an event loop.
+
+        :param message_id: as there.
+        :param channel_id: as there.
+        :return: as there.
+        :raises BadConnection: as there.
+        :raises CallFailed: as there.
+        """
         async with await self.adriver() as driver:
             request = calls.get_message(self.account, self.channel(channel_id), message_id)
             return await driver.run(delivery.fetch(self.account, request, self.patience))
@@ -94,8 +117,11 @@ class HubchanHook(DrivingHook):
         :param letters: takes every row that was not updated, in this thread.
         :param keeper: keeps progress for a later call with the same rows and arguments.
         :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
+        :return: *report*, or a new one.
+        :raises BadInput: if *rows* are no rows at all; nothing was sent.
         :raises BadRows: naming every bad row; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
+        :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
         """
         channel, report = self.channel(channel_id), report or Report()
         tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}

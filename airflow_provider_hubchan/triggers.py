@@ -34,6 +34,8 @@ class MessageStatusTrigger(BaseTrigger):
     :param ends: when to give up, in seconds since the epoch.
     :param poke_interval: seconds between two looks; the first comes after one.
     :param share: part of the account's pace that it may use, in (0, 1].
+    :param channel_id: the channel of all messages; None for the connection's.
+    :param hubchan_conn_id: a connection of type ``hubchan``: its name, for secrets are read where the trigger runs.
     """
 
     def __init__(

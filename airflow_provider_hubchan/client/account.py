@@ -21,6 +21,8 @@ class Account:
 
     :param base_url: scheme and host, without a slash at the end.
     :param client_id: of the OAuth app that owns the channel; with *client_secret* and *refresh_token*, or None.
+    :param client_secret: of the same app.
+    :param refresh_token: from installing it in the account; access tokens are fetched with it.
     :param access_token: a ready bearer token instead of the three.
     :param api_version: one of `API_VERSIONS`.
     :param channel_id: the channel for tasks that name none.

@@ -5,8 +5,8 @@ HubchanError                  catch this to catch everything below
 ├── BadRows                   the input: some rows cannot be sent, so nothing was sent       fix the rows upstream
 ├── BadConnection             the set-up: fields missing, malformed or contradictory         fix the connection
 ├── CallFailed                one call got no good answer; says whether a retry can help     read `problem`
-└── BatchIncomplete           a batch ended with rows rejected or unresolved                 read `report`
-                              (it stands beside `Report`, in report.py)
+├── WatchFailed               waiting for statuses is of no use any more (watch.py)          read its text
+└── BatchIncomplete           a batch ended with rows rejected or unresolved (report.py)     read `report`
 """
 
 from __future__ import annotations

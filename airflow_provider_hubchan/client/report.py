@@ -22,6 +22,10 @@ class Report:
     """All outcomes of a batch, as counters: ``updated + skipped + rejected + unresolved == rows``, always.
 
     :param rows: rows accounted for so far.
+    :param updated: how many of them HubSpot accepted.
+    :param skipped: how many were not sent on purpose.
+    :param rejected: how many HubSpot refused, so that trying again cannot help.
+    :param unresolved: how many got no final answer.
     :param requests: requests sent for them, repeats included; token requests are not counted.
     :param rate_limited: how many of these HubSpot answered with 429.
     :param waited_seconds: how long a worker waited for the quota or after a fault, on average over the workers.
@@ -30,6 +34,9 @@ class Report:
     :param problems: the first 20 rows that were rejected or left unresolved, ready for XCom.
     :param reasons: how many rows were not updated, by outcome and label of the problem.
     :param halt: why the batch ended early, None if it did not.
+    :param streak: rows in a row that ended *unresolved*: a server that is down is not asked again and again.
+    :param last_unresolved: why the last of these did.
+    :param earlier: rows whose outcome is that of an earlier try, by outcome.
     """
 
     rows: int = 0
@@ -45,10 +52,8 @@ class Report:
     problems: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     halt: Halt | None = None
-    #: Rows in a row that ended *unresolved*, and why the last one did: a server that is down is not asked again and again.
     streak: int = 0
     last_unresolved: Problem | None = None
-    #: Rows whose outcome is that of an earlier try, by outcome.
     earlier: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
@@ -115,7 +120,10 @@ class Report:
         )
 
     def top_reasons(self, most: int = 5) -> str:
-        """The most frequent reasons why rows were not updated, empty if all were."""
+        """The most frequent reasons why rows were not updated, empty if all were.
+
+        :param most: reasons to name.
+        """
         return "; ".join(f"{count:,} {result}: {label}" for (result, label), count in self.reasons.most_common(most))
 
 
@@ -138,6 +146,7 @@ class Counts:
 class BatchIncomplete(HubchanError):
     """A batch ended with rows that a retry may still bring to HubSpot.
 
+    :param text: what the task's log says of it.
     :param report: the whole account of the batch.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
     """
