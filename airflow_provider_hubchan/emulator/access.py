@@ -11,7 +11,7 @@ from airflow_provider_hubchan.emulator.shapes import Answer, Call, Refused, erro
 from airflow_provider_hubchan.emulator.world import World
 
 Handle = Callable[[World, Call], Answer]
-#: Versions whose files let private apps call custom channels; the guide does not (specified).
+#: Versions whose files let private apps call custom channels (specified), though the guide does not (documented).
 WITH_PRIVATE_APPS = ("2025-09", "2026-09")
 
 
@@ -49,7 +49,7 @@ def bearer(world: World, call: Call) -> AccessToken:
 
 
 def _is_shut_out(world: World, call: Call, token: AccessToken) -> bool:
-    """True for the token of a private app where it cannot be used, as was seen with channels of every version."""
+    """True for the token of a private app at a version whose file names OAuth alone; a 403 was observed, and 404s."""
     return (
         token.install.app.private
         and world.settings.private_apps == "specified"
