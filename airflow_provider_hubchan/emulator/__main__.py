@@ -83,7 +83,7 @@ def _made(chosen: argparse.Namespace) -> Emulator:
     world = emulator.world
     if faults is not None:
         emulator.script.clear()
-        emulator.script.add_all(faults, world.clock.now())
+        emulator.faults(faults)
     if chosen.speed is not None:
         world.clock.run(chosen.speed)
     if chosen.advance is not None:

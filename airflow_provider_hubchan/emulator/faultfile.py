@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 
-def read_faults(path: str) -> list[Any]:
+def read_faults(path: str | os.PathLike[str]) -> list[Any]:
     """The faults of a YAML or JSON file: a list, or an object whose ``faults`` is one.
 
     :raises ValueError: it cannot be read, or is something else. The faults themselves are not looked at.

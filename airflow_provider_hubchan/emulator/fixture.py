@@ -29,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def hubspot_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A fresh HubSpot, without a limit unless one is asked for. The connection ``hubchan_default`` leads to it.
 
-    Its marker, or an indirect parameter, chooses `Settings`, and beside them *messages* (so many, or ids) and *faults*.
+    Its marker, or an indirect parameter, chooses `Settings`, and beside them *messages* (so many, or ids) and *faults* (a list,
+    or a YAML or JSON file).
     """
     asked = _asked(request)
     messages, faults = asked.pop("messages", 0), asked.pop("faults", ())
@@ -39,8 +40,7 @@ def hubspot_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
         emulator.world.install.refresh_token = f"refresh-{uuid.uuid4()}"
         ids = (f"message-{number}" for number in range(1, messages + 1)) if isinstance(messages, int) else messages
         emulator.world.seed(ids)
-        for fault in faults:
-            emulator.fault(**fault)
+        emulator.faults(faults)
         with emulator.as_connection():
             yield emulator
 

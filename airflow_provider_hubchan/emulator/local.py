@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_hubchan.emulator.faultfile import read_faults
 from airflow_provider_hubchan.emulator.ledger import Ledger
 from airflow_provider_hubchan.emulator.records import Message
 from airflow_provider_hubchan.emulator.script import Placed, Script
@@ -75,6 +76,14 @@ class LocalHubspot:
                 *(entry.as_line() for entry in entries[-last:]),
             ]
         )
+
+    def faults(self, said: str | os.PathLike[str] | Iterable[Any]) -> list[Placed]:
+        """Script several faults, or those of a YAML or JSON file: all or, if one is wrong, none.
+
+        :raises ValueError: everything that is wrong with any of them.
+        """
+        specs = read_faults(said) if isinstance(said, str | os.PathLike) else said
+        return self.script.add_all(specs, self.world.clock.now())
 
     def state(self) -> dict[str, Any]:
         """Everything but the ledger as plain data, see state.py."""

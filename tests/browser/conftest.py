@@ -69,6 +69,4 @@ def patch(hubspot: Emulator, message_id: str, status: str = "READ", **more: str)
     """Update a message as a program does, with a token of its own; gives the status code."""
     url = f"{hubspot.url}/conversations/custom-channels/2026-03/{hubspot.world.channel_id}/messages/{message_id}"
     headers = {"Authorization": f"Bearer {hubspot.world.issue()}"}
-    return requests.patch(
-        url, json={"statusType": status, "errorMessage": None, **more}, headers=headers, timeout=10
-    ).status_code
+    return requests.patch(url, json={"statusType": status, **more}, headers=headers, timeout=10).status_code

@@ -150,7 +150,7 @@ def test_a_fault_that_cannot_be_says_so(page: Page, watch: Watch) -> None:
     page.route("**/_emulator/faults", lambda route: route.continue_(post_data='{"times": 0}'))
     page.get_by_role("button", name="Inject a fault").click()
     page.get_by_role("button", name="Inject", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("times must be at least 1")
+    expect(page.get_by_role("alert")).to_have_text("times must be at least 1, or always; it is 0")
 
 
 def test_reset_asks_first(page: Page, hubspot: Emulator) -> None:
