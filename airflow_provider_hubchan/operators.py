@@ -73,7 +73,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         self,
         *,
         messages: Any = None,
-        messages_file: str | None = None,
+        messages_file: Any = None,
         status: str | None = None,
         error_message: str | None = None,
         delivery_task_id: str | None = None,

@@ -1,12 +1,12 @@
-"""An SMS gateway's delivery report becomes message statuses in HubSpot."""
+"""An SMS gateway's delivery report becomes message statuses in HubSpot, every quarter of an hour."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import dag, task
 
@@ -15,37 +15,43 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 log = logging.getLogger(__name__)
 
 REPORT = Path(__file__).parent / "data" / "delivery_report.jsonl"
-NOT_UPDATED = os.environ.get("HUBCHAN_DEMO_NOT_UPDATED", "/tmp/not_updated.jsonl")
 
 # What the gateway says, and what HubSpot calls it.
 STATUSES = {"DELIVRD": "SENT", "READ": "READ", "UNDELIV": "FAILED", "EXPIRED": "FAILED", "REJECTD": "FAILED"}
 
 
-@dag(schedule=None, catchup=False, tags=["hubspot"])
+@dag(
+    schedule="*/15 * * * *",
+    catchup=False,
+    max_active_runs=1,  # of two reports the later one has the last word
+    params={"report": str(REPORT), "folder": "/tmp"},
+    tags=["hubspot"],
+)
 def mark_delivery_report() -> None:
-    @task(show_return_value_in_logs=False)
-    def map_codes() -> list[dict[str, str]]:
-        """One row for each event whose code is known, in the order of the report."""
-        rows, unknown = [], Counter[str]()
-        for line in REPORT.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
-            status = STATUSES.get(event["state"])
-            if status is None:
-                unknown[f"{event['state']} {event['code']}: {event['text']}"] += 1
-                continue
-            row = {"message_id": event["message_id"], "status": status}
-            if status == "FAILED":
-                row["error_message"] = f"{event['code']}: {event['text']}"
-            rows.append(row)
+    @task
+    def map_codes(params: Any = None, run_id: Any = None) -> str:
+        """Write one row for each event whose code is known, in the order of the report; give the path."""
+        rows, unknown = Path(params["folder"], f"rows-{run_id}.jsonl"), Counter[str]()
+        with open(params["report"], encoding="utf-8") as events, rows.open("w", encoding="utf-8") as file:
+            for event in map(json.loads, events):
+                status = STATUSES.get(event["state"])
+                if status is None:
+                    unknown[f"{event['state']} {event['code']}: {event['text']}"] += 1
+                    continue
+                row = {"message_id": event["message_id"], "status": status}
+                if status == "FAILED":
+                    row["error_message"] = f"{event['code']}: {event['text']}"
+                file.write(f"{json.dumps(row)}\n")
         for code, times in unknown.items():
             log.warning("Nobody knows the gateway's code %r: %d events are left out.", code, times)
-        return rows
+        return str(rows)
 
     UpdateMessageStatusOperator(
         task_id="mark_statuses",
-        messages=map_codes(),
+        messages_file=map_codes(),
         max_rejected=0.01,  # a few ids are always too old
-        report_file=NOT_UPDATED,
+        report_file="{{ params.folder }}/not_updated-{{ run_id }}.jsonl",
+        retries=2,
     )
 
 

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import dag, task
 
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
-LETTERS = os.environ.get("HUBCHAN_LETTERS", "/tmp/letters.jsonl")  # the report_file of the DAGs that run by day
+LEFT = ('"outcome": "rejected"', '"outcome": "unresolved"')
 
 
-@dag(schedule="@daily", catchup=False, tags=["hubspot"])
+@dag(schedule="@daily", catchup=False, max_active_runs=1, params={"folder": "/tmp", "channel_id": ""}, tags=["hubspot"])
 def reconcile_nightly() -> None:
-    @task.short_circuit
-    def anything_left() -> bool:
-        """End here if everything was sent."""
-        return Path(LETTERS).exists() and Path(LETTERS).stat().st_size > 0
+    @task
+    def list_letters(params: Any = None) -> list[dict[str, str]]:
+        """The report files of the day that hold rows to be sent; what was skipped on purpose needs nobody."""
+        files = sorted(Path(params["folder"]).glob("not_updated-*.jsonl"))
+        left = [str(file) for file in files if any(outcome in file.read_text(encoding="utf-8") for outcome in LEFT)]
+        return [{"messages_file": file, "report_file": file} for file in left]  # replaced at the end by what is still left
 
-    again = UpdateMessageStatusOperator(
+    UpdateMessageStatusOperator.partial(
         task_id="send_again",
-        messages_file=LETTERS,
-        report_file=LETTERS,  # replaced at the end by what is still left
+        channel_id="{{ params.channel_id }}",  # empty: that of the connection
         compare_before_write=True,  # somebody may have mended a message by hand
-        not_found_grace=60,  # seconds
-        max_rejected=1.0,  # those stay in the file for a person
+        max_rejected=1.0,  # those stay in their file for a person
+        max_active_tis_per_dagrun=1,
         retries=2,
-    )
-    anything_left() >> again
+    ).expand_kwargs(list_letters())
 
 
 reconcile_nightly()

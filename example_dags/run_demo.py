@@ -40,7 +40,6 @@ def run_dag(connection: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow.task=INFO py.warnings=ERROR",  # not Airflow of itself
         "AIRFLOW_CONN_HUBCHAN_DEFAULT": connection,
-        "HUBCHAN_DEMO_NOT_UPDATED": str(HOME / "not_updated.jsonl"),
     }
     from airflow.utils.db import initdb
 
@@ -48,9 +47,9 @@ def run_dag(connection: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     sys.path.insert(0, str(HERE))
     from mark_delivery_report import mark_delivery_report
 
-    run = mark_delivery_report().test()
+    run = mark_delivery_report().test(run_conf={"folder": str(HOME)})
     results = {task: run.get_task_instance(task).xcom_pull(task_ids=task) for task in ("map_codes", "mark_statuses")}
-    return results["map_codes"], results["mark_statuses"]
+    return [json.loads(line) for line in lines(Path(results["map_codes"]))], results["mark_statuses"]
 
 
 def compare(rows: list[dict[str, Any]], report: dict[str, Any], hubspot: Emulator) -> int:
@@ -59,7 +58,7 @@ def compare(rows: list[dict[str, Any]], report: dict[str, Any], hubspot: Emulato
     say(json.dumps({**report, "problems": [*report["problems"][:1], "..."]}, indent=2))
     not_updated = [json.loads(line) for line in lines(Path(report["report_file"]))]
     rejected = [row["message_id"] for row in not_updated if row["outcome"] == "rejected"]
-    say(f"\n{HOME.name}/not_updated.jsonl has {len(not_updated):,} lines, among them {len(rejected)} rejected ids.")
+    say(f"\nThat report file has {len(not_updated):,} lines, among them {len(rejected)} rejected ids.")
 
     wanted = {message_id: "SENT" for _, message_id in hubspot.world.messages}  # an agent's message is SENT from the start
     for row in rows:

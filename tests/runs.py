@@ -15,10 +15,18 @@ class Ran:
     def __init__(self, dag: DAG, **conf: Any) -> None:
         self._run = dag.test(run_conf=conf)
 
-    def state(self, task_id: str = "mark") -> str:
-        instance = self._run.get_task_instance(task_id)
+    def state(self, task_id: str = "mark", map_index: int = -1) -> str:
+        instance = self._run.get_task_instance(task_id, map_index=map_index)
         assert instance is not None
         return str(instance.state)
+
+    def tries(self, task_id: str = "mark") -> int:
+        instance = self._run.get_task_instance(task_id)
+        assert instance is not None
+        return int(instance.try_number)
+
+    def run_state(self) -> str:
+        return str(self._run.state)
 
     def xcom(self, task_id: str = "mark", map_index: int = -1) -> Any:
         instance = self._run.get_task_instance(task_id, map_index=map_index)

@@ -27,13 +27,12 @@ def load(name: str) -> ModuleType:
     return module
 
 
-def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path) -> None:
     """What HubSpot holds afterwards is what the gateway's report says, by a count of its own."""
-    monkeypatch.setenv("HUBCHAN_DEMO_NOT_UPDATED", str(tmp_path / "not_updated.jsonl"))
     outbox = [json.loads(line)["message_id"] for line in (EXAMPLES / "data" / "outbox.jsonl").read_text().splitlines()]
     events = [json.loads(line) for line in (EXAMPLES / "data" / "delivery_report.jsonl").read_text().splitlines()]
     hubspot_emulator.world.seed(outbox)
-    ran = Ran(load("mark_delivery_report").mark_delivery_report())
+    ran = Ran(load("mark_delivery_report").mark_delivery_report(), folder=str(tmp_path))
     assert (ran.state("map_codes"), ran.state("mark_statuses")) == ("success", "success")
 
     read = {event["message_id"] for event in events if event["state"] == "READ"}
@@ -93,17 +92,17 @@ def test_read_receipts_are_a_gate(hubspot_emulator: Emulator) -> None:
     assert (ran.state("wait_until_read"), ran.xcom("follow_up")) == ("success", 3)
 
 
-def test_what_is_left_is_sent_at_night(hubspot_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_is_sent_at_night(hubspot_emulator: Emulator, tmp_path: Path) -> None:
     """Nothing left: nothing is done. A letter whose cause is mended is sent, the other stays in the file."""
-    letters = tmp_path / "letters.jsonl"
-    monkeypatch.setenv("HUBCHAN_LETTERS", str(letters))
+    letters = tmp_path / "not_updated-today.jsonl"
     nightly = load("reconcile_nightly").reconcile_nightly
-    assert Ran(nightly()).state("send_again") == "skipped"
-    letters.write_text('{"message_id": "mended", "status": "READ"}\n{"message_id": "gone", "status": "SENT"}\n')
+    letters.write_text('{"message_id": "old", "status": "READ", "outcome": "skipped"}\n')
+    assert Ran(nightly(), folder=str(tmp_path)).state("send_again") == "skipped"
+    lines = [{"message_id": name, "status": "READ", "outcome": "rejected"} for name in ("mended", "gone")]
+    letters.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     hubspot_emulator.world.seed(["mended"])
-    hubspot_emulator.fault(message_id="gone", method="GET", status=400, body={"message": "No."}, times=9)
-    ran = Ran(nightly())
-    assert (ran.state("send_again"), ran.xcom("send_again")["updated"]) == ("success", 1)
+    ran = Ran(nightly(), folder=str(tmp_path))
+    assert (ran.state("send_again", 0), ran.xcom("send_again", 0)["updated"]) == ("success", 1)
     assert [json.loads(line)["message_id"] for line in letters.read_text().splitlines()] == ["gone"]
 
 
