@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk import log as masker
 
-from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
@@ -21,6 +20,7 @@ from airflow_provider_hubchan.connection import aopen_account, open_account
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client import aio
     from airflow_provider_hubchan.client.account import Account
+    from airflow_provider_hubchan.client.blocking import Driver
 
 
 _telling: set[asyncio.Future[None]] = set()
@@ -81,6 +81,8 @@ class DrivingHook(BaseHook):
         :param max_runtime: seconds after which everything ends.
         :raises RuntimeError: on an event loop, which would stand still.
         """
+        from airflow_provider_hubchan.client.blocking import Driver  # where a DAG file is parsed, nobody needs requests
+
         if _on_a_running_loop():
             raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
         pace, bearer = shared(self.account, announce)

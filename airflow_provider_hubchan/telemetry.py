@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk.observability.stats import Stats
 from opentelemetry import trace
 
-from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.shared import shared
+
+if TYPE_CHECKING:
+    from airflow_provider_hubchan.client.blocking import Driver
 
 
 class Run(NamedTuple):

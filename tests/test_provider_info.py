@@ -103,3 +103,27 @@ def test_locks_pin_with_hashes_and_name_no_host(lock: str) -> None:
     assert len(pins) > 40
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
     assert "://" not in text
+
+
+DAG_FILE = """
+from airflow.sdk import DAG
+import sys
+before = set(sys.modules)
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.sensors import MessageStatusSensor
+from airflow_provider_hubchan.notifications import MessageStatusNotifier
+import airflow_provider_hubchan.decorators
+with DAG("batch", schedule=None, on_failure_callback=MessageStatusNotifier(status="FAILED", messages=["m-1"])):
+    UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ") >> MessageStatusSensor(
+        task_id="wait", message_ids=["m-1"]
+    )
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}), *set(sys.modules) - before)
+"""
+
+
+def test_a_dag_file_is_parsed_without_what_only_a_run_needs() -> None:
+    """Each task parses its file anew: neither requests nor aiohttp nor the emulator is imported for that."""
+    done = subprocess.run([sys.executable, "-c", DAG_FILE], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "airflow_provider_hubchan.operators" in imported
+    assert not imported & {"requests", "urllib3", "aiohttp", "airflow_provider_hubchan.emulator", "openlineage"}

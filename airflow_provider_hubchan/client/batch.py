@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.checkpoint import Checkpoint, Keeper
 from airflow_provider_hubchan.client.delivery import deliver, given_up, pause
 from airflow_provider_hubchan.client.errors import Problem
@@ -20,6 +19,9 @@ from airflow_provider_hubchan.client.report import BatchIncomplete, Report
 from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
 from airflow_provider_hubchan.client.steps import STOPPED, Story
+
+if TYPE_CHECKING:
+    from airflow_provider_hubchan.client.blocking import Driver
 
 T = TypeVar("T")
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from airflow_provider_hubchan.client import calls, replies
 from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.blocking import Driver
 from airflow_provider_hubchan.client.delivery import Answer, call
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
@@ -49,6 +48,8 @@ def check_up(account: Account, pace: Pace, announce: Callable[[str], None]) -> F
 
     :param announce: called with each secret that is fetched.
     """
+    from airflow_provider_hubchan.client.blocking import Driver  # where a DAG file is parsed, nobody needs requests
+
     findings: list[Finding] = []
 
     def perform() -> None:

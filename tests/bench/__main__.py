@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench import airflow_share, local_hubspot, memory, plots, quota, realtime, speed
+from tests.bench import airflow_share, imports, local_hubspot, memory, plots, quota, realtime, speed
 from tests.bench.common import say
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     plots.quota(compared)
     plots.memory(memory.medians(grown, "megabytes"))
     kept, growth = memory.tables(grown)
-    print("\n".join([*simulations.tables(), real.result(), *fast, local, kept, share, growth]))
+    print("\n".join([*simulations.tables(), real.result(), *fast, local, imports.run(), kept, share, growth]))
     say("done")
 
 
