@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account, sendable
 from airflow_provider_hubchan.client.errors import BadConnection
 
@@ -65,19 +66,19 @@ def read_account(connection: Connection) -> Account:
     client_id, client_secret = connection.login or None, connection.password or None
     refresh_token, access_token = extra.text("refresh_token"), extra.text("access_token")
 
-    app = {"login (client ID)": client_id, "password (client secret)": client_secret, "refresh_token": refresh_token}
+    app = {"login": client_id, "password": client_secret, "refresh_token": refresh_token}
     missing = [name for name, value in app.items() if not value]
     if access_token and not missing:
-        faults.append("access_token stands beside login, password and refresh_token: leave the one or the others empty")
+        faults.append(f"{named('access_token')} stands beside {named(*app)}: leave the one or the others empty")
     elif not access_token and missing:
-        faults.append(f"{', '.join(missing)} missing: all three of the OAuth app are needed (or an access_token instead)")
+        faults.append(f"{named(*missing)} missing: all three of the OAuth app are needed, or an access token instead")
 
     if access_token and not sendable(access_token):
-        faults.append("access_token holds a space, a line break or a letter that no token has: copy it again")
+        faults.append(f"{named('access_token')} holds a space, a line break or a letter that no token has: copy it again")
 
     api_version = extra.text("api_version") or API_VERSIONS[0]
     if api_version not in API_VERSIONS:
-        faults.append(f"api_version is {api_version!r}, not one of {', '.join(API_VERSIONS)}")
+        faults.append(f"{named('api_version')} is {api_version!r}, not one of {', '.join(API_VERSIONS)}")
     requests_per_10s = extra.number("requests_per_10s", least=1.0)
     timeout = extra.number("timeout", least=0.1) or TIMEOUT
     if faults:
@@ -123,29 +124,37 @@ class Extra:
         except ValueError:
             value = math.nan
         if not least <= value < math.inf:
-            self._faults.append(f"{name} is {text!r}, not a number of at least {least:g}")
+            self._faults.append(f"{named(name)} is {text!r}, not a number of at least {least:g}")
             return None
         return value
+
+
+def named(*fields: str) -> str:
+    """Fields as the form calls them, and their names beside."""
+    info: Any = get_provider_info()
+    (form,) = info["connection-types"]
+    labels = {name: each["label"] for name, each in form["conn-fields"].items()} | form["ui-field-behaviour"]["relabeling"]
+    return ", ".join(f"{labels[name]} ({name})" for name in fields)
 
 
 def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> str:
     """Scheme, host and port from the host field, which may hold all three, and the port field."""
     host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
-    shown = repr(host.rsplit("@", 1)[-1])  # what stands before an @ is a secret
+    field = f"{named('host')} {host.rsplit('@', 1)[-1]!r}"  # what stands before an @ is a secret
     try:
         url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
         port = url.port or connection.port or None  # the form's Test button sends 0 for no port
     except ValueError:
-        faults.append(f"host {shown} is not a base URL like {DEFAULT_HOST} (is the port a number?)")
+        faults.append(f"{field} is not one like {DEFAULT_HOST} (is the port a number?)")
         return ""
     if url.username or url.password or url.query or url.fragment:
-        faults.append("host holds more than scheme, host, port and path: credentials belong into login and password")
+        faults.append(f"{named('host')} holds more than scheme, host, port and path: put credentials into login and password")
     elif url.scheme not in ("http", "https") or not url.hostname:
-        faults.append(f"host {shown} is not a base URL like {DEFAULT_HOST}")
+        faults.append(f"{field} is not one like {DEFAULT_HOST}")
     elif url.scheme == "http" and url.hostname not in LOOPBACK and not allow_http:
         faults.append(
-            f"host {shown}: plain http would send the token readable by everyone; use https, or set the extra allow_http for "
-            "an emulator in another container"
+            f"{field}: plain http would send the token readable by everyone; use https, or set the extra allow_http for an "
+            "emulator in another container"
         )
     name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path}"

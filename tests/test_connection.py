@@ -100,22 +100,28 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"host": "ftp://api.hubapi.com"}, "is not a base URL like https://api.hubapi.com"),
+        ({"host": "ftp://api.hubapi.com"}, "is not one like https://api.hubapi.com"),
         ({"host": "http://api.hubapi.com"}, "plain http would send the token readable by everyone"),
         ({"host": "http://api.hubapi.com", "extra": {"allow_http": "no"}}, "plain http would send"),
-        ({"host": "https://u:pw@api.hubapi.com"}, "credentials belong into login and password"),
-        ({"host": "https://u:s3cr3t@api.hubapi.com:x"}, "host 'api.hubapi.com:x' is not a base URL"),
-        ({"host": "ftp://u:s3cr3t@x"}, "credentials belong into login and password"),
-        ({"host": "https://[::1"}, "is not a base URL like"),
-        ({"host": "https://api.hubapi.com?x=1"}, "host holds more than scheme, host, port and path"),
-        ({"host": "https://api.hubapi.com:x"}, "is not a base URL like https://api.hubapi.com (is the port a number?)"),
-        ({"extra": {"api_version": "2024-01"}}, "api_version is '2024-01', not one of 2026-03, 2026-09, 2025-09, v3"),
-        ({"extra": {"timeout": "soon"}}, "timeout is 'soon', not a number of at least 0.1"),
-        ({"extra": {"timeout": 0}}, "timeout is '0', not a number"),
-        ({"extra": {"timeout": "inf"}}, "timeout is 'inf', not a number"),
-        ({"extra": {"requests_per_10s": -1}}, "requests_per_10s is '-1', not a number of at least 1"),
-        ({"extra": {"access_token": "s3cr3t\ns3cr3t"}}, "access_token holds a space, a line break or a letter that no token"),
-        ({"extra": {"access_token": "r3ady"}}, "access_token stands beside login, password and refresh_token"),
+        ({"host": "https://u:pw@api.hubapi.com"}, "put credentials into login and password"),
+        ({"host": "https://u:s3cr3t@api.hubapi.com:x"}, "API base URL (host) 'api.hubapi.com:x' is not one"),
+        ({"host": "ftp://u:s3cr3t@x"}, "put credentials into login and password"),
+        ({"host": "https://[::1"}, "is not one like"),
+        ({"host": "https://api.hubapi.com?x=1"}, "API base URL (host) holds more than scheme, host, port and path"),
+        ({"host": "https://api.hubapi.com:x"}, "is not one like https://api.hubapi.com (is the port a number?)"),
+        (
+            {"extra": {"api_version": "2024-01"}},
+            "(api_version) is '2024-01', not one of 2026-03, 2026-09, 2025-09, v3",
+        ),
+        ({"extra": {"timeout": "soon"}}, "Timeout (timeout) is 'soon', not a number of at least 0.1"),
+        ({"extra": {"timeout": 0}}, "Timeout (timeout) is '0', not a number"),
+        ({"extra": {"timeout": "inf"}}, "Timeout (timeout) is 'inf', not a number"),
+        ({"extra": {"requests_per_10s": -1}}, "Requests per 10 seconds (requests_per_10s) is '-1', not a number of at least 1"),
+        ({"extra": {"access_token": "s3cr3t\ns3cr3t"}}, "Access token (access_token) holds a space, a line break or a letter"),
+        (
+            {"extra": {"access_token": "r3ady"}},
+            "(access_token) stands beside OAuth client ID (login), OAuth client",
+        ),
     ],
 )
 def test_a_faulty_field_is_named(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], fault: str) -> None:
@@ -131,10 +137,10 @@ def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadConnection) as caught:
         account(monkeypatch, {"login": "id", "extra": {"api_version": "v9", "timeout": "x"}})
     assert str(caught.value) == (
-        "Connection 'hubchan_default' cannot be used: password (client secret), refresh_token missing: all three of the OAuth "
-        "app are needed (or an access_token instead); api_version is 'v9', not one of 2026-03, 2026-09, 2025-09, v3; timeout "
-        "is 'x', not a number of at least 0.1. Edit it under Admin > Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or "
-        "your secrets backend defines it."
+        "Connection 'hubchan_default' cannot be used: OAuth client secret (password), Refresh token (refresh_token) missing: "
+        "all three of the OAuth app are needed, or an access token instead; API version (api_version) is 'v9', not one of "
+        "2026-03, 2026-09, 2025-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1. Edit it under Admin > "
+        "Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or your secrets backend defines it."
     )
 
 
