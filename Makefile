@@ -3,9 +3,11 @@ PYTHON ?= python3
 RUN    := .venv/bin/python
 BENCH  := .venv-bench/bin/python
 DOCS   := .venv-docs/bin/python
+# What is newer than the last Airflow 3.2 it was not tried with; its metadata says nothing against it.
+OF_3_2 := 2026-06-10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test browser pictures e2e check docs wheel bench bench-progress lock clean
+.PHONY: help demo demo-ui test test-matrix browser pictures e2e check docs wheel bench bench-progress lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,7 +30,10 @@ demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click a
 	@$(RUN) example_dags/run_demo_ui.py
 
 test: .venv/ready  ## The whole test suite
-	@$(RUN) -m pytest --ignore=tests/browser
+	@$(RUN) -m pytest -n 2 --ignore=tests/browser
+
+test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
+	@.ci/matrix -n 2 --ignore=tests/browser
 
 browser: .venv/ready  ## The local HubSpot's page in Chromium, which has to be installed
 	@$(RUN) -m pytest tests/browser
@@ -79,6 +84,7 @@ lock:  ## Pin what the project installs, with hashes (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras --group dev -o .ci/dev.txt
 	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras --group dev --group bench -o .ci/bench.txt
 	uv pip compile --group pyproject.toml:docs --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet -o .ci/docs.txt
+	uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras --group dev -c .ci/airflow-3.2.in --exclude-newer $(OF_3_2) -o .ci/airflow-3.2.txt
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-bench .venv-docs .site .demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-docs .venv-3.* .site .demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -30,23 +30,6 @@ def open_account(connection: Connection, log: Log) -> Account:
     account = read_account(connection)
     for secret in account.secrets():
         mask_secret(secret)
-    return _warned(account, connection, log)
-
-
-async def aopen_account(connection: Connection, log: Log) -> Account:
-    """The same on an event loop: the masker's way to the supervisor must not block it."""
-    from airflow.sdk import log as masker
-
-    account = read_account(connection)
-    for secret in account.secrets():
-        if hasattr(masker, "amask_secret"):
-            await masker.amask_secret(secret)
-        else:
-            masker.mask_secret(secret)
-    return _warned(account, connection, log)
-
-
-def _warned(account: Account, connection: Connection, log: Log) -> Account:
     if account.private_app_warning:
         log.warning("Connection %r: %s.", connection.conn_id, account.private_app_warning)
     return account

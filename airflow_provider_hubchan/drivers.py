@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
-from airflow.sdk import log as masker
+from airflow.sdk.log import mask_secret
 
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.steps import STOPPED
-from airflow_provider_hubchan.connection import aopen_account, open_account
+from airflow_provider_hubchan.connection import open_account
 
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client import aio
@@ -96,20 +96,19 @@ class DrivingHook(BaseHook):
         """An asynchronous context manager that performs stories on this event loop; arguments as of `driver`."""
         from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
 
-        if "account" not in self.__dict__:
-            connection = await self.aget_connection(self.hubchan_conn_id)
-            self.__dict__["account"] = await aopen_account(connection, self.log)
+        # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
+        await asyncio.to_thread(lambda: self.account)
         return aio.Driver(self.account, *shared(self.account, announce), self.patience, share=share)
 
 
 def announce(secret: str) -> None:
-    """Tell Airflow's masker; on an event loop at its next turn, for the way to the supervisor must not block it."""
-    if hasattr(masker, "amask_secret") and _on_a_running_loop():
-        telling = asyncio.ensure_future(masker.amask_secret(secret))
+    """Tell Airflow's masker; on an event loop in another thread, for the way to the supervisor must not block it."""
+    if _on_a_running_loop():
+        telling = asyncio.ensure_future(asyncio.to_thread(mask_secret, secret))
         _telling.add(telling)  # a task that nobody holds may vanish
         telling.add_done_callback(_telling.discard)
     else:
-        masker.mask_secret(secret)
+        mask_secret(secret)
 
 
 def _on_a_running_loop() -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import RetryPolicy
-from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
+try:
+    from airflow.sdk import RetryPolicy
+    from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
+except ImportError as missing:
+    raise ImportError(
+        "HubchanRetryPolicy needs Airflow 3.3. Leave it out: the task's retries and retry_delay hold."
+    ) from missing
 
-from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed, HubchanError
-from airflow_provider_hubchan.client.report import BatchIncomplete
+from airflow_provider_hubchan.client.advice import advise
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,23 +34,6 @@ class HubchanRetryPolicy(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Decide; the reason goes into the task's record."""
-        ours = _ours(exception)
-        if ours is None:
-            reason = f"{type(exception).__name__} is nothing of HubSpot's: the task's own delay"
-            return RetryDecision(RetryAction.DEFAULT, reason=reason)
-        kind = type(ours).__name__
-        if isinstance(ours, BadConnection | BadInput | BadRows):
-            return RetryDecision.fail(f"{kind}: a retry would find the same")
-        if isinstance(ours, CallFailed) and ours.permanent:
-            return RetryDecision.fail(f"{kind}: nothing changes until a person acts: {ours}")
-        if isinstance(ours, CallFailed | BatchIncomplete) and ours.retry_after is not None:
-            delay = timedelta(seconds=ours.retry_after)
-            return RetryDecision.retry(delay, f"{kind}: HubSpot asked to come back in {ours.retry_after:,.0f} s")
-        return RetryDecision(RetryAction.DEFAULT, reason=f"{kind}: a fault that may pass: the task's own delay")
-
-
-def _ours(exception: BaseException | None) -> HubchanError | None:
-    """The first of our errors in the chain of causes."""
-    while exception is not None and not isinstance(exception, HubchanError):
-        exception = exception.__cause__
-    return exception
+        advice = advise(exception)
+        delay = None if advice.delay is None else timedelta(seconds=advice.delay)
+        return RetryDecision(RetryAction(advice.action), retry_delay=delay, reason=advice.reason)

@@ -44,6 +44,7 @@ FLOORS = {
     "client.journal": 3.5,
     "client.checkpoint": 3.5,
     "client.renewal": 3.5,
+    "client.advice": 3.5,
     "client.recall": 4.0,
     "client.watch": 3.5,
     "client.sessions": 3.0,

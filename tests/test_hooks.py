@@ -58,6 +58,25 @@ def test_one_message_on_an_event_loop(hubspot: Emulator) -> None:
     assert read["status"] == {"statusType": "READ"}
 
 
+def test_a_loop_does_not_wait_for_airflow(hubspot: Emulator) -> None:
+    """The connection is asked for in another thread: on Airflow 3.2 a question to the supervisor could hold a loop for good."""
+    asked_in = []
+
+    class Watched(HubchanHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            asked_in.append(threading.current_thread())
+            return super().get_connection(conn_id)
+
+    async def run() -> Any:
+        hook = Watched()
+        return [await hook.aget_message(name) for name in ("m-1", "m-2")]
+
+    assert [message["id"] for message in asyncio.run(run())] == ["m-1", "m-2"]
+    (asked,) = asked_in
+    assert asked is not threading.main_thread()
+
+
 def test_a_refused_call_raises_with_fields(hubspot: Emulator) -> None:
     """404: both causes in the text, status and category in fields."""
     with pytest.raises(CallFailed, match="there is no such message in this channel, or the token belongs to an app") as caught:

@@ -138,8 +138,8 @@ def test_an_unresolved_row_turns_the_task_red(hubspot: Emulator, capsys: pytest.
 
 def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:
     """With retries the next try brings what the first could not."""
-    hubspot.fault(message_id="m-1", status=477, headers={"Retry-After": "100"})
-    ran = mark(messages=["m-1", "m-2"], status="READ", retries=1, retry_delay=0)
+    hubspot.fault(message_id="m-1", status=477, headers={"Retry-After": "1"})
+    ran = mark(messages=["m-1", "m-2"], status="READ", retries=1, retry_delay=0, defer_after=0.0)
     assert ran.state() == "success"
     assert hubspot.world.counts()["READ"] == 2
 

@@ -47,11 +47,12 @@ IDS = [f"m-{number}" for number in range(ROWS)]
 
 def test_every_update_is_accounted_for(hubspot_emulator: Emulator) -> None:
     """Without faults: each row is sent once and updated, and no thread or socket is left."""
-    hubspot_emulator.world.seed(IDS)
-    ran = mark(messages=IDS, status="READ")
+    ids = IDS[:2000]
+    hubspot_emulator.world.seed(ids)
+    ran = mark(messages=ids, status="READ")
     summary = ran.xcom()
-    assert (ran.state(), summary["rows"], summary["updated"], summary["requests"]) == ("success", ROWS, ROWS, ROWS)
-    assert Counter(entry.message_id for entry in hubspot_emulator.ledger.patches(status=200)) == Counter(IDS)
+    assert (ran.state(), summary["rows"], summary["updated"], summary["requests"]) == ("success", 2000, 2000, 2000)
+    assert Counter(entry.message_id for entry in hubspot_emulator.ledger.patches(status=200)) == Counter(ids)
     assert sockets_to(hubspot_emulator) == []
     assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
 
@@ -66,21 +67,22 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 
 def test_five_percent_faults_end_as_the_script_says(hubspot: Emulator) -> None:
-    """Every kind of fault in turn on every twentieth row: outcomes and requests are those of the script."""
-    expected, requests = Counter[str](updated=ROWS), ROWS
+    """Every kind of fault in turn on every twentieth row: outcomes, and how often each row is sent, are the script's."""
+    expected, sends = Counter[str](updated=ROWS), Counter(IDS)
     kinds = [(fault, "updated", 1) for fault in PASSING] + [(fault, "rejected", 0) for fault in FINAL]
     for turn, message_id in enumerate(IDS[::20]):
         fault, result, more = kinds[turn % len(kinds)] if turn >= len(LASTING) else (LASTING[turn], "unresolved", 4)
         hubspot.fault(message_id=message_id, **fault)
         expected["updated"] -= 1
         expected[result] += 1
-        requests += more
+        sends[message_id] += more
     ran = mark(messages=IDS, status="READ")
     summary, ledger = ran.xcom(), hubspot.ledger
     assert ran.state() == "failed"
     assert {result: summary[result] for result in ("updated", "rejected", "unresolved")} == dict(expected)
     assert summary["skipped"] == 0
-    assert summary["requests"] == len(ledger.patches()) == requests
+    assert Counter(entry.message_id for entry in ledger.patches()) == sends
+    assert summary["requests"] == sum(sends.values())
     assert hubspot.world.counts()["READ"] == summary["updated"]
     assert max(entry.others_in_flight for entry in ledger.patches()) == 0, "never two requests for one message at a time"
     assert sockets_to(hubspot) == []

@@ -56,6 +56,7 @@ class Emulator(LocalHubspot):
             log_config=None,
             log_level="critical",
             lifespan="off",
+            ws="none",  # HubSpot has none here, and older uvicorns import what websockets calls deprecated
         )
         config.load()
         config.ssl = self._certificate.context if self._certificate else None
