@@ -33,7 +33,7 @@ test: .venv/ready  ## The whole test suite
 	@$(RUN) -m pytest -n 2 --ignore=tests/browser
 
 test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
-	@.ci/matrix -n 2 --ignore=tests/browser
+	@.ci/matrix -n 2 --ignore=tests/browser $(MATRIX)
 
 browser: .venv/ready  ## The local HubSpot's page in Chromium, which has to be installed
 	@$(RUN) -m pytest tests/browser
