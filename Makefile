@@ -38,10 +38,11 @@ test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.
 browser: .venv/ready  ## The local HubSpot's page in Chromium, which has to be installed
 	@$(RUN) -m pytest tests/browser
 
-pictures: .venv/ready  ## Take docs/images/emulator*.png of the page, always of the same minute
+pictures: .venv/ready  ## Take docs/images of the local HubSpot's page, and of Airflow: its connection form and a task
 	@$(RUN) -m tests.browser.pictures
+	@HUBCHAN_E2E_PICTURES=yes $(RUN) -m tests.e2e mark_delivery_report
 
-e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback
+e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback; its form in Chromium
 	@$(RUN) -m tests.e2e
 
 check: .venv/ready  ## Formatting, lint and types

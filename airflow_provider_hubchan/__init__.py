@@ -41,34 +41,41 @@ def get_provider_info() -> dict[str, object]:
                 "connection-type": "hubchan",
                 "hook-class-name": f"{modules}.hooks.HubchanHook",
                 "hook-name": name,
-                # The port stays: the Test button of Airflow 3.3.0 to 3.3.2 sends 0 for a connection saved without one, and is
+                # The port stays: the Test button of Airflow 3.3.1 and 3.3.2 sends 0 for a connection saved without one, and is
                 # refused, because that differs from what is stored. With a port in it, whatever it is, the button works.
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {"host": "API base URL", "login": "OAuth client ID", "password": "OAuth client secret"},
                     "placeholders": {
-                        "host": "https://api.hubapi.com",
+                        "host": "https://api.hubapi.com (leave it empty for HubSpot itself)",
                         "login": "of the app that owns the channel: Development > your app > Auth",
                         "password": "of the same app",
-                        "port": "443, or the Test button of Airflow 3.3.0 to 3.3.2 does not work",
+                        "port": "443; without it, the Test button of Airflow 3.3.1 and 3.3.2 refuses",
                     },
                 },
                 "conn-fields": {
                     "refresh_token": {
                         "label": "Refresh token",
-                        "description": "From installing the app in the account. Access tokens are fetched with it and renewed "
-                        "before they end; it needs client ID and client secret beside it.",
+                        "description": "From installing the app in the account. Goes with client ID and client secret above; "
+                        "access tokens are fetched with the three, and renewed before they end.",
                         "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "channel_id": {
+                        "label": "Channel ID",
+                        "description": "For tasks that name none. With it, the Test button also proves that the app owns "
+                        "the channel.",
+                        "schema": {"type": ["string", "null"]},
                     },
                     "access_token": {
                         "label": "Access token",
-                        "description": "A ready bearer token, instead of client ID, client secret and refresh token. "
-                        "Tokens of private apps (pat-...) do not work with custom channels.",
+                        "description": "Leave it empty, or put a ready bearer token here instead of client ID, client secret "
+                        "and refresh token. Tokens of private apps (pat-...) do not work with custom channels.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "api_version": {
                         "label": "API version",
-                        "description": "Of every call, and of the token address. HubSpot supports each for 18 months.",
+                        "description": "Which of HubSpot's APIs is called, for tokens, too. "
+                        "HubSpot supports each for 18 months.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["2026-03", "2026-09", "2025-09", "v3"],
@@ -81,20 +88,14 @@ def get_provider_info() -> dict[str, object]:
                             },
                         },
                     },
-                    "channel_id": {
-                        "label": "Channel ID",
-                        "description": "For tasks that name none. With it, Test also proves that the app owns the channel.",
-                        "schema": {"type": ["string", "null"]},
-                    },
                     "requests_per_10s": {
                         "label": "Requests per 10 seconds",
-                        "description": "The share of the account's quota that this connection may use; "
-                        "empty for all that HubSpot allows.",
+                        "description": "At most so many, of the account's quota. Empty: all that HubSpot allows.",
                         "schema": {"type": ["number", "null"], "minimum": 1},
                     },
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds for connecting and for each read.",
+                        "description": "Seconds for connecting, and for each read.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1, "default": 10},
                     },
                 },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
-from airflow.sdk import BaseOperatorLink
+from airflow.sdk import BaseOperatorLink, conf
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -23,11 +24,18 @@ class InboxLink(BaseOperatorLink):
 
 
 class ReportLink(BaseOperatorLink):
-    """Where the rows are that were not updated."""
+    """The report, where Airflow shows it: its counters and problems, and where the rows are that were not updated.
+
+    Not the report file itself: Airflow 3.3.2 shows no button for an address that is not http, and takes a bare path for one
+    of its own pages.
+    """
 
     name = "Report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The URI of the report file, empty if there is none."""
-        report = getattr(operator, "report", None)
-        return str(report.report_file or "") if report else ""
+        """The page of the task's XComs, whatever host Airflow is reached by; empty if there is no report."""
+        if not getattr(operator, "report", None):
+            return ""
+        served = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
+        mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
+        return f"{served}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"

@@ -61,12 +61,13 @@ def test_every_template_is_said_to_be_one(name: str) -> None:
 
 
 def test_every_field_of_the_connection_has_its_default() -> None:
-    """The form's own defaults, in the table of the connection's page."""
+    """The form's own defaults and order, in the table of the connection's page."""
     info: Any = get_provider_info()
     (form,) = info["connection-types"]
     rows = {row[1].strip("`"): row[3].strip("`") for row in table(page("connection"), "form | name |")}
     for name, field in form["conn-fields"].items():
         assert rows[name] == str(field["schema"].get("default", ""))
+    assert [name for name in rows if name in form["conn-fields"]] == list(form["conn-fields"])
 
 
 def test_the_planning_table_is_the_products() -> None:

@@ -293,7 +293,7 @@ def test_the_test_button_proves_everything_it_can(hubspot: Emulator) -> None:
     assert HubchanHook().test_connection() == (
         True,
         "OK: account 62515 (US/Eastern); both custom-channels scopes are granted; the token is good for 30 more minutes and is "
-        "renewed before it ends; the app owns channel 100200 (1 channel accounts)",
+        "renewed before it ends; the app owns channel 100200 (channel accounts: 1)",
     )
     assert {entry.method for entry in hubspot.ledger.entries} == {"GET", "POST"}, "and changes nothing"
 
@@ -310,7 +310,9 @@ def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytes
     """Each wrong setting is answered with its cause, and without a secret."""
     assert "not a number of at least 0.1" in button(monkeypatch, hubspot, timeout="x")
     assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
-    assert "Install the app in the account again" in button(monkeypatch, hubspot, refresh_token="wrong")
+    refused = button(monkeypatch, hubspot, refresh_token="wrong")
+    assert refused.startswith("Not usable yet: No access token could be fetched. HubSpot answered 400: ")
+    assert "Install the app in the account again" in refused
     hubspot.world.install.scopes = ("oauth",)
     assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot)
 

@@ -80,6 +80,7 @@ def examine(account: Account, patience: Patience) -> Story[Finding]:
 
 
 def _examine(account: Account, patience: Patience, found: Finding) -> Story[None]:
+    token = yield NeedToken()  # the first: why there is none is told as it is, not as why a call was given up
     answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
     if not isinstance(answer, Accepted):
         found.fail(str(answer.problem))
@@ -87,7 +88,6 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[None
     found.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
 
     if account.client_id:
-        token = yield NeedToken()
         reply = yield token_request(account, "/introspect", token=token, token_type_hint="access_token")  # noqa: S106
         _judge_scopes(found, replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None)
 
@@ -98,7 +98,7 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[None
         answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
         proved = isinstance(answer, Accepted)
         if isinstance(answer, Accepted):
-            found.notes.append(f"the app owns channel {account.channel_id} ({answer.body.get('total', 0)} channel accounts)")
+            found.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {answer.body.get('total', 0)})")
         else:
             found.fail(f"channel {account.channel_id}: {answer.problem}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -53,6 +54,7 @@ class Airflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",  # then another one takes its triggers over
@@ -72,6 +74,15 @@ class Airflow:
     def start_part(self, part: str) -> None:
         """Start one of the four, or start it again."""
         self.processes.start(part, *AIRFLOW, part, *PARTS[part])
+
+    def command(self, *arguments: str) -> tuple[int, str]:
+        """Call the command line; give the exit code and what was printed.
+
+        :raises subprocess.TimeoutExpired: if it does not end within a minute.
+        """
+        environment = self.processes.environment | {"COLUMNS": "1000"}  # or it breaks lines
+        done = subprocess.run((*AIRFLOW, *arguments), env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **parameters: str) -> Any:
         """Call the REST API; None if what is asked for is not there.

@@ -42,7 +42,12 @@ class Hubspot:
     def connection(self) -> tuple[str, str]:
         """Wait until it answers; give the name and value of the environment variable that is Airflow's connection to it."""
         until(f"the emulator of {self.name}", 60, self._healthy)
-        return f"AIRFLOW_CONN_{self.name.upper()}", json.dumps(self._get("connection"))
+        return f"AIRFLOW_CONN_{self.name.upper()}", json.dumps(self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        """Airflow's connection to it."""
+        settings: dict[str, Any] = self._get("connection")
+        return settings
 
     def slow_down(self, delay: float, times: int = 1_000_000) -> None:
         """Answer every PATCH, or the next ones, so many seconds later: sent by so many threads, they come at an even pace."""
@@ -75,14 +80,14 @@ class Hubspot:
     def read(self, message_id: str) -> None:
         """Do what HubSpot does when somebody reads a message, with a token of nobody else's."""
         self._token = self._token or self._post("tokens", {})["access_token"]
-        channel = self._get("connection")["extra"]["channel_id"]
+        channel = self.settings()["extra"]["channel_id"]
         url = f"{self._url}/conversations/custom-channels/2026-03/{channel}/messages/{message_id}"
         headers = {"Authorization": f"Bearer {self._token}"}
         requests.patch(url, json={"statusType": "READ"}, headers=headers, timeout=10).raise_for_status()
 
     def secrets(self) -> list[str]:
         """What is secret in its connection."""
-        connection = self._get("connection")
+        connection = self.settings()
         return [connection["password"], connection["extra"]["refresh_token"]]
 
     def _healthy(self) -> bool:

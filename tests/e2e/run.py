@@ -26,9 +26,9 @@ class Run:
         self._tasks = f"dags/{dag_id}/dagRuns/e2e/taskInstances"
         self._path = f"{self._tasks}/{task_id}"
 
-    def start(self) -> None:
-        """Trigger the DAG."""
-        self._airflow.ask("POST", f"dags/{self.dag_id}/dagRuns", {"dag_run_id": "e2e", "logical_date": None})
+    def start(self, **conf: str) -> None:
+        """Trigger the DAG, with these of its parameters."""
+        self._airflow.ask("POST", f"dags/{self.dag_id}/dagRuns", {"dag_run_id": "e2e", "logical_date": None, "conf": conf})
 
     def clear(self) -> None:
         """Clear the task, as a user does who wants it done once more.

@@ -1,0 +1,110 @@
+"""A connection as a new user makes it: in Airflow's form, with its Test button, and with the buttons of a task that uses it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_hubchan import get_provider_info
+from tests.browser.chromium import chromium
+from tests.e2e.airflow import Airflow
+from tests.e2e.checks import Check, same
+from tests.e2e.pages import Connections, links, value
+from tests.e2e.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+#: The messages of the demo, and what its delivery report makes of them: README shows that.
+OUTBOX = ROOT / "example_dags" / "data" / "outbox.jsonl"
+MESSAGES, ROWS, STATUSES = 994, 1351, {"FAILED": 122, "READ": 248, "SENT": 624}
+#: The id of the connection that the demo's DAG uses.
+CONNECTION = "hubchan_default"
+#: Milliseconds that a step in the browser may take: Airflow makes its pages ready at the first look.
+STEP = 60_000
+WRONG = "wrong-and-secret-too"
+SUCCEEDED, FAILED = "Test Connection Successful", "Test Connection Failed"
+GOOD = (
+    "OK: account 62515 (US/Eastern); both custom-channels scopes are granted; the token is good for 30 more minutes and is "
+    "renewed before it ends; the app owns channel 100200 (channel accounts: 1)"
+)
+NO_TOKEN = "Not usable yet: No access token could be fetched. HubSpot answered 400: missing or invalid"
+BAD_SECRET = (
+    f"{NO_TOKEN} client secret. Check login and password of the connection: they are the app's client ID and client secret. "
+    "(category BAD_CLIENT_SECRET, correlationId …)"
+)
+BAD_TOKEN = (
+    f"{NO_TOKEN} refresh token. Install the app in the account again and put the new refresh_token into the connection. "
+    "(category BAD_REFRESH_TOKEN, correlationId …)"
+)
+
+
+def connected(stage: Stage) -> Iterator[Check]:
+    """A connection is made in Airflow's form, tested, spoiled, mended; the demo's DAG uses it, its buttons lead somewhere."""
+    airflow, wanted = stage.airflow, stage.hubspot.settings()
+    standard = {"host": wanted["host"], "login": wanted["login"], "password": wanted["password"], "port": "443"}
+    heard: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+        page.set_default_timeout(STEP)
+        connections = Connections(page, airflow.url)
+
+        labels = connections.add(CONNECTION, standard, wanted["extra"], _picture("connection-form"))
+        yield same("labels of the extra fields, as many as are ours", _labels(), tuple(labels[-len(_labels()) :]))
+        yield from _heard(airflow, connections.test(_picture("connection-test")), (SUCCEEDED, GOOD), heard)
+
+        connections.edit({"password": WRONG}, {})
+        yield from _heard(airflow, connections.test(), (FAILED, BAD_SECRET), heard)
+        connections.edit({"password": wanted["password"]}, {"refresh_token": WRONG})
+        yield from _heard(airflow, connections.test(), (FAILED, BAD_TOKEN), heard)
+        secrets = (*stage.hubspot.secrets(), WRONG)
+        yield same("secrets in all that was said", 0, sum(secret in text for secret in secrets for text in heard))
+
+        connections.edit({}, {"refresh_token": wanted["extra"]["refresh_token"]})
+        yield same("mended", (SUCCEEDED, GOOD), connections.test())
+
+        stage.run.start(folder=str(stage.folder))
+        stage.run.until("success", 120)
+        yield same("statuses", STATUSES, dict(sorted(stage.hubspot.statuses().items())))
+        task = f"{airflow.url}/dags/{stage.run.dag_id}/runs/e2e/tasks/mark_statuses"
+        buttons = links(page, task, _picture("task-links"))
+        yield same("buttons of the task", ("HubSpot inbox", "Report"), tuple(buttons))
+        inbox = buttons["HubSpot inbox"].get_attribute("href")
+        yield same("HubSpot inbox leads to", "https://app.hubspot.com/live-messages/62515/inbox", inbox)
+        buttons["Report"].click()
+        yield same("Report shows", f'"rows": {ROWS}', value(page, "return_value", "rows"))
+        yield same("Report leads to", f"{task}/xcom", page.url)
+
+
+def _heard(airflow: Airflow, toast: tuple[str, str], expected: tuple[str, str], heard: list[str]) -> Iterator[Check]:
+    """What the form's button, the REST API and the command line say of the connection, and that it is the same."""
+    title, text = toast
+    connection = airflow.ask("GET", f"connections/{CONNECTION}")
+    del connection["team_name"]
+    rest = airflow.ask("POST", "connections/test", connection)
+    code, printed = airflow.command("connections", "test", CONNECTION)
+    heard += [text, rest["message"], printed]
+    good = expected[0] == SUCCEEDED
+    yield same("the Test button", expected, (title, _known(text)))
+    yield same("the REST API", (good, expected[1]), (rest["status"], _known(rest["message"])))
+    said = "Connection success!" if good else f"Connection failed! {expected[1]}"  # it says no more of a success
+    yield same(
+        "the command line", (0 if good else 1, said), (code, _known(" ".join(printed.partition("Testing...")[2].split())))
+    )
+
+
+def _known(text: str) -> str:
+    """Without the number that HubSpot gives to each call."""
+    return re.sub(r"(?<=correlationId )[\w-]+", "…", text)
+
+
+def _labels() -> tuple[str, ...]:
+    info: Any = get_provider_info()
+    (form,) = info["connection-types"]
+    return tuple(field["label"] for field in form["conn-fields"].values())
+
+
+def _picture(name: str) -> Path | None:
+    """Where to draw it, None if nobody asked for pictures."""
+    return ROOT / "docs" / "images" / f"{name}.png" if os.environ.get("HUBCHAN_E2E_PICTURES") else None

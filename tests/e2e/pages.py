@@ -1,0 +1,107 @@
+"""Airflow's pages as a person uses them: the connections, and a task's details."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, ViewportSize
+
+#: The connection's type, as the form calls it.
+TYPE = "HubSpot Custom Channels"
+#: Sizes of the window in which all of a form fits, or a row and what appears below it.
+TALL: ViewportSize = {"width": 1280, "height": 1300}
+FLAT: ViewportSize = {"width": 1280, "height": 500}
+
+
+class Connections:
+    """The page Admin > Connections, with one connection in it.
+
+    :param page: of a browser.
+    :param url: Airflow's.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self._page, self._url = page, f"{url}/connections"
+        self._form = page.get_by_role("dialog")
+
+    def add(self, connection_id: str, standard: Mapping[str, str], extra: Mapping[str, str], picture: Path | None) -> list[str]:
+        """Add a connection of our type.
+
+        :param standard: what to type into the standard fields, by their names.
+        :param extra: the same for the extra fields.
+        :param picture: where to draw the form before it is saved, None for nowhere.
+        :return: the labels of the extra fields.
+        """
+        self._page.goto(self._url)
+        self._page.get_by_role("button", name="Add Connection").click()
+        self._form.locator("[name=connection_id]").fill(connection_id)
+        self._form.get_by_role("combobox").first.click()
+        self._page.get_by_role("option", name=TYPE).click()
+        self._fill(standard, extra)
+        labels = [field.inner_text() for field in self._form.locator("label:visible").all()]
+        if picture:
+            self._page.set_viewport_size(TALL)  # it is longer than most screens
+            self._form.locator(":focus").blur()  # such a field has a thick border
+            self._form.screenshot(path=picture, animations="disabled", caret="hide")
+        self._save()
+        return labels
+
+    def edit(self, standard: Mapping[str, str], extra: Mapping[str, str]) -> None:
+        """Change these fields of the connection, and none of the others."""
+        self._page.goto(self._url)
+        self._page.get_by_role("button", name="Edit Connection").click()
+        self._fill(standard, extra)
+        self._save()
+
+    def test(self, picture: Path | None = None) -> tuple[str, str]:
+        """Press the button Test of the connection's row; give the title and the text of what appears.
+
+        :param picture: where to draw the page with it, None for nowhere.
+        """
+        self._page.goto(self._url)  # what appeared before is gone
+        self._page.get_by_role("button", name="Test Connection").click()
+        toast = self._page.locator("[data-scope=toast][data-part=root]").filter(has_text="Test Connection")
+        title, _, text = toast.inner_text().partition("\n")
+        if picture:
+            toast.hover()  # it stays as long as the mouse is there
+            self._page.set_viewport_size(FLAT)
+            self._page.screenshot(path=picture, animations="disabled")
+        return title, text
+
+    def _fill(self, standard: Mapping[str, str], extra: Mapping[str, str]) -> None:
+        for name, text in standard.items():
+            self._form.locator(f"input[name={name}]").fill(text)
+        self._form.get_by_text("Extra Fields", exact=True).click()
+        for name, text in extra.items():
+            self._form.locator(f"[name=element_{name}]").fill(text)
+
+    def _save(self) -> None:
+        self._form.get_by_role("button", name="Save").click()
+        self._form.wait_for(state="hidden")
+
+
+def links(page: Page, task: str, picture: Path | None) -> dict[str, Locator]:
+    """The extra links of a task, by what is written on them.
+
+    :param task: the address of its page.
+    :param picture: where to draw them, None for nowhere.
+    """
+    page.goto(f"{task}/details")
+    heading = page.get_by_text("Extra Links", exact=True)
+    heading.wait_for()
+    box = heading.locator("xpath=..")
+    if picture:
+        # Not the whole page: it is full of times of day.
+        page.screenshot(path=picture, animations="disabled", clip={"x": 332, "y": 215, "width": 948, "height": 305})
+    return {link.inner_text(): link for link in box.get_by_role("link").all()}
+
+
+def value(page: Page, key: str, name: str) -> str:
+    """What the page of a task's XComs shows of one name in the value of one key, as JSON.
+
+    :param page: on the way to that page, or there.
+    """
+    page.get_by_role("button", name="Expand all extra JSON").click()
+    line = page.get_by_role("row").filter(has_text=key).locator(".view-line").filter(has_text=f'"{name}"')
+    return " ".join(line.first.inner_text().split()).rstrip(",")
