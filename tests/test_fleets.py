@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import pytest
 
-from tests.simulation import Buckets, Case, Rolling, TokenBucket, TwoWindows, fixed, median, stricter
+from tests.simulation import Buckets, Case, Rolling, TokenBucket, TwoWindows, World, fixed, median, ours, stricter
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,33 @@ def test_the_quota_is_used_and_not_passed(case: Case, used: float, rate_limited:
 def test_workers_become_equal(apart: float, fairness: float) -> None:
     """Four processes that know nothing of each other get as much each, those that came late within a minute."""
     assert median(Case(clients=4, apart=apart, seconds=360.0)).fairness >= fairness
+
+
+@pytest.mark.parametrize(
+    ("clients", "used"),
+    [
+        pytest.param(4, 0.85, id="two of four"),
+        pytest.param(8, 0.88, id="four of eight"),
+        pytest.param(16, 0.90, id="eight of 16"),
+    ],
+)
+def test_what_others_leave_is_taken_over(clients: int, used: float) -> None:
+    """When half of the processes end at once, the others use nearly all of the quota in the half minute that follows."""
+    cut, after = 150.0, 30.0
+
+    def some(world: World, client: int) -> Callable[[], Coroutine[Any, Any, None]]:
+        work = ours(world, client)
+
+        async def until_the_cut() -> None:
+            ending = asyncio.create_task(work())
+            await asyncio.sleep(cut - world.loop.time())
+            ending.cancel()
+
+        return until_the_cut if client < clients // 2 else work
+
+    def taken(seed: int) -> float:
+        world = World(Case(clients=clients, seconds=cut + after), seed)
+        world.run(some)
+        return sum(at >= cut for times in world.accepted for at in times) / (world.case.limit * after / 10.0)
+
+    assert sorted(map(taken, range(5)))[2] >= used

@@ -35,7 +35,7 @@ EXAMPLES = 12
 
 @cache
 def schema(file: str) -> Any:
-    """A file for schemathesis, but for two things: the names of some four hundred properties of a contact, of which any is taken;
+    """A file for schemathesis, but for two things: the names of four hundred properties of a contact, of which any is good;
     and the values of a channel's capabilities, which are objects in the files, and lists and texts in HubSpot's guide.
     """
     read = deepcopy(spec(file))

@@ -55,6 +55,9 @@ LEAP = 0.08
 LATELY, REPLIES = 0.12, 8
 #: Part of our tickets that a 429 costs, at most once in a second.
 FINE = 0.03
+#: How much faster those send who have few tickets while more than a BIG part of the limit is free: others have ended, and a
+#: ticket that waits for its turn brings no reply, and so no further ticket.
+HASTE = 2.5
 #: Seconds in which a ticket comes back where HubSpot tells no limit, and only a 429 says that there are too many.
 BLIND = 2.0
 
@@ -78,6 +81,7 @@ class Claim:
 
     :param tickets: how many, a fraction included; at least 1, so that nobody starves.
     :param hurried: True while there is so much room that requests need not be spread over the window.
+    :param haste: how much faster requests that are spread may go, 1 as a rule.
     """
 
     def __init__(self) -> None:
@@ -87,6 +91,7 @@ class Claim:
         """Begin anew: what was known is older than a window."""
         self.tickets = float(FIRST)
         self.hurried = True
+        self.haste = 1.0
         self._first: float | None = None  # when the first reply came
         self._ours: deque[float] = deque()  # middles
         self._others = self._free = 0.0
@@ -159,6 +164,8 @@ class Claim:
         span = quota.window if leaping else quota.window * max(LATELY, REPLIES / self.tickets)
         low = self._low(now, free, quota.window, span)
         plenty = wanted + max(quota.limit / 4, min(0.8 * quota.limit, 2 * fleet * in_flight))
+        settled = not leaping and self._first is not None and now - self._first > quota.window
+        self.haste = HASTE if settled and low - wanted > BIG * quota.limit and self.tickets < quota.limit / 2 else 1.0
         if low - (fleet - 1.0) * max(0, unused - 1) > plenty and self.tickets < 0.8 * quota.limit / fleet:
             self.hurried = True
             return self._move(min(1.0, quota.limit - self.tickets))

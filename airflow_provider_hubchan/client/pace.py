@@ -106,7 +106,7 @@ class Pace:
             if self._burst_until is None:
                 self._burst_until = now + self.window
             if self._spread_out(now):
-                lane.spread(now, self._claim.tickets, self.window)
+                lane.spread(now, self._claim.tickets * self._claim.haste, self.window)
             self._in_flight += 1
             self._taken += 1
             lane.busy += 1

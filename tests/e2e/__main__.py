@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.airflow import Airflow
-from tests.e2e.checks import Check, table
 from tests.e2e.deliveries import mapped, notified, waiting
 from tests.e2e.form import MESSAGES, OUTBOX, connected
 from tests.e2e.frame import framed
@@ -83,7 +81,7 @@ def play(processes: Processes, folder: Path) -> int:
     stages = {name: Stage(airflow, hubspot, runs[name], folder) for name, hubspot in hubspots.items()}
 
     def perform_all(lane: Lane) -> list[tuple[str, bool]]:
-        return [perform(each, stages[name]) for name, each in lane if name in stages]
+        return [stages[name].perform(each) for name, each in lane if name in stages]
 
     with ThreadPoolExecutor(max(map(len, ROUNDS))) as lanes:
         try:
@@ -97,31 +95,6 @@ def play(processes: Processes, folder: Path) -> int:
         print(processes.tails(20))
     print(f"{failed} of {len(results)} scenarios do not hold." if failed else f"All {len(results)} scenarios hold.")
     return 1 if failed else 0
-
-
-def perform(scenario: Scenario, stage: Stage) -> tuple[str, bool]:
-    """Play one scenario; give its table, and whether it holds."""
-    title = f"{scenario.__name__}: {scenario.__doc__}"
-    say(title)
-    checks: list[Check] = []
-    fault = ""
-    try:
-        for check in scenario(stage):
-            checks.append(check)
-    except Exception:
-        fault = traceback.format_exc()
-    holds = not fault and all(check.holds for check in checks)
-    say(f"{scenario.__name__}: {'holds' if holds else 'DOES NOT HOLD'}")
-    text = f"{title}\n\n{table(checks)}\n"
-    return (text if holds else f"{text}\n{fault}{last_words(stage.run)}\n"), holds
-
-
-def last_words(run: Run) -> str:
-    """The end of the task's logs, if there is still an API server to ask."""
-    try:
-        return run.log(40)
-    except (OSError, RuntimeError) as fault:
-        return f"no log of {run.dag_id}: {fault}"
 
 
 if __name__ == "__main__":

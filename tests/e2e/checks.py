@@ -34,12 +34,19 @@ def at_most(what: str, bound: float, seen: float) -> Check:
     return Check(what, f"at most {_text(bound)}", _text(seen), seen <= bound)
 
 
+def at_least(what: str, bound: float, seen: float) -> Check:
+    """Holds if what was seen is not below the bound."""
+    return Check(what, f"at least {_text(bound)}", _text(seen), seen >= bound)
+
+
 def _text(value: Any) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case float():
+            return f"{value:,.4g}"
         case dict():
             return ", ".join(f"{_text(number)} {name}" for name, number in value.items())
         case set() | tuple():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,19 @@ import requests
 
 from tests.e2e.processes import Processes, free_port
 from tests.e2e.waiting import until
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One PATCH.
+
+    :param at: when it came, in seconds since the epoch by HubSpot's clock.
+    :param status: what was answered, None if nothing was.
+    """
+
+    at: float
+    message_id: str
+    status: int | None
 
 
 class Hubspot:
@@ -72,6 +87,13 @@ class Hubspot:
         for entry in self._get("ledger?method=PATCH"):
             sent.setdefault(entry["message_id"], []).append(entry["body"])
         return sent
+
+    def ledger(self) -> list[Patch]:
+        """All PATCHes, in the order they came."""
+        return [
+            Patch(datetime.fromisoformat(entry["at"].replace("Z", "+00:00")).timestamp(), entry["message_id"], entry["status"])
+            for entry in self._get("ledger?method=PATCH")
+        ]
 
     def questions(self, message_id: str) -> int:
         """How often this message was asked for."""

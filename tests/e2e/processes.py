@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -25,9 +26,14 @@ class Processes:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder, self.environment = folder, environment
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
+        self._endings: dict[str, signal.Signals] = {}
 
-    def start(self, name: str, *command: str) -> None:
-        """Start one, or start it again; its output goes to the end of ``name.log``."""
+    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM) -> None:
+        """Start one, or start it again; its output goes to the end of ``name.log``.
+
+        :param ending: the signal on which it ends in order.
+        """
+        self._endings[name] = ending
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -50,6 +56,10 @@ class Processes:
         if (code := self._leaders[name].poll()) is not None:
             raise RuntimeError(f"{name} ended with {code}")
 
+    def says(self, name: str, text: str) -> bool:
+        """True if that is in its output so far."""
+        return text in (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
     def holds(self, name: str, pid: int) -> bool:
         """True if the process runs and belongs to the session of that one."""
         return pid in (process.pid for process in self._members(self._leaders[name]))
@@ -65,11 +75,11 @@ class Processes:
         return len(members)
 
     def stop(self) -> None:
-        """SIGTERM all, wait, SIGKILL what is left."""
-        for leader in self._leaders.values():
+        """Let all end in order, wait, SIGKILL what is left."""
+        for name, leader in self._leaders.items():
             for process in self._members(leader):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.terminate()
+                    process.send_signal(self._endings[name])
         end = time.monotonic() + GRACE
         while any(self._members(leader) for leader in self._leaders.values()) and time.monotonic() < end:
             time.sleep(0.1)

@@ -19,12 +19,15 @@ class Run:
 
     :param dag_id: of the DAG; the run of that name may exist, or be started here.
     :param task_id: of that task.
+    :param map_index: of its instance, None if it is not mapped.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, task_id: str) -> None:
+    def __init__(self, airflow: Airflow, dag_id: str, task_id: str, map_index: int | None = None) -> None:
         self.dag_id, self._airflow, self._task_id = dag_id, airflow, task_id
         self._tasks = f"dags/{dag_id}/dagRuns/e2e/taskInstances"
         self._path = f"{self._tasks}/{task_id}"
+        self._instance = self._path if map_index is None else f"{self._path}/{map_index}"
+        self._index = {} if map_index is None else {"map_index": str(map_index)}
 
     def start(self, **conf: str) -> None:
         """Trigger the DAG, with these of its parameters."""
@@ -41,12 +44,12 @@ class Run:
 
     def mark_failed(self) -> None:
         """Mark the task failed, as a user does who wants it to stop."""
-        self._airflow.ask("PATCH", self._path, {"new_state": "failed"})
+        self._airflow.ask("PATCH", self._instance, {"new_state": "failed"})
 
     @property
     def task(self) -> dict[str, Any]:
         """What Airflow knows of the task instance."""
-        return self._airflow.ask("GET", self._path) or {"state": None, "try_number": 0}
+        return self._airflow.ask("GET", self._instance) or {"state": None, "try_number": 0}
 
     @property
     def ended(self) -> bool:
@@ -56,14 +59,15 @@ class Run:
     @property
     def report(self) -> dict[str, Any]:
         """What the task returned."""
-        entry = self._airflow.ask("GET", f"{self._path}/xcomEntries/return_value", deserialize="true")
+        entry = self._airflow.ask("GET", f"{self._path}/xcomEntries/return_value", None, deserialize="true", **self._index)
         report: dict[str, Any] = entry["value"] if entry else {}
         return report
 
     @property
     def progress(self) -> dict[str, Any] | None:
         """What the operator has written down in Airflow's state store, None if there is nothing."""
-        entry: dict[str, Any] | None = self._airflow.ask("GET", f"{self._path}/state-store/hubchan_progress")
+        path = f"{self._path}/state-store/hubchan_progress"
+        entry: dict[str, Any] | None = self._airflow.ask("GET", path, None, **self._index)
         return entry
 
     def states(self, task_id: str) -> list[str | None]:
@@ -98,7 +102,7 @@ class Run:
 
         :param number: 1 for the first.
         """
-        log = self._airflow.ask("GET", f"{self._path}/logs/{number}", full_content="true")
+        log = self._airflow.ask("GET", f"{self._path}/logs/{number}", None, full_content="true", **self._index)
         events: list[dict[str, Any]] = log["content"] if log else []
         return events
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.airflow import Airflow
-from tests.e2e.checks import Check
+from tests.e2e.checks import Check, table
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.run import Run
 from tests.e2e.waiting import say, until
@@ -26,6 +27,10 @@ class Stage:
     def updates(self) -> int:
         """How many PATCHes were answered with 2xx so far."""
         return self.hubspot.patches().total()
+
+    def perform(self, scenario: Scenario) -> tuple[str, bool]:
+        """Play one scenario here; give its table, and whether it holds."""
+        return perform(scenario.__name__, scenario.__doc__, scenario(self), [self.run])
 
     def start(self, updates: int) -> None:
         """Start the run, and wait until there have been so many updates.
@@ -56,3 +61,31 @@ class Stage:
 
 
 Scenario = Callable[[Stage], Iterator[Check]]
+
+
+def perform(name: str, doc: str | None, scenario: Iterable[Check], runs: Iterable[Run]) -> tuple[str, bool]:
+    """Play one scenario; give its table, and whether it holds.
+
+    :param runs: whose logs are of interest if it does not.
+    """
+    title = f"{name}: {doc}"
+    say(title)
+    checks: list[Check] = []
+    fault = ""
+    try:
+        for check in scenario:
+            checks.append(check)
+    except Exception:
+        fault = traceback.format_exc()
+    holds = not fault and all(check.holds for check in checks)
+    say(f"{name}: {'holds' if holds else 'DOES NOT HOLD'}")
+    text = f"{title}\n\n{table(checks)}\n"
+    return (text if holds else "\n".join([text, fault, *map(_last_words, runs), ""])), holds
+
+
+def _last_words(run: Run) -> str:
+    """The end of the task's logs, if there is still an API server to ask."""
+    try:
+        return run.log(40)
+    except (OSError, RuntimeError) as fault:
+        return f"no log of {run.dag_id}: {fault}"

@@ -10,15 +10,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Seconds for everything, and between two looks.
-TOTAL, LOOK = 570.0, 0.2
+#: Seconds between two looks.
+LOOK = 0.2
 BEGAN = time.monotonic()
 #: Set to end all waits.
 ENOUGH = threading.Event()
 
 
+class _All:
+    """What all waits have together."""
+
+    end = BEGAN + 570.0
+
+
 class TooLate(Exception):
     """Something did not happen within its time."""
+
+
+def allow(seconds: float) -> None:
+    """Let everything together take so many seconds, from the beginning."""
+    _All.end = BEGAN + seconds
 
 
 def say(text: str) -> None:
@@ -35,10 +46,10 @@ def until(what: str, seconds: float, look: Callable[[], T | None], every: float 
     :param every: seconds between two looks.
     :raises TooLate: if there was nothing in time.
     """
-    end = min(time.monotonic() + seconds, BEGAN + TOTAL)
+    end = min(time.monotonic() + seconds, _All.end)
     while not (seen := look()):
         if time.monotonic() >= end:
-            raise TooLate(f"{what}: not within {seconds:.0f} s" if end < BEGAN + TOTAL else f"{what}: no time left for it")
+            raise TooLate(f"{what}: not within {seconds:.0f} s" if end < _All.end else f"{what}: no time left for it")
         if ENOUGH.wait(every):
             raise TooLate(f"{what}: not waited for any longer")
     return seen
