@@ -62,7 +62,7 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """As good as no limit, in a short window: a burst 429 holds everybody for the fifth of a second."""
     with Emulator(limit=0, window=0.2) as emulator:
         emulator.world.seed(IDS)
-        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection(timeout=3.0)))
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection(timeout=6.0)))
         yield emulator
 
 
