@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, ViewportSize
+from playwright.sync_api import FloatRect, Locator, Page, ViewportSize
 
 #: The connection's type, as the form calls it.
 TYPE = "HubSpot Custom Channels"
@@ -90,11 +90,19 @@ def links(page: Page, task: str, picture: Path | None) -> dict[str, Locator]:
     page.goto(f"{task}/details")
     heading = page.get_by_text("Extra Links", exact=True)
     heading.wait_for()
-    box = heading.locator("xpath=..")
     if picture:
-        # Not the whole page: it is full of times of day.
-        page.screenshot(path=picture, animations="disabled", clip={"x": 332, "y": 215, "width": 948, "height": 305})
-    return {link.inner_text(): link for link in box.get_by_role("link").all()}
+        page.set_viewport_size(TALL)
+        page.get_by_role("row").filter(has_text="State").filter(has_text="success").wait_for()  # the page is filled bit by bit
+        page.screenshot(path=picture, animations="disabled", clip=_below(heading))
+    return {link.inner_text(): link for link in heading.locator("xpath=..").get_by_role("link").all()}
+
+
+def _below(heading: Locator) -> FloatRect:
+    """The tabs above it, the links and some rows: not the whole page, which is full of times of day."""
+    place = heading.bounding_box()
+    assert place is not None
+    left, top = place["x"] - 16, place["y"] - 64
+    return {"x": left, "y": top, "width": TALL["width"] - left, "height": 276}
 
 
 def value(page: Page, key: str, name: str) -> str:
