@@ -29,20 +29,23 @@ demo: .venv/ready  ## A gateway's delivery report of 1,000 messages, marked in a
 demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click around in until Ctrl-C
 	@$(RUN) example_dags/run_demo_ui.py
 
-test: .venv/ready  ## The whole test suite
+test: .venv/ready  ## The test suite (without the browser: make browser)
 	@$(RUN) -m pytest -n 2 --ignore=tests/browser
 
 test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
 	@.ci/matrix -n 2 --ignore=tests/browser $(MATRIX)
 
-browser: .venv/ready  ## The local HubSpot's page in Chromium, which has to be installed
+browser: .venv/ready  ## The local HubSpot's page in Chromium, which is installed if need be
+	@.ci/chromium
 	@$(RUN) -m pytest tests/browser
 
 pictures: .venv/ready  ## Take docs/images of the local HubSpot's page, and of Airflow: its connection form and a task
+	@.ci/chromium
 	@$(RUN) -m tests.browser.pictures
 	@HUBCHAN_E2E_PICTURES=yes $(RUN) -m tests.e2e mark_delivery_report
 
 e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback; its form in Chromium
+	@.ci/chromium
 	@$(RUN) -m tests.e2e
 
 check: .venv/ready  ## Formatting, lint and types

@@ -46,15 +46,14 @@ def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset
     return Dataset(namespace=f"{SCHEME}://{portal}", name=unquote(name))
 
 
-def collect(hook: BaseHook, portal: int | None, channel_id: str, collector: Any = None) -> None:
+def collect(hook: BaseHook, portal: int | None, channel_id: str) -> None:
     """Tell Airflow's hook lineage that a hook has written to a channel.
 
     :param portal: the account's id; None if HubSpot has not told it, then there is no asset to name.
-    :param collector: Airflow's, unless somebody else wants to be told.
     """
     if portal is not None:
         asset_kwargs = {"portal": portal, "channel_id": channel_id}
-        (collector or get_hook_lineage_collector()).add_output_asset(context=hook, scheme=SCHEME, asset_kwargs=asset_kwargs)
+        get_hook_lineage_collector().add_output_asset(context=hook, scheme=SCHEME, asset_kwargs=asset_kwargs)
 
 
 def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:

@@ -131,7 +131,9 @@ def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> st
         faults.append(f"{field} is not one like {DEFAULT_HOST} (is the port a number?)")
         return ""
     if url.username or url.password or url.query or url.fragment:
-        faults.append(f"{named('host')} holds more than scheme, host, port and path: put credentials into login and password")
+        faults.append(
+            f"{named('host')} holds more than scheme, host, port and path: put credentials into {named('login', 'password')}"
+        )
     elif url.scheme not in ("http", "https") or not url.hostname:
         faults.append(f"{field} is not one like {DEFAULT_HOST}")
     elif url.scheme == "http" and url.hostname not in LOOPBACK and not allow_http:

@@ -15,7 +15,7 @@ from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.steps import STOPPED
-from airflow_provider_hubchan.connection import open_account
+from airflow_provider_hubchan.connection import named, open_account
 
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client import aio
@@ -71,7 +71,9 @@ class DrivingHook(BaseHook):
         """
         channel = str(channel_id or self.account.channel_id or "").strip()
         if not channel:
-            raise BadConnection(self.hubchan_conn_id, ["channel_id is set neither there nor as the task's argument"])
+            raise BadConnection(
+                self.hubchan_conn_id, [f"{named('channel_id')} is set neither there nor as the task's argument"]
+            )
         return channel
 
     def driver(self, *, share: float = 1.0, max_runtime: float = math.inf) -> Driver:

@@ -18,7 +18,10 @@ class InboxLink(BaseOperatorLink):
     name = "HubSpot inbox"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Its address, empty if the account is unknown: a ready access token does not say whose it is."""
+        """Its address, empty if the account is unknown: a ready access token does not say whose it is.
+
+        HubSpot tells the account's own domain (``uiDomain``) only by a further call, which no task makes for a link.
+        """
         portal = getattr(operator, "portal", None)
         return f"https://app.hubspot.com/live-messages/{portal}/inbox" if portal else ""
 
@@ -34,7 +37,7 @@ class ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The page of the task's XComs, whatever host Airflow is reached by; empty if there is no report."""
-        if not getattr(operator, "report", None):
+        if not getattr(getattr(operator, "report", None), "rows", 0):
             return ""
         served = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
         mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"

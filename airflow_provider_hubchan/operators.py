@@ -160,7 +160,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         broken = file.fault if file else None
         red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, what_next=progress.what_next)
         if red is None:
-            assets.tell(context, self.outlets, hook.portal, hook.channel(self.channel_id), report.summary())
+            assets.tell(context, self.outlets, hook.portal, hook.channel(self.channel_id), report.counters())
             return report.summary()
         self._push(context, report)
         wait(self, report, progress)
@@ -179,11 +179,11 @@ class UpdateMessageStatusOperator(BaseOperator):
     @property
     def portal(self) -> int | None:
         """Id of the account, once HubSpot has told it: it does when a token is fetched."""
-        return self._hook.portal if self._hook and self.report else None
+        return self._hook.portal if self._hook and self.report and self.report.rows else None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """The channel as a dataset, and the counters, for OpenLineage."""
-        channel = self._hook.channel(self.channel_id) if self._hook and self.report else None
+        channel = self._hook.channel(self.channel_id) if self._hook and self.report and self.report.rows else None
         return lineage.facets(self.report, self.portal, channel)
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete

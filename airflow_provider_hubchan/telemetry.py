@@ -61,7 +61,12 @@ METRICS = (
     Metric("hubchan.token_refreshes", "counter", "access tokens fetched", lambda run: run.tokens),
     Metric("hubchan.waited", "timer", "waiting of a worker, the mean of all workers", lambda run: run.driver.waited * 1000),
     Metric("hubchan.elapsed", "timer", "from the first row to the last outcome", lambda run: run.elapsed * 1000),
-    Metric("hubchan.quota_used", "gauge", "share of the quota that was used", lambda run: run.quota_used),
+    Metric(
+        "hubchan.quota_used",
+        "gauge",
+        "share of the quota that was used, or of the connection's `requests_per_10s`",
+        lambda run: run.quota_used,
+    ),
 )
 
 

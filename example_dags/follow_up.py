@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 from airflow.sdk import dag, task
@@ -13,13 +12,7 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 CHANNEL = channel_asset(portal=62515, channel_id="100200")
 
 
-@dag(
-    schedule="@hourly",
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    catchup=False,
-    params={"read": []},
-    render_template_as_native_obj=True,
-)
+@dag(schedule=None, params={"read": []}, render_template_as_native_obj=True, tags=["hubspot"])
 def write_statuses() -> None:
     UpdateMessageStatusOperator(
         task_id="mark",
@@ -30,7 +23,7 @@ def write_statuses() -> None:
     )
 
 
-@dag(schedule=[CHANNEL], start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), params={"most": 100})
+@dag(schedule=[CHANNEL], params={"most": 100}, tags=["hubspot"])
 def look_at_statuses() -> None:
     @task
     def look(triggering_asset_events: Any = None, params: Any = None) -> int:

@@ -30,7 +30,9 @@ def mark_read_receipts() -> None:
         rows = []
         for path in landed:
             with open(path, encoding="utf-8", newline="") as file:
-                rows += [{"message_id": event["id"], "status": STATUSES[event["event"]]} for event in csv.DictReader(file)]
+                for event in csv.DictReader(file):
+                    if event["event"] in STATUSES:  # others say nothing of the delivery
+                        rows.append({"message_id": event["id"], "status": STATUSES[event["event"]]})
         return rows
 
     mark()

@@ -45,9 +45,9 @@ def sweep_pending() -> None:
 
     @task
     def ask_gateway(message_ids: Any, params: Any = None) -> list[dict[str, str]]:
-        """Leave out those that are still on their way, for the gateway, too."""
+        """Leave out those that are still on their way for the gateway, too, and those that it does not know."""
         said = json.loads(Path(params["gateway"]).read_text(encoding="utf-8"))
-        known = [(message_id, said[message_id]) for message_id in message_ids if said[message_id]["state"] in STATUSES]
+        known = [(each, said[each]) for each in message_ids if said.get(each, {}).get("state") in STATUSES]
         return [
             {"message_id": message_id, "status": STATUSES[each["state"]]}
             | ({"error_message": f"{each['code']}: {each['text']}"} if each["state"] == "undelivered" else {})

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.sdk.lineage import HookLineageCollector
 from airflow.sdk.types import TaskInstanceKey
@@ -109,7 +111,7 @@ def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Pat
 def test_the_report_of_a_mapped_task_has_its_own_page() -> None:
     """As Airflow's UI addresses it."""
     operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
-    operator.report = Report()
+    operator.report = Report(rows=1)
     ti_key = TaskInstanceKey(dag_id="batch", run_id="r 1", task_id="mark", try_number=1, map_index=3)
     assert ReportLink().get_link(operator, ti_key=ti_key) == "/dags/batch/runs/r%201/tasks/mark/mapped/3/xcom"
 
@@ -126,13 +128,23 @@ def test_there_is_no_link_to_what_is_unknown(hubspot: Emulator, monkeypatch: pyt
     assert events(run.run_id) == []
 
 
-def test_the_hook_tells_airflows_lineage(hubspot: Emulator) -> None:
+@pytest.mark.parametrize("extra", [{"timeout": "soon"}, {"channel_id": None}])
+def test_a_faulty_connection_is_said_once(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any]) -> None:
+    """By the task itself: neither its links nor its lineage ask the connection again."""
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection(**extra)))
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", do_xcom_push=False)
+    with pytest.raises(AirflowFailException, match=r"cannot be used|is set neither there"):
+        operator.execute({"ti": SimpleNamespace(try_number=1)})  # type: ignore[typeddict-item]
+    for link in (InboxLink(), ReportLink()):
+        assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_failure(None).outputs == []
+
+
+def test_the_hook_tells_airflows_lineage(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """One asset for a channel, however many messages; a task that calls the hook itself is seen, too."""
     collector = HookLineageCollector()  # type: ignore[no-untyped-call]
-    hook = HubchanHook()
-    hook.update_message_statuses(["m-1", "m-2"], status="READ")
-    assert hook.portal == 62515
-    assets.collect(hook, hook.portal, "100200", collector)
+    monkeypatch.setattr("airflow_provider_hubchan.assets.get_hook_lineage_collector", lambda: collector)  # Airflow's
+    HubchanHook().update_message_statuses(["m-1", "m-2"], status="READ")
     (output,) = collector.collected_assets.outputs
     assert (output.asset.uri, output.count) == (URI, 1)
 

@@ -112,6 +112,10 @@ class Report:
             "problems": self.problems,
         }
 
+    def counters(self) -> dict[str, Any]:
+        """The summary without rows and places, for everybody to read: asset events."""
+        return {name: value for name, value in self.summary().items() if name not in ("problems", "report_file")}
+
     def counts(self) -> str:
         """The four outcomes in words."""
         return (
