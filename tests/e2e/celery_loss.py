@@ -34,8 +34,9 @@ def lost_worker(cluster: Cluster) -> Iterator[Check]:
     held = {worker: cluster.shards_of(worker) for worker in WORKERS}
     worker = max(WORKERS, key=lambda each: len(held[each]))
     lost = set(held[worker])
-    count = cluster.processes.kill(worker)
     killed = time.time()
+    count = cluster.processes.kill(worker)
+    gone = time.time()
     say(f"SIGKILL of {worker}, {count} processes, after {cluster.updates():,} updates: {cluster.updates_of_shards()}")
     yield at_least("tasks killed", 1, len(lost))
     tasks = [run.until("success", 480) for run in cluster.runs]
@@ -44,7 +45,7 @@ def lost_worker(cluster: Cluster) -> Iterator[Check]:
     ledger = hubspot.ledger()
     yield same("statuses in HubSpot", {"READ": hubspot.rows}, hubspot.statuses())
     yield from _quota(ledger)
-    yield from _repeats(cluster, ledger, lost, killed)
+    yield from _repeats(cluster, ledger, lost, killed - INTERVAL - WRITING, gone)
     yield from _reports(cluster)
 
 
@@ -59,13 +60,17 @@ def _quota(ledger: list[Patch]) -> Iterator[Check]:
     yield at_most("answered with 429", REFUSED, 1 - len(counted) / len(ledger))
 
 
-def _repeats(cluster: Cluster, ledger: list[Patch], lost: set[int], killed: float) -> Iterator[Check]:
-    """What a killed task had done since it last wrote its progress is done again, and no more."""
+def _repeats(cluster: Cluster, ledger: list[Patch], lost: set[int], begin: float, end: float) -> Iterator[Check]:
+    """What a killed task had done since it last wrote its progress is done again, and no more.
+
+    :param begin: when it wrote that at the earliest.
+    :param end: when it was gone; its next try begins later.
+    """
     times = Counter(patch.message_id for patch in ledger if _is_update(patch))
     repeats = [0] * SHARDS
     for message_id, updates in times.items():
         repeats[cluster.shard_of(message_id)] += updates - 1
-    recent = (patch for patch in ledger if _is_update(patch) and killed - INTERVAL - WRITING <= patch.at <= killed)
+    recent = (patch for patch in ledger if _is_update(patch) and begin <= patch.at <= end)
     unwritten = Counter(cluster.shard_of(patch.message_id) for patch in recent)
     for index in sorted(lost):
         yield at_most(f"shard {index}, killed: repeated updates", unwritten[index] + THREADS, repeats[index])
