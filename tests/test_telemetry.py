@@ -53,6 +53,16 @@ class Listener:
         self._socket.close()
 
 
+def begin_metrics() -> None:
+    """As a worker does, by what the environment says."""
+    make: Any = stats_utils.get_stats_factory
+    if "export_legacy_names" in inspect.signature(Stats.initialize).parameters:
+        Stats.initialize(factory=make(), export_legacy_names=False)
+    else:  # Airflow 3.2
+        initialize: Any = Stats.initialize
+        initialize(factory=make(Stats))
+
+
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """What a worker does when it starts, with a server on loopback; and its contrary."""
@@ -60,11 +70,10 @@ def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(listener.port))
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
-    legacy = {"export_legacy_names": False} if "export_legacy_names" in inspect.signature(Stats.initialize).parameters else {}
-    Stats.initialize(factory=stats_utils.get_stats_factory(), **legacy)
+    begin_metrics()
     yield listener
     monkeypatch.undo()
-    Stats.initialize(factory=stats_utils.get_stats_factory(), **legacy)
+    begin_metrics()
     listener.close()
     gc.collect()  # Airflow never closes the socket of its StatsD client; its warning belongs to this test
 
