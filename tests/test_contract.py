@@ -53,6 +53,14 @@ def bridge() -> Bridge:
     return Bridge()
 
 
+def test_a_message_without_an_idempotency_id_repeats_none(bridge: Bridge) -> None:
+    """Not even one whose id is empty, which is an id like any other."""
+    without = egg(bridge.account.id, "2026-03")
+    del without["integrationIdempotencyId"]
+    posts = [without | {"integrationIdempotencyId": ""}, without, without, without | {"integrationIdempotencyId": ""}]
+    assert [bridge.ask("POST", "/100200/messages", each).status for each in posts] == [201, 201, 201, 409]
+
+
 @pytest.mark.parametrize(("direction", "status"), [("INCOMING", "RECEIVED"), ("OUTGOING", "SENT")])
 def test_a_posted_message_is_there(bridge: Bridge, direction: str, status: str) -> None:
     """It comes back as it was posted, with the time of the customer, and its status can be updated like any other's."""
@@ -188,6 +196,12 @@ def test_a_list_is_walked_page_by_page(bridge: Bridge, sort: str) -> None:
     expected = sorted(bridge.accounts()["results"], key=lambda each: each[sort.strip("-")], reverse=sort[0] == "-")
     assert seen == expected
     assert len({each["id"] for each in seen}) == 8
+
+
+def test_a_name_of_thousands_of_digits_is_sorted_by_its_letters(bridge: Bridge) -> None:
+    """Python makes no number of it, and no id is as long."""
+    bridge.world.add_account(bridge.account.channel, bridge.account.portal, name="9" * 5000)
+    assert [each["name"][:6] for each in bridge.accounts(sort="name")["results"]] == ["999999", "Parcel"]
 
 
 @pytest.mark.parametrize(

@@ -373,6 +373,12 @@ def test_it_is_controlled_over_http(raw: Raw) -> None:
         ("clock", {"back": 1}, "the clock takes one of advance, before_midnight, speed; asked was back"),
         ("clock", {}, "the clock takes one of advance, before_midnight, speed; asked was nothing"),
         ("clock", "{", "the body is not JSON"),
+        ("clock", "[" * 100_000, "the body is not JSON"),
+        ("tokens", {"live": 1}, "a token has no live; it has scopes, life, value"),
+        ("tokens", {"life": "long", "scopes": "oauth", "value": 1}, "life must be a number of seconds, at least 0, not 'long'"),
+        ("tokens", {"life": -1, "scopes": [1]}, "scopes must be a list of texts, not [1]; life must be"),
+        ("tokens", '{"life": 1e999}', "life must be a number of seconds"),
+        ("tokens", {"value": 7}, "value must be a text, not 7"),
     ],
 )
 def test_a_wrong_control_call_says_what_is_wrong(raw: Raw, path: str, body: Any, error: str) -> None:
@@ -380,6 +386,12 @@ def test_a_wrong_control_call_says_what_is_wrong(raw: Raw, path: str, body: Any,
     status, said, _ = raw.ask("POST", f"/_emulator/{path}", body)
     assert status == 400
     assert error in said["error"]
+
+
+def test_a_state_that_is_too_deep_is_refused(raw: Raw) -> None:
+    """It is answered like any other that cannot be read."""
+    status, said, _ = raw.ask("PUT", "/_emulator/state", "[" * 100_000)
+    assert (status, said["error"].partition(":")[0]) == (400, "the state is not JSON")
 
 
 def test_the_command_line_serves_and_says_how_to_connect() -> None:

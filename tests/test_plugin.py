@@ -84,6 +84,27 @@ def test_after():
     done.assert_outcomes(passed=6)
 
 
+def test_a_reset_leaves_the_connection_as_it_was(pytester: pytest.Pytester) -> None:
+    """Whoever has the connection gets a token afterwards, too; with TLS as without."""
+    run(
+        pytester,
+        """
+from airflow_provider_hubchan.hooks import HubchanHook
+
+def test_reset(hubspot_emulator):
+    hubspot_emulator.reset()
+    assert connection() == hubspot_emulator.connection()
+    hubspot_emulator.world.seed(["m-1"])
+    assert HubchanHook().update_message_status("m-1", "READ")["id"] == "m-1"
+
+@pytest.mark.hubspot_emulator(tls=True)
+def test_tls(hubspot_emulator):
+    assert connection()["host"].startswith("https://")
+    assert requests.get(hubspot_emulator.url, verify=hubspot_emulator.ca_file, timeout=5).status_code == 200
+""",
+    ).assert_outcomes(passed=2)
+
+
 def test_settings_messages_and_faults_are_chosen_with_a_marker(pytester: pytest.Pytester) -> None:
     """On the module, the class or the test, the nearest last; or as a parameter."""
     done = run(

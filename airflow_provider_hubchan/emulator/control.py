@@ -26,6 +26,7 @@ POST   /_emulator/reset
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from starlette.applications import Starlette
@@ -40,6 +41,7 @@ from airflow_provider_hubchan.emulator.page import page_routes
 from airflow_provider_hubchan.emulator.steer import asked, steering
 
 JSON_LINES = "application/jsonl"
+TOKEN = ("scopes", "life", "value")
 
 
 def control_app(hubspot: LocalHubspot) -> Starlette:
@@ -60,11 +62,10 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
 
     async def messages(request: Request) -> dict[str, Any]:
         world = hubspot.world
-        return {"counts": world.counts(), "messages": {each.id: each.status for each in world.messages.values()}}
+        return {"counts": world.counts(), "messages": {each.id: each.status for each in list(world.messages.values())}}
 
     async def issue(request: Request) -> dict[str, Any]:
-        said = await asked(request)
-        return {"access_token": hubspot.world.issue(**said)}
+        return {"access_token": hubspot.world.issue(**_token(await asked(request)))}
 
     async def revoke(request: Request) -> dict[str, Any]:
         hubspot.world.revoke(hubspot.world.install)
@@ -115,3 +116,21 @@ def control_app(hubspot: LocalHubspot) -> Starlette:
             *(route(*each) for each in steering(hubspot)),
         ]
     )
+
+
+def _token(said: dict[str, Any]) -> dict[str, Any]:
+    """What a token is asked to be.
+
+    :raises ValueError: everything that it cannot be.
+    """
+    scopes, life, value = said.get("scopes", []), said.get("life", 0), said.get("value", "")
+    faults = [f"a token has no {name}; it has {', '.join(TOKEN)}" for name in said if name not in TOKEN]
+    if not isinstance(scopes, list) or not all(isinstance(each, str) for each in scopes):
+        faults.append(f"scopes must be a list of texts, not {scopes!r}")
+    if not isinstance(life, int | float) or isinstance(life, bool) or not 0 <= life < math.inf:
+        faults.append(f"life must be a number of seconds, at least 0, not {life!r}")
+    if not isinstance(value, str):
+        faults.append(f"value must be a text, not {value!r}")
+    if faults:
+        raise ValueError("; ".join(faults))
+    return said

@@ -15,7 +15,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.emulator.settings import Settings
 
 MARKERS = (
-    "hubspot_emulator(**settings, messages=, faults=): what the fixture hubspot_emulator begins with",
+    "hubspot_emulator(**settings, tls=, messages=, faults=): what the fixture hubspot_emulator begins with",
     "hubchan_connection(conn_id, **extra): what the fixture hubchan_connection sets up",
 )
 
@@ -29,15 +29,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def hubspot_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A fresh HubSpot, without a limit unless one is asked for. The connection ``hubchan_default`` leads to it.
 
-    Its marker, or an indirect parameter, chooses `Settings`, and beside them *messages* (so many, or ids) and *faults* (a list,
-    or a YAML or JSON file).
+    Its marker, or an indirect parameter, chooses `Settings`, and beside them *tls*, *messages* (so many, or ids) and *faults*
+    (a list, or a YAML or JSON file).
     """
     asked = _asked(request)
-    messages, faults = asked.pop("messages", 0), asked.pop("faults", ())
+    messages, faults, tls = asked.pop("messages", 0), asked.pop("faults", ()), asked.pop("tls", False)
     Settings().change(**asked)  # names everything that is wrong
-    with Emulator(**({} if "plan" in asked else {"limit": 0}) | asked) as emulator:
+    with Emulator(tls=tls, **({} if "plan" in asked else {"limit": 0}) | asked) as emulator:
         # The port may be an earlier test's. Who remembers tokens and quotas by address and login must not find them again.
-        emulator.world.install.refresh_token = f"refresh-{uuid.uuid4()}"
+        emulator.refresh_token = f"refresh-{uuid.uuid4()}"
+        emulator.reset()
         ids = (f"message-{number}" for number in range(1, messages + 1)) if isinstance(messages, int) else messages
         emulator.world.seed(ids)
         emulator.faults(faults)

@@ -25,6 +25,8 @@ class LocalHubspot:
 
     #: The base URL, for the connection's host field.
     url: str
+    #: The first install's, if it is not the usual one.
+    refresh_token: str | None = None
 
     def __init__(self, **settings: Any) -> None:
         self._chosen = settings
@@ -33,7 +35,10 @@ class LocalHubspot:
 
     def reset(self) -> None:
         """Begin anew: no messages, no tokens, no faults, nothing in the ledger, the clock at the present."""
-        self.world = World(**self._chosen)
+        world = World(**self._chosen)
+        if self.refresh_token:
+            world.install.refresh_token = self.refresh_token
+        self.world = world
         self.script.clear()
         self.ledger.clear()
 

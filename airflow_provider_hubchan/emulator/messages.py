@@ -67,7 +67,9 @@ def post(world: World, call: Call, token: AccessToken) -> Answer:
 
 def _known(world: World, account: ChannelAccount, egg: dict[str, Any]) -> Answer | None:
     """An account has one message at most with an ``integrationIdempotencyId`` (documented); the answers are assumed."""
-    idempotency_id = egg.get("integrationIdempotencyId", "")
+    if "integrationIdempotencyId" not in egg:
+        return None
+    idempotency_id = egg["integrationIdempotencyId"]
     message_id = world.posted.get((account.id, idempotency_id))
     if message_id is None:
         return None

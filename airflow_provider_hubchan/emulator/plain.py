@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
     if is_dataclass(value):
         return record_as_plain(value)
     if isinstance(value, deque | tuple | list):
-        return [plain(each) for each in value]
+        return [plain(each) for each in list(value)]  # at once: calls are counted meanwhile
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -90,8 +90,8 @@ def _length(call: Call) -> int:
 
 
 def _rank(value: str) -> tuple[int, str]:
-    """Ids by their number, everything else by its letters."""
-    return (int(value), "") if value.isdecimal() else (0, value)
+    """Ids by their number, everything else by its letters: no id has more than 64 bits."""
+    return (int(value), "") if value.isdecimal() and len(value) < 20 else (0, value)
 
 
 def _unfit(name: str, why: str, value: str) -> Refused:

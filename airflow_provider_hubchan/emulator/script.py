@@ -121,15 +121,13 @@ class Script:
                 wrong.append(f"fault {place}: {error}" if len(listed) > 1 else str(error))
         if wrong:
             raise ValueError("; ".join(wrong))
-        return [self.place(Placed(self.last + 1, spec, fault, now)) for spec, fault in zip(listed, faults, strict=True)]
+        with self._lock:
+            return [self._put(Placed(self.last + 1, spec, fault, now)) for spec, fault in zip(listed, faults, strict=True)]
 
     def place(self, placed: Placed) -> Placed:
         """Put a fault after the others."""
         with self._lock:
-            self.last = max(self.last, placed.number)
-            self._all[placed.number] = placed
-            self._shelf(placed).append(placed)
-        return placed
+            return self._put(placed)
 
     def take(self, call: Call, world: World) -> Strike | None:
         """Strike a call, if there is a fault for it."""
@@ -159,6 +157,12 @@ class Script:
             self._others.clear()
             self._of_message.clear()
             self.last = 0
+
+    def _put(self, placed: Placed) -> Placed:
+        self.last = max(self.last, placed.number)
+        self._all[placed.number] = placed
+        self._shelf(placed).append(placed)
+        return placed
 
     def _shelf(self, placed: Placed) -> list[Placed]:
         about = placed.fault.message_id

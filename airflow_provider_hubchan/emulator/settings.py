@@ -77,12 +77,8 @@ class Settings:
         before = dict(vars(self))
         if unknown := sorted(chosen.keys() - before.keys()):
             raise ValueError(f"there is no setting {', '.join(unknown)}; there are {', '.join(before)}")
+        type(self)(**before | chosen)  # refuses what cannot be before anybody sees it
         vars(self).update(chosen)
-        try:
-            self.check()
-        except ValueError:
-            vars(self).update(before)
-            raise
 
     def check(self) -> None:
         """Name everything that cannot be."""

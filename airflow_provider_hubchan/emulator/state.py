@@ -121,7 +121,7 @@ def from_json(raw: str | bytes) -> tuple[World, Script]:
     """
     try:
         said = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the state is not JSON: {error}") from error
     version = said.get("version") if isinstance(said, dict) else None
     if version != VERSION:

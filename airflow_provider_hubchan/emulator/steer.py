@@ -93,7 +93,7 @@ async def asked(request: Request) -> dict[str, Any]:
 async def _json(request: Request) -> Any:
     try:
         return json.loads(await request.body() or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the body is not JSON: {error}") from error
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Generic, TypeVar
 
 from airflow_provider_hubchan.emulator.records import Message
@@ -83,11 +81,6 @@ def survey(world: World, wanted: Wanted) -> Survey:
     }
     latest = heapq.nlargest(THREADS, changed, key=changed.__getitem__)
     return Survey(len(messages), threads, len(changed), dict.fromkeys(reversed(latest)))
-
-
-def counts(world: World) -> Counter[str]:
-    """How many messages have each status."""
-    return Counter(map(attrgetter("status"), list(world.messages.values())))
 
 
 class Costly(Generic[T]):

@@ -13,7 +13,7 @@ from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.pulse import Pulse, Tail
 from airflow_provider_hubchan.emulator.records import AGENTS_TEXT, Install, Message
 from airflow_provider_hubchan.emulator.script import Placed
-from airflow_provider_hubchan.emulator.survey import THREADS, Costly, Survey, Wanted, counts, survey
+from airflow_provider_hubchan.emulator.survey import THREADS, Costly, Survey, Wanted, survey
 from airflow_provider_hubchan.emulator.world import World
 
 #: Messages of a thread that are shown at most, and how many of its latest these are chosen from.
@@ -30,7 +30,7 @@ class View:
         self._hubspot, self._world, self._wanted = hubspot, hubspot.world, wanted
         self._tail, self._pulse = Tail(hubspot.ledger), Pulse()
         self._survey = Costly(lambda: survey(self._world, wanted))
-        self._counts = Costly(lambda: counts(self._world))
+        self._counts = Costly(self._world.counts)
 
     def outdated(self) -> bool:
         """True once the emulator was reset: then take another view."""
@@ -61,7 +61,7 @@ class View:
             "beats": {str(number): [beat.used, beat.refused] for number, beat in self._pulse.beats.items()},
             "tokens": sum(token.expires_at > now for token in list(world.tokens.values())),
             "faults": [describe(placed) for placed in self._hubspot.script if not placed.is_over(now)],
-            "counts": dict(self._counts.value),
+            "counts": self._counts.value,
             "fitting": max(self._survey.value.fitting, len(shown)),
             "order": list(shown),
             "threads": {str(number): thread for number, thread in shown.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from airflow_provider_hubchan.emulator.clock import Calendar, Clock
@@ -171,7 +172,7 @@ class World:
         """End tokens of an app in a portal, see `REVOCABLE`. HubSpot's revocation lets access tokens live on (documented)."""
         install.revoked |= what != "access"
         if what != "refresh":
-            self.tokens = {value: token for value, token in self.tokens.items() if token.install is not install}
+            self.tokens = {value: token for value, token in list(self.tokens.items()) if token.install is not install}
 
     def before_midnight(self, seconds: float) -> None:
         """Move the clock forward until the first portal's midnight is so many seconds away: more than 0, at most 86,400."""
@@ -188,5 +189,5 @@ class World:
         return f"{self.next_id():032x}"
 
     def counts(self) -> dict[str, int]:
-        """How many messages have each status."""
-        return dict(Counter(message.status for message in self.messages.values()))
+        """How many messages have each status. The list is made at once: others may add some meanwhile."""
+        return dict(Counter(map(attrgetter("status"), list(self.messages.values()))))
