@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -10,9 +12,11 @@ from urllib.parse import urlencode
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator, quota
-from airflow_provider_hubchan.emulator.clock import Calendar, Clock
+from airflow_provider_hubchan.emulator.clock import CENTURY, FURTHEST, Calendar, Clock, iso
 from airflow_provider_hubchan.emulator.contract import answer
+from airflow_provider_hubchan.emulator.script import Script
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
+from airflow_provider_hubchan.emulator.state import as_json, from_json
 from airflow_provider_hubchan.emulator.world import World
 from tests.test_emulator import FORM, Raw, grant_form, message, served
 
@@ -190,6 +194,27 @@ def test_the_clock_never_moves_back() -> None:
     for move in (world.before_midnight, world.clock.advance):
         with pytest.raises(ValueError, match="must be"):
             move(-1)
+
+
+def test_no_number_of_steps_leads_beyond_what_can_be_written() -> None:
+    """Moved a century at a time, the clock refuses at last, and what it shows and reckons then can still be written."""
+    world = world_at()
+    while world.clock.now() + CENTURY <= FURTHEST:
+        world.clock.advance(CENTURY)
+    with pytest.raises(ValueError, match="advance must not lead beyond 9799"):
+        world.clock.advance(CENTURY)
+    world.before_midnight(1)
+    assert iso(world.clock.now() + CENTURY)
+    assert from_json(json.dumps(as_json(world, Script())))[0].clock.now() >= world.clock.now()
+
+
+def test_a_clock_goes_on_though_the_time_of_day_is_set_back() -> None:
+    """It begins with the present, and goes by a source that only moves forward."""
+    ticks = iter([5.0, 7.0, 9.0])
+    clock = Clock(lambda: next(ticks))
+    first = clock.now()
+    assert abs(first - 2 - time.time()) < 60
+    assert clock.now() == first + 2
 
 
 def test_a_long_time_before_midnight_is_not_on_a_short_day() -> None:

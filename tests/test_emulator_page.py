@@ -200,7 +200,12 @@ def test_the_window_is_reckoned_for_the_time_before_anybody_looked() -> None:
         (Fault(delay=2, path="/oauth/"), "answers any calls to …/oauth/… after 2 s"),
         (Fault(drop="before", apply=True), "closes the connection of any calls, which are done all the same"),
         (Fault(drop="half"), "sends half the answer to any calls"),
-        (Fault(answer="locked", rate=0.5), "answers locked to any calls"),
+        (Fault(answer="locked", rate=0.05), "answers 423 to 5 % of all calls"),
+        (Fault(answer="locked", delay={"exponential": 1}), "answers 423 to any calls late"),
+        (Fault(trickle=3), "answers any calls, its body within 3 s"),
+        (Fault(trickle={"uniform": [1, 2]}), "answers any calls, its body slowly"),
+        (Fault(revoke="access"), "answers any calls, revokes the access tokens first"),
+        (Fault(lag=30, message_id="m-1"), "answers PATCH calls about m-1, which can be read 30 s later"),
     ],
 )
 def test_a_fault_is_told_in_words(fault: Fault, text: str) -> None:

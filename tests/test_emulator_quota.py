@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator, quota
+from airflow_provider_hubchan.emulator.clock import DAY
 from airflow_provider_hubchan.emulator.limits import RollingWindow
 from airflow_provider_hubchan.emulator.records import Install
 from airflow_provider_hubchan.emulator.settings import PLANS, Settings
@@ -111,6 +112,8 @@ def test_a_private_app_is_told_of_its_day() -> None:
     assert quota.too_many("TEN_SECONDLY_ROLLING", private).body["groupName"] == (
         "publicapi:private_app-api-calls-ten-secondly:62515:7"
     )
+    world.clock.advance(DAY)
+    assert told(private) == "250000"
 
 
 def two_apps_in_two_portals(world: World) -> list[Install]:

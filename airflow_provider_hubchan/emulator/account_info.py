@@ -38,7 +38,7 @@ def usage(world: World, call: Call, token: AccessToken) -> Answer:
     Where the plan has no daily limit, private apps have the smallest one (assumed).
     """
     portal, now = token.install.portal, world.clock.now()
-    portal.day.used_on(portal.calendar.local(now).date())
+    portal.used_today(now)  # a new day begins if it is time
     said = {
         "name": "Private Apps",
         "usageLimit": quota.daily(world) or PLANS["starter"][1],

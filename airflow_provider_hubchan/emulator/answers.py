@@ -29,6 +29,10 @@ ANSWERS: dict[str, Named] = {
     "invalid-json": Named(400, "observed", lambda asked: refusals.invalid_json("it cannot be read")),
     "bad-request": said(400, "BAD_REQUEST", "The request was not understood"),
     "empty-update": said(400, "VALIDATION_ERROR", "The update is empty", "CustomChannelsError.EMPTY_UPDATE_REQUEST_BODY"),
+    "sender-not-found": said(400, "VALIDATION_ERROR", "Sender not found", "ConversationsApiError.SENDER_AGENT_NOT_FOUND"),
+    "invalid-capability": said(
+        400, "VALIDATION_ERROR", "Invalid capability values", "CustomChannelsError.INVALID_CHANNEL_CAPABILITY_VALUES"
+    ),
     "expired-token": Named(401, "observed", expired, counted=False),
     "invalid-token": Named(401, "observed", lambda asked: refusals.unauthenticated(), counted=False),
     "missing-scopes": Named(403, "observed", lambda asked: refusals.missing_scopes([WRITE])),
@@ -64,7 +68,7 @@ ANSWERS: dict[str, Named] = {
     "secondly": limited("SECONDLY", "observed"),
     "daily": limited("DAILY", "documented"),
     "rate-limits": said(429, "RATE_LIMITS", "You have reached your secondly limit."),
-    "migration": Named(477, "assumed", migrating, EVERYTHING, counted=False),
+    "migration": Named(477, "documented", migrating, EVERYTHING, counted=False),
     "internal-error": said(500, "INTERNAL_ERROR", PROCESSING),
     "internal-server-error": said(500, "INTERNAL_SERVER_ERROR", PROCESSING),
     "bad-gateway": page(502, "Bad Gateway"),

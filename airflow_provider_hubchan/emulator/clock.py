@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 DAY = 86_400
@@ -12,48 +13,68 @@ CENTURY = 36_525 * DAY
 FASTEST = 10_000
 #: The last second that can be written down.
 LAST = 253_402_300_799
+#: How far the clock can be moved: what is reckoned from there can be written down, too.
+FURTHEST = LAST - 2 * CENTURY
+
+
+class Course(NamedTuple):
+    """How a clock goes. It is replaced as a whole: a request in between must not see half a change.
+
+    :param shown: seconds since the epoch that it showed at *began*.
+    :param began: seconds of its source.
+    :param speed: how many of its seconds pass in one.
+    """
+
+    shown: float
+    began: float
+    speed: float
+
+    def at(self, moment: float) -> float:
+        """What the clock shows when its source shows *moment*."""
+        return self.shown + (moment - self.began) * self.speed
 
 
 class Clock:
     """Seconds since the epoch. It never goes back.
 
-    :param source: the time that it moves on from.
-    :param at: what it shows at first, None for the time of its source.
+    :param source: seconds that it goes by; the machine's time of day may be set back.
+    :param at: what it shows at first, None for the present.
     :param speed: see `run`.
     """
 
-    def __init__(self, source: Callable[[], float] = time.time, at: float | None = None, speed: float = 1.0) -> None:
+    def __init__(self, source: Callable[[], float] = time.monotonic, at: float | None = None, speed: float = 1.0) -> None:
         self._source = source
-        self._began = source()
-        self._shown = self._began if at is None else at
-        self._speed = _speed(speed)
+        self._course = Course(time.time() if at is None else at, source(), _speed(speed))
 
     @property
     def speed(self) -> float:
         """How many of its seconds pass in one; 0 while it stands still."""
-        return self._speed
+        return self._course.speed
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return self._shown + (self._source() - self._began) * self._speed
+        course = self._course  # before the source: a course must not be asked for a moment before it began
+        return course.at(self._source())
 
     def advance(self, seconds: float) -> None:
         """Move forward.
 
-        :param seconds: from 0 to a century's, so that every time of the clock can be written down.
+        :param seconds: from 0 to a century's, to `FURTHEST` at most.
         """
         if not 0 <= seconds <= CENTURY:
             raise ValueError(f"advance must be a number of seconds from 0 to {CENTURY}, a century; it is {seconds}")
-        self._shown += seconds
+        course = self._course
+        if course.at(self._source()) + seconds > FURTHEST:
+            raise ValueError(f"advance must not lead beyond {iso(FURTHEST)}; it is {seconds}")
+        self._course = course._replace(shown=course.shown + seconds)
 
     def run(self, speed: float) -> None:
         """Go on at another speed.
 
         :param speed: 1 for the speed of its source, 0 to stand still, at most 10,000.
         """
-        checked = _speed(speed)
-        self._shown, self._began = self.now(), self._source()
-        self._speed = checked
+        checked, moment = _speed(speed), self._source()
+        self._course = Course(self._course.at(moment), moment, checked)
 
 
 def _speed(speed: float) -> float:

@@ -62,8 +62,8 @@ def of_token(name: str, oauth: str, text: str, status: int = 400, mark: str = "d
     return Named(status, mark, lambda asked: refusals.oauth_error(name, oauth, text, status), TOKENS, counted=False)
 
 
-def page(status: int, text: str, mark: str = "assumed") -> Named:
-    """HTML of what stands before HubSpot."""
+def page(status: int, text: str, mark: str = "documented") -> Named:
+    """HTML of what stands before HubSpot; the page itself is assumed."""
     body = f"<html>\n<head><title>{status} {text}</title></head>\n<body><h1>{status} {text}</h1></body>\n</html>\n"
     return Named(status, mark, lambda asked: Answer(status, body), counted=False)
 
@@ -74,15 +74,14 @@ def limited(policy: str, mark: str) -> Named:
 
 
 def _nothing_left(asked: Occasion, reply: Answer) -> Answer:
-    """The window is used up, whatever was counted (observed on a burst 429)."""
-    if reply.body["policyName"] == "SECONDLY":
+    """The window (observed on a burst 429) or the day is used up, whatever was counted."""
+    policy = reply.body["policyName"]
+    if policy == "SECONDLY":
         del reply.body["groupName"]  # it names the group of ten seconds
     reply.headers |= quota.rate_headers(asked.world, asked.install)
-    reply.headers |= {
-        name: "0"
-        for name in ("X-HubSpot-RateLimit-Remaining", "X-HubSpot-RateLimit-Secondly-Remaining")
-        if name in reply.headers
-    }
+    of_window = ("X-HubSpot-RateLimit-Remaining", "X-HubSpot-RateLimit-Secondly-Remaining")
+    used_up = ("X-HubSpot-RateLimit-Daily-Remaining",) if policy == "DAILY" else of_window
+    reply.headers |= {name: "0" for name in used_up if name in reply.headers}
     return reply
 
 

@@ -1,17 +1,16 @@
 // Shows what /_emulator/events tells. Text that came from outside only ever becomes text, never HTML.
 const BEAT = 0.5; // seconds of a beat, as in pulse.py
 const WIDTH = 600, BASE = 149, HEADROOM = 34, STEP = WIDTH / (60 / BEAT);
-const ERROR = (message, more) => ({ status: "error", message, correlationId: "injected", ...more });
 const FAULTS = {
-  "429: the ten seconds are used up": { status: 429, body: ERROR("You have reached your ten_secondly_rolling limit.", { errorType: "RATE_LIMIT", policyName: "TEN_SECONDLY_ROLLING" }) },
-  "429: the day is used up": { status: 429, body: ERROR("You have reached your daily limit.", { errorType: "RATE_LIMIT", policyName: "DAILY" }) },
-  "500: an error of the server": { status: 500, body: ERROR("internal error", { category: "INTERNAL_ERROR" }) },
-  "500, although it was done": { status: 500, apply: true, body: ERROR("internal error", { category: "INTERNAL_ERROR" }) },
-  "502: a page of HTML": { status: 502, body: "<html><body><h1>502 Bad Gateway</h1></body></html>" },
-  "503: come back in 2 seconds": { status: 503, headers: { "Retry-After": "2" }, body: ERROR("service unavailable") },
-  "401: the token is no good": { status: 401, body: ERROR("Authentication credentials not found.", { category: "INVALID_AUTHENTICATION" }) },
-  "404: there is no such message": { status: 404, body: ERROR("Message not found", { category: "OBJECT_NOT_FOUND" }) },
-  "400: the body is refused": { status: 400, body: ERROR("Invalid input JSON", { category: "VALIDATION_ERROR" }) },
+  "429: the ten seconds are used up": { answer: "ten-secondly" },
+  "429: the day is used up": { answer: "daily" },
+  "500: an error of the server": { answer: "internal-error" },
+  "500, although it was done": { answer: "internal-error", apply: true },
+  "502: a page of HTML": { answer: "bad-gateway" },
+  "503: come back in 2 seconds": { answer: "service-unavailable", headers: { "Retry-After": "2" } },
+  "401: the token is no good": { answer: "invalid-token" },
+  "404: there is no such message": { answer: "message-not-found" },
+  "400: the body is refused": { answer: "validation-error" },
   "The answer comes 5 seconds late": { delay: 5 },
   "The connection is closed, nothing done": { drop: "before" },
   "The connection is closed, although it was done": { drop: "before", apply: true },

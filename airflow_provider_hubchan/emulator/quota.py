@@ -37,7 +37,7 @@ def refusal(world: World, install: Install, *, spared: bool = False) -> str | No
         if world.settings.refused_count:
             install.window.count(now)
         return "TEN_SECONDLY_ROLLING"
-    used = day.used_on(install.portal.calendar.local(now).date())
+    used = install.portal.used_today(now)
     if most and used >= most and not spared:
         return "DAILY"
     install.window.count(now)
@@ -63,7 +63,7 @@ def rate_headers(world: World, install: Install) -> dict[str, str]:
     }
     if install.app.private and (per_day := daily(world)):
         said["X-HubSpot-RateLimit-Daily"] = str(per_day)
-        said["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, per_day - install.portal.day.used))
+        said["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, per_day - install.portal.used_today(world.clock.now())))
     return said
 
 
@@ -78,6 +78,7 @@ def too_many(policy: str, install: Install) -> Answer:
     }
     if policy == "DAILY":
         return Answer(429, body | {"requestId": str(uuid.uuid4())})
+    # The group of a private app was observed; that of OAuth's apps is assumed after it.
     kind = "private_app" if install.app.private else "oauth-app"
     group = f"publicapi:{kind}-api-calls-ten-secondly:{install.portal.id}:{install.app.app_id}"
     return Answer(429, body | {"groupName": group})

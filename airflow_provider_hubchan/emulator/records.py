@@ -23,6 +23,10 @@ class Portal:
     calendar: Calendar
     day: DailyQuota = field(default_factory=DailyQuota)
 
+    def used_today(self, now: float) -> int:
+        """How many calls the day has had that it is *now*, seconds since the epoch, by its calendar."""
+        return self.day.used_on(self.calendar.local(now).date())
+
 
 @dataclass
 class App:

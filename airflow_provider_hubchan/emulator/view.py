@@ -8,6 +8,8 @@ from operator import attrgetter
 from typing import Any
 
 from airflow_provider_hubchan.emulator import quota
+from airflow_provider_hubchan.emulator.answers import ANSWERS
+from airflow_provider_hubchan.emulator.delays import Duration
 from airflow_provider_hubchan.emulator.entry import Entry
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.pulse import Pulse, Tail
@@ -16,6 +18,8 @@ from airflow_provider_hubchan.emulator.script import Placed
 from airflow_provider_hubchan.emulator.survey import THREADS, Costly, Survey, Wanted, survey
 from airflow_provider_hubchan.emulator.world import World
 
+#: What a fault revokes, in words.
+REVOKED = {"access": "the access tokens", "refresh": "the refresh token", "both": "all tokens"}
 #: Messages of a thread that are shown at most, and how many of its latest these are chosen from.
 MESSAGES, LATEST = 12, 500
 
@@ -136,7 +140,7 @@ def _quota(world: World, install: Install, now: float) -> dict[str, Any]:
         "portal": install.portal.id,
         "used": most - quota.remaining(world, install),
         "limit": None if most == quota.NO_LIMIT else most,
-        "day_used": install.portal.day.used_on(install.portal.calendar.local(now).date()),
+        "day_used": install.portal.used_today(now),
         "day_limit": quota.daily(world) or None,
     }
 
@@ -144,10 +148,25 @@ def _quota(world: World, install: Install, now: float) -> dict[str, Any]:
 def describe(placed: Placed) -> dict[str, Any]:
     """A fault in words, and how many calls it will still spoil, None for any number."""
     fault = placed.fault
+    status = ANSWERS[fault.answer].status if fault.answer else fault.status
     does = {"before": "closes the connection of", "half": "sends half the answer to"}.get(fault.drop or "")
-    does = does or (f"answers {fault.status or fault.answer} to" if fault.answers else "answers")
-    calls = f"{fault.method or 'any'} calls" + (f" to …{fault.path}…" if fault.path else "")
+    does = does or (f"answers {status} to" if fault.answers else "answers")
+    share, every = ("", "any") if fault.rate is None else (f"{100 * fault.rate:g} % of ", "all")
+    calls = f"{share}{fault.method or every} calls" + (f" to …{fault.path}…" if fault.path else "")
     about = f" about {fault.message_id}" if fault.message_id else ""
-    late = f" after {fault.delay} s" if fault.delay else ""
-    done = ", which are done all the same" if fault.apply else ""
-    return {"text": f"{does} {calls}{about}{late}{done}", "times": placed.left}
+    more = [
+        _lasting(fault.duration, " after {:g} s", " late"),
+        _lasting(fault.spread, ", its body within {:g} s", ", its body slowly"),
+        f", revokes {REVOKED[fault.revoke]} first" if fault.revoke else "",
+        f", which can be read {fault.lag:g} s later" if fault.lag else "",
+        ", which are done all the same" if fault.apply else "",
+    ]
+    return {"text": f"{does} {calls}{about}{''.join(more)}", "times": placed.left}
+
+
+def _lasting(said: Duration, fixed: str, drawn: str) -> str:
+    """How long something takes, in words; nothing for no time."""
+    if said.is_drawn:
+        return drawn
+    (seconds,) = said.numbers
+    return fixed.format(seconds) if seconds else ""
