@@ -26,8 +26,11 @@ OTHERS = 30
 def main(home: Path) -> int:
     """Start both, say where they are, wait for Ctrl-C, end what was started.
 
-    :param home: a folder for all that Airflow writes; what is in it is removed first.
+    :param home: a folder for all that Airflow writes; what an Airflow has left in it is removed first.
     """
+    if home.exists() and not (home / "airflow.cfg").exists() and any(home.iterdir()):
+        say(f"{home} is not empty, and no Airflow's home: name another folder, or empty it yourself.")
+        return 2
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)  # as Ctrl-C does
     shutil.rmtree(home, ignore_errors=True)

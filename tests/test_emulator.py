@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -409,6 +410,7 @@ def test_the_command_line_serves_and_says_how_to_connect() -> None:
     [
         ("--messages", "nowhere.jsonl", "'nowhere.jsonl' is neither a number nor a file"),
         ("--limit", "-1", "limit is -1, not a number of at least 0"),
+        ("--host", "192.0.2.1", "--host 192.0.2.1 --port 0: Cannot assign requested address"),
         ("--daily", "-1", "daily is -1, not a number of at least 0"),
         ("--time-zone", "Nowhere/Town", "'Nowhere/Town' is no time zone of the IANA database"),
     ],
@@ -419,6 +421,17 @@ def test_the_command_line_refuses_what_cannot_be(option: str, value: str, error:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 2
     assert error in done.stderr
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
+def test_it_listens_where_it_is_told_to(host: str, shown: str) -> None:
+    """On all addresses for a network of containers; what it says of itself can be called from here."""
+    with Emulator(host=host) as emulator, Raw(emulator) as raw:
+        assert str(urlsplit(emulator.url).hostname) == shown
+        assert raw.ask("GET", "/_emulator/health")[1] == {"ok": True}
+        elsewhere = ("127.0.0.3", urlsplit(emulator.url).port or 0)
+        with closing(socket.socket()) as line:
+            assert (line.connect_ex(elsewhere) == 0) is (host == "0.0.0.0")
 
 
 def test_two_emulators_do_not_know_of_each_other() -> None:

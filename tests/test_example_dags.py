@@ -49,6 +49,17 @@ def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path)
     )
 
 
+def test_the_demo_removes_no_folder_that_is_not_airflows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that was mistyped keeps its files, and one line says why nothing is started."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert load("run_demo_ui").main(tmp_path) == 2
+    assert (
+        capsys.readouterr().out
+        == f"{tmp_path} is not empty, and no Airflow's home: name another folder, or empty it yourself.\n"
+    )
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
 def test_the_demo_notices_when_the_two_sides_differ(
     hubspot_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

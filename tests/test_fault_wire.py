@@ -56,6 +56,13 @@ def test_a_slow_body_comes_whole(raw: Raw) -> None:
     assert raw.patch()[0] == 200
 
 
+def test_a_header_of_a_fault_replaces_the_usual_one_however_it_is_written(raw: Raw) -> None:
+    """There is one of its kind, and the length stays the true one."""
+    raw.emulator.fault(status=503, body="<p>busy</p>", headers={"content-type": "text/plain", "content-LENGTH": "3"})
+    status, _, headers = raw.ask("GET", message("m-1"))
+    assert (status, headers.get_all("Content-Type"), headers.get_all("Content-Length")) == (503, ["text/plain"], ["11"])
+
+
 def test_headers_do_not_wait_for_a_slow_body(raw: Raw) -> None:
     """Who has read them still waits for the body, and may leave."""
     raw.emulator.fault(trickle=60)

@@ -273,6 +273,15 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(pytester: pyte
     assert wanted in plugged.stdout.str() + plugged.stderr.str()
 
 
+def test_tls_without_its_extra_names_the_command_too() -> None:
+    """The same command that brings the rest."""
+    program = (
+        "import sys; sys.modules['trustme'] = None; from airflow_provider_hubchan.emulator import Emulator; Emulator(tls=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert "TLS needs trustme: pip install 'airflow-provider-hubchan[emulator]'" in done.stderr
+
+
 def fail_inside() -> None:
     with Emulator() as running, running.as_connection("crm"):
         assert json.loads(os.environ["AIRFLOW_CONN_CRM"]) == running.connection()

@@ -19,7 +19,12 @@ from airflow_provider_hubchan.emulator.settings import Settings
 def main() -> None:
     """Parse the command line, seed the messages, say how to connect, serve."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_hubchan.emulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=8920, help="on 127.0.0.1; 0 for any free one (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; nothing protects it: 0.0.0.0 is for a network of containers (default: %(default)s)",
+    )
+    parser.add_argument("--port", type=int, default=8920, help="0 for any free one (default: %(default)s)")
     parser.add_argument(
         "--messages",
         default="0",
@@ -74,9 +79,11 @@ def _made(chosen: argparse.Namespace) -> Emulator:
     if chosen.state and not Path(chosen.state).absolute().parent.is_dir():
         raise ValueError(f"--state: there is no folder {Path(chosen.state).parent}")
     try:
-        emulator = Emulator(port=chosen.port, tls=chosen.tls, **settings)
+        emulator = Emulator(host=chosen.host, port=chosen.port, tls=chosen.tls, **settings)
     except OSError as error:
-        raise ValueError(f"--port {chosen.port}: {error.strerror}; choose another, or 0 for any free one") from error
+        raise ValueError(
+            f"--host {chosen.host} --port {chosen.port}: {error.strerror}; choose another, or port 0 for any free one"
+        ) from error
     if chosen.state and Path(chosen.state).exists():
         emulator.load(chosen.state)
         emulator.choose(**settings)

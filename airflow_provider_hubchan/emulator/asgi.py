@@ -57,10 +57,11 @@ async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive:
     """
     kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
     body = answer.content()
-    headers = {"Content-Type": kind, **answer.headers, "Content-Length": str(max(len(body), 2) if half else len(body))}
-    if answer.status == 204:  # of nothing there is neither kind nor length
-        headers = answer.headers
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    headers = {name.lower(): value for name, value in answer.headers.items()}  # however a fault writes them
+    if answer.status != 204:  # of nothing there is neither kind nor length
+        length = max(len(body), 2) if half else len(body)
+        headers = {"content-type": kind, **headers, "content-length": str(length)}
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     rest = body[: len(body) // 2] if half else body
     if seconds:

@@ -33,8 +33,7 @@ class Ledger:
 
     def begin(self, call: Call, world: World) -> Entry:
         """Write a request down. The oldest entry goes if there are too many."""
-        token = world.tokens.get(call.headers.get("authorization", "")[len("Bearer ") :])
-        install = token.install if token else None
+        install = world.install_of(call.headers.get("authorization", ""))
         entry = Entry(world.clock.now(), sys.intern(call.method), call.path, call.query, call.body, install)
         entries, most = self._entries, world.settings.ledger
         entries.append(entry)

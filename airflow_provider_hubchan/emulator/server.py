@@ -1,4 +1,4 @@
-"""The local HubSpot over HTTP, on a loopback address, in a thread of its own."""
+"""The local HubSpot over HTTP, on a loopback address unless told otherwise, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from airflow_provider_hubchan.emulator.spoil import Spoiled, spoil
 from airflow_provider_hubchan.emulator.tls import certificate
 
 CONTROL = "/_emulator"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  # only if asked for
 
 
 class Emulator(LocalHubspot):
@@ -33,20 +34,22 @@ class Emulator(LocalHubspot):
     ...     hubspot.connection()["conn_type"]
     'hubchan'
 
+    :param host: IPv4 address to listen on, ``0.0.0.0`` for all. Nothing protects it: whoever reaches it may do everything.
     :param port: 0 for any free one.
     :param tls: True to serve https, with a certificate that `ca_file` vouches for.
     :param settings: see `Settings`; ``limit=0`` for as good as none.
     :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped.
     """
 
-    def __init__(self, *, port: int = 0, tls: bool = False, **settings: Any) -> None:
+    def __init__(self, *, host: str = LOOPBACK, port: int = 0, tls: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self._certificate = certificate() if tls else None
         self.ca_file = self._certificate.ca_file if self._certificate else None
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._socket = socket.create_server((host, port), backlog=512)
+        shown = LOOPBACK if host == EVERYWHERE else host
+        self.url = f"{'https' if tls else 'http'}://{shown}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self._serve,
             interface="asgi3",

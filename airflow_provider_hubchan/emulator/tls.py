@@ -32,7 +32,8 @@ def certificate() -> Certificate:
     try:
         import trustme  # only here: it brings cryptography, which takes longer to load than all the rest
     except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(f"TLS needs {missing.name}: pip install trustme", name=missing.name) from missing
+        command = "pip install 'airflow-provider-hubchan[emulator]'"
+        raise ModuleNotFoundError(f"TLS needs {missing.name}: {command}", name=missing.name) from missing
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
     return Certificate(context, authority.cert_pem.bytes())
