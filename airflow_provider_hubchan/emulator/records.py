@@ -188,9 +188,7 @@ class Message:
         }
         if self.content:
             said |= self.content
-        if with_status:
-            said["status"] = self._status()
-        return said
+        return said | {"status": self._status()} if with_status else said
 
     def _status(self) -> dict[str, Any]:
         if self.status != "FAILED":
