@@ -55,7 +55,7 @@ def script(emulator: Emulator) -> Account:
     for message_id, (faults, _) in FAULTS.items():
         for fault in faults:
             emulator.fault(message_id=message_id, **fault)
-    return account_of(emulator, timeout=1.5)
+    return account_of(emulator, timeout=4.0)
 
 
 def stories(account: Account) -> list[Any]:
