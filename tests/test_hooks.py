@@ -95,7 +95,7 @@ def test_a_single_call_is_checked_before_it_is_sent(hubspot: Emulator) -> None:
 def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the connection nor in the call: the error names both places."""
     reconnect(monkeypatch, hubspot, channel_id=None)
-    with pytest.raises(BadConnection, match="channel_id is set neither there nor as the task's argument"):
+    with pytest.raises(BadConnection, match="is set neither there nor as the task's argument"):
         HubchanHook().update_message_statuses(["m-1"], status="SENT")
     assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id="100200").updated == 1
 
