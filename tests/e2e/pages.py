@@ -39,7 +39,10 @@ class Connections:
         self._form.get_by_role("combobox").first.click()
         self._page.get_by_role("option", name=TYPE).click()
         self._fill(standard, extra)
-        labels = [field.inner_text() for field in self._form.locator("label:visible").all()]
+        self._form.get_by_text(
+            "Seconds for connecting"
+        ).wait_for()  # the last field is there, the standard ones have gone or go
+        labels = self._form.locator("label:visible").all_inner_texts()  # at once: one by one, one may go meanwhile
         if picture:
             self._page.set_viewport_size(TALL)  # it is longer than most screens
             self._form.locator(":focus").blur()  # such a field has a thick border
