@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psutil
@@ -106,6 +107,23 @@ def wait_until(holds: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.01)
     raise TimeoutError("it did not come about in half a minute")
+
+
+@contextmanager
+def before_midnight(emulator: Emulator, seconds: float) -> Iterator[None]:
+    """The emulator's clock stands still, so many seconds before midnight, until it has refused a call with 429."""
+    clock = emulator.world.clock
+    clock.run(0)
+    emulator.world.before_midnight(seconds)
+
+    def go_on() -> None:
+        wait_until(lambda: bool(emulator.ledger.chosen(status=429)))
+        clock.run(1)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    yield
+    thread.join()
 
 
 def sockets_to(emulator: Emulator) -> list[Any]:

@@ -10,10 +10,13 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 
 class Ran:
-    """A finished DAG run."""
+    """A finished DAG run.
 
-    def __init__(self, dag: DAG, **conf: Any) -> None:
-        self._run = dag.test(run_conf=conf)
+    :param done: a pattern of task ids that are taken for done, None for none.
+    """
+
+    def __init__(self, dag: DAG, done: str | None = None, **conf: Any) -> None:
+        self._run = dag.test(run_conf=conf, mark_success_pattern=done)
 
     def state(self, task_id: str = "mark", map_index: int = -1) -> str:
         instance = self._run.get_task_instance(task_id, map_index=map_index)

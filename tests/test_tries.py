@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow_provider_hubchan.client.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.helpers import before_midnight
 from tests.runs import Ran, mark
 from tests.versions import SINCE_3_3
 
@@ -34,8 +35,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(limit=0, daily=30) as emulator:
         monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection()))
         emulator.world.seed(IDS)
-        emulator.world.before_midnight(2.0)
-        yield emulator
+        with before_midnight(emulator, 2.0):
+            yield emulator
 
 
 def run(**arguments: Any) -> Ran:
