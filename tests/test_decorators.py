@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +13,10 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
+from airflow_provider_hubchan import decorators
 from airflow_provider_hubchan.decorators import hubchan_status
 from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.runs import Ran
 from tests.test_example_dags import load
 from tests.versions import SINCE_3_3
@@ -120,10 +125,81 @@ def test_a_wait_outside_the_slot_calls_the_function_again(hubspot: Emulator) -> 
     assert len(hubspot.ledger.patches("m-1")) == (1 if SINCE_3_3 else 2)
 
 
-def test_rows_are_not_given_twice() -> None:
-    """What the function returns and what is given cannot both be the rows."""
-    with DAG("batch", schedule=None), pytest.raises(TypeError, match="messages"):
-        hubchan_status(task_id="mark", messages=["m-1"])(lambda: ["m-2"])()
+@pytest.mark.parametrize("argument", [{"messages": ["m-1"]}, {"messages_file": "rows.csv"}])
+def test_rows_are_not_given_twice(argument: dict[str, Any]) -> None:
+    """What the function returns and what is given cannot both be the rows: an error of the DAG, not of its task."""
+    with DAG("batch", schedule=None), pytest.raises(TypeError, match=f"'{next(iter(argument))}'"):
+        hubchan_status(task_id="mark", **argument)(lambda: ["m-2"])()
+
+
+def test_a_misspelt_argument_is_an_error_of_the_dag() -> None:
+    """A type checker takes it for one of Airflow's own; Airflow knows better when it reads the DAG."""
+    with DAG("batch", schedule=None), pytest.raises(TypeError, match="'statuss': 'READ'"):
+        hubchan_status(task_id="mark", statuss="READ")(lambda: ["m-1"])()
+
+
+def test_its_arguments_are_the_operators() -> None:
+    """Those that a type checker and an editor know: names, types, defaults and order, but for where the rows come from."""
+    (written,) = (
+        node.args
+        for node in ast.parse(inspect.getsource(decorators)).body
+        if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs
+    )
+    (operators,) = ast.parse(textwrap.dedent(inspect.getsource(UpdateMessageStatusOperator.__init__))).body
+    assert isinstance(operators, ast.FunctionDef)
+    assert arguments(written) == [each for each in arguments(operators.args) if each[0] not in ("messages", "messages_file")]
+
+
+def arguments(of: ast.arguments) -> list[tuple[str, str, str]]:
+    """Name, type and default of each named one, as they are written."""
+    named = zip(of.kwonlyargs, of.kw_defaults, strict=True)
+    return [(each.arg, ast.unparse(each.annotation or each), ast.unparse(default or each)) for each, default in named]
+
+
+def test_a_type_checker_knows_what_is_right() -> None:
+    """mypy holds it: --strict has nothing against the first four, and where it had nothing against the others, it would say
+    that an "ignore" ignores nothing. Airflow takes all of them; the last ones would fail when they run.
+    """
+    with DAG("batch", schedule=None) as dag:
+
+        @hubchan_status
+        def bare(ids: list[str]) -> list[str]:
+            return ids
+
+        @hubchan_status(report_file="left.jsonl", max_rejected=0.01, retries=3, retry_delay=timedelta(minutes=1))
+        def mapping(ids: list[str]) -> dict[str, str]:
+            return dict.fromkeys(ids, "READ")
+
+        @hubchan_status()
+        def dicts() -> list[dict[str, str]]:
+            return []
+
+        @hubchan_status(status="READ")
+        def generator() -> Iterator[str | int | dict[str, Any]]:
+            yield from ("m-1", 2, {"message_id": "m-3", "status": "SENT"})
+
+        bare(["m-1"])
+        mapping.partial().expand(ids=[["m-1"], ["m-2"]])
+        dicts()
+        generator()
+
+        @hubchan_status  # type: ignore[arg-type]
+        def no_rows() -> int:
+            return 1
+
+        @hubchan_status(status="READ")  # type: ignore[arg-type]
+        def nothing() -> None:
+            return None
+
+        @hubchan_status(report_file=3)  # type: ignore[call-overload, untyped-decorator]
+        def wrong_argument() -> list[str]:
+            return []
+
+        no_rows()
+        nothing()
+        wrong_argument()
+        bare(1)  # type: ignore[arg-type]
+    assert dag.task_ids == ["bare", "mapping", "dicts", "generator", "no_rows", "nothing", "wrong_argument", "bare__1"]
 
 
 def test_the_page_shows_the_example() -> None:
