@@ -12,9 +12,11 @@ import pytest
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.replies import TRANSIENT
 from airflow_provider_hubchan.client.wire import Closure, Fault, Refusal, Rejected, Unauthorized, meaning
+from airflow_provider_hubchan.connection import named
 from tests.helpers import reply
 from tests.test_docs import table
 from tests.test_floors import OURS
+from tests.test_provider_info import TYPE
 from tests.test_reference import errors
 
 PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -99,6 +101,19 @@ def test_every_entry_is_of_the_present(entry: str) -> None:
     """A text that no code says any more would be searched for in vain."""
     assert shortened(entry)
     assert any(text.startswith(shortened(entry)) for _, text in TEXTS)
+
+
+#: Modules whose texts send people to the connection; elsewhere a channel_id is a row's, or the task's.
+SPEAK_OF_FIELDS = ("connection", "drivers", "client.account", "client.checkup", "client.replies", "client.token", "client.wire")
+FIELDS = ("login", "password", *TYPE["conn-fields"])
+
+
+@pytest.mark.parametrize(("name", "text"), [each for each in SENTENCES if each[0] in SPEAK_OF_FIELDS])
+def test_a_field_is_called_what_the_form_calls_it(name: str, text: str) -> None:
+    """Whoever looks for it in the form, or in an environment variable, finds it: label and name."""
+    for field in FIELDS:
+        text = text.replace(named(field), "")
+    assert not re.findall(rf"\b({'|'.join(FIELDS)})\b", text)
 
 
 def test_every_class_is_in_the_catalogue() -> None:

@@ -355,7 +355,7 @@ def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
     ok, text = HubchanHook().test_connection()
     assert not ok
-    assert text.startswith("Not usable yet: account 62515 (US/Eastern); no channel_id is set")
+    assert text.startswith("Not usable yet: account 62515 (US/Eastern); no Channel ID (channel_id) is set")
     assert "HubSpot does not support custom channels for private apps" in text
     assert token not in text
 

@@ -10,6 +10,7 @@ from airflow_provider_hubchan.client.errors import BAD_TLS, NO_REPLY, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.connection import named
 from tests.helpers import reply
 
 APP = Account(client_id="id", client_secret="cl13nt&s3cr3t", refresh_token="r3fr3sh")
@@ -109,8 +110,16 @@ def test_every_secret_is_announced_before_it_is_used() -> None:
         (400, {"error": "invalid_grant", "error_description": "no"}, "Install the app in the account again"),
         (400, {"status": "BAD_HUB", "error": "access_denied", "message": "no"}, "The account has removed the app"),
         (403, {"status": "BAD_HUB", "message": "no"}, "The account has removed the app"),
-        (400, {"status": "BAD_CLIENT_ID", "error": "invalid_client", "message": "no"}, "Check login and password"),
-        (400, {"status": "BAD_CLIENT_SECRET", "error": "invalid_client", "message": "no"}, "Check login and password"),
+        (
+            400,
+            {"status": "BAD_CLIENT_ID", "error": "invalid_client", "message": "no"},
+            f"Check {named('login')} and {named('password')} of the connection",
+        ),
+        (
+            400,
+            {"status": "BAD_CLIENT_SECRET", "error": "invalid_client", "message": "no"},
+            f"Check {named('login')} and {named('password')} of the connection",
+        ),
         (400, {"status": "BAD_GRANT_TYPE", "message": "no"}, "No access token could be fetched"),
         (415, b"", "No access token could be fetched"),
         (404, b"<html>", "No access token could be fetched"),

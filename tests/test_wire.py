@@ -103,7 +103,7 @@ def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, tries: int | N
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (reply(401, {}), "client ID, client secret and refresh_token"),
+        (reply(401, {}), "client ID, client secret and refresh token"),
         (reply(403, {}), "conversations.custom_channels.write"),
         (reply(404, {}), "does not own the channel"),
         (reply(302, {}), "API base URL"),

@@ -52,5 +52,5 @@ class Account:
         return (
             "the access token begins with pat-: it belongs to a private app or is a service key, and HubSpot does not "
             "support custom channels for private apps. Use the OAuth app that owns the channel: its client ID, client "
-            "secret and refresh_token"
+            "secret and refresh token"
         )

@@ -93,7 +93,7 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[None
 
     proved = False
     if not account.channel_id:
-        found.notes.append("no channel_id is set, so whether the app owns the channel was not checked")
+        found.notes.append("no Channel ID (channel_id) is set, so whether the app owns the channel was not checked")
     else:
         answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
         proved = isinstance(answer, Accepted)

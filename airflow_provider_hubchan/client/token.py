@@ -28,12 +28,15 @@ LOCKED = 0.05
 #: API versions whose tokens come from the address of another one.
 TOKEN_VERSIONS = {"2025-09": "2026-03"}
 
-_NO_WAY_TO_FETCH = "There is no access token and no refresh_token to fetch one with: complete the connection."
+_NO_WAY_TO_FETCH = "There is no access token and no refresh token to fetch one with: complete the connection."
+_APPS_OWN = "Check OAuth client ID (login) and OAuth client secret (password) of the connection: both are those of the app."
 _ADVICE = {
-    "BAD_REFRESH_TOKEN": "Install the app in the account again and put the new refresh_token into the connection.",
-    "BAD_HUB": "The account has removed the app: install it again and put the new refresh_token into the connection.",
-    "BAD_CLIENT_ID": "Check login and password of the connection: they are the app's client ID and client secret.",
-    "BAD_CLIENT_SECRET": "Check login and password of the connection: they are the app's client ID and client secret.",
+    "BAD_REFRESH_TOKEN": "Install the app in the account again and put the new Refresh token (refresh_token) into the "
+    "connection.",
+    "BAD_HUB": "The account has removed the app: install it again and put the new Refresh token (refresh_token) into the "
+    "connection.",
+    "BAD_CLIENT_ID": _APPS_OWN,
+    "BAD_CLIENT_SECRET": _APPS_OWN,
 }
 
 

@@ -101,7 +101,7 @@ _WRONG_APP = "the token belongs to an app that does not own the channel (use the
 _ADVICE = {
     400: "Correct the row.",
     401: "The access token is expired or wrong: fetch a new one, or give the connection the app's client ID, client secret "
-    "and refresh_token, so that it is renewed for you.",
+    "and refresh token, so that it is renewed for you.",
     403: f"Give the app the scope {WRITE_SCOPE} (and {READ_SCOPE} for reading), install it again, and check that the "
     "account has Sales or Service Hub Professional.",
     404: f"Two causes look alike: there is no such message in this channel, or {_WRONG_APP}.",

@@ -31,12 +31,12 @@ GOOD = (
 )
 NO_TOKEN = "Not usable yet: No access token could be fetched. HubSpot answered 400: missing or invalid"
 BAD_SECRET = (
-    f"{NO_TOKEN} client secret. Check login and password of the connection: they are the app's client ID and client secret. "
-    "(category BAD_CLIENT_SECRET, correlationId …)"
+    f"{NO_TOKEN} client secret. Check OAuth client ID (login) and OAuth client secret (password) of the connection: both "
+    "are those of the app. (category BAD_CLIENT_SECRET, correlationId …)"
 )
 BAD_TOKEN = (
-    f"{NO_TOKEN} refresh token. Install the app in the account again and put the new refresh_token into the connection. "
-    "(category BAD_REFRESH_TOKEN, correlationId …)"
+    f"{NO_TOKEN} refresh token. Install the app in the account again and put the new Refresh token "
+    "(refresh_token) into the connection. (category BAD_REFRESH_TOKEN, correlationId …)"
 )
 
 
