@@ -1,4 +1,4 @@
-"""A connection as a new user makes it: in Airflow's form, with its Test button, and with the buttons of a task that uses it."""
+"""What a new user does in Airflow's pages: make a connection, press Test, press Trigger, open the task, follow its links."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_hubchan import get_provider_info
 from tests.browser.chromium import chromium
 from tests.e2e.airflow import Airflow
 from tests.e2e.checks import Check, same
-from tests.e2e.pages import Connections, links, value
+from tests.e2e.pages import Connections, links, trigger, value
 from tests.e2e.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ BAD_TOKEN = (
 
 
 def connected(stage: Stage) -> Iterator[Check]:
-    """A connection is made in Airflow's form, tested, spoiled, mended; the demo's DAG uses it, its buttons lead somewhere."""
+    """A connection is made in Airflow's form, tested, spoiled, mended; the demo is triggered, its task's links lead on."""
     airflow, wanted = stage.airflow, stage.hubspot.settings()
     standard = {"host": wanted["host"], "login": wanted["login"], "password": wanted["password"], "port": "443"}
     heard: list[str] = []
@@ -64,17 +64,19 @@ def connected(stage: Stage) -> Iterator[Check]:
         connections.edit({}, {"refresh_token": wanted["extra"]["refresh_token"]})
         yield same("mended", (SUCCEEDED, GOOD), connections.test())
 
-        stage.run.start(folder=str(stage.folder))
+        dag = f"{airflow.url}/dags/{stage.run.dag_id}"
+        trigger(page, dag, "e2e", {"folder": str(stage.folder)})
         stage.run.until("success", 120)
+        yield same("the report file", f"{stage.folder}/not_updated-e2e.jsonl", stage.run.report["report_file"])
         yield same("statuses", STATUSES, dict(sorted(stage.hubspot.statuses().items())))
-        task = f"{airflow.url}/dags/{stage.run.dag_id}/runs/e2e/tasks/mark_statuses"
-        buttons = links(page, task, _picture("task-links"))
+        buttons = links(page, "mark_statuses", _picture("task-links"))
+        yield same("the task's page", f"{dag}/runs/e2e/tasks/mark_statuses/details", page.url)
         yield same("buttons of the task", ("HubSpot inbox", "Report"), tuple(buttons))
         inbox = buttons["HubSpot inbox"].get_attribute("href")
         yield same("HubSpot inbox leads to", "https://app.hubspot.com/live-messages/62515/inbox", inbox)
         buttons["Report"].click()
         yield same("Report shows", f'"rows": {ROWS}', value(page, "return_value", "rows"))
-        yield same("Report leads to", f"{task}/xcom", page.url)
+        yield same("Report leads to", f"{dag}/runs/e2e/tasks/mark_statuses/xcom", page.url)
 
 
 def _heard(airflow: Airflow, toast: tuple[str, str], expected: tuple[str, str], heard: list[str]) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""Airflow's pages as a person uses them: the connections, and a task's details."""
+"""Airflow's pages as a person uses them: the connections, a DAG's Trigger button, and a task's details."""
 
 from __future__ import annotations
 
@@ -84,13 +84,31 @@ class Connections:
         self._form.wait_for(state="hidden")
 
 
-def links(page: Page, task: str, picture: Path | None) -> dict[str, Locator]:
-    """The extra links of a task, by what is written on them.
+def trigger(page: Page, dag: str, run_id: str, parameters: Mapping[str, str]) -> None:
+    """Press Trigger on the page of a DAG, fill in the dialog, press Trigger there. Then the page is the run's.
 
-    :param task: the address of its page.
+    :param dag: the address of its page.
+    :param parameters: what to type over the defaults of these parameters of the DAG.
+    """
+    page.goto(dag)
+    page.get_by_role("button", name="Trigger Dag").click()
+    dialog = page.get_by_role("dialog")
+    for name, text in parameters.items():
+        dialog.locator(f"[name=element_{name}]").fill(text)
+    dialog.get_by_role("button", name="Advanced Options").click()
+    dialog.get_by_label("Run ID").fill(run_id)
+    dialog.get_by_role("button", name="Trigger", exact=True).click()
+    page.wait_for_url(f"{dag}/runs/{run_id}")
+
+
+def links(page: Page, task_id: str, picture: Path | None) -> dict[str, Locator]:
+    """The extra links of a task, by what is written on them. Then the page is that task's, its tab Details.
+
+    :param page: of a run whose tasks have ended.
     :param picture: where to draw them, None for nowhere.
     """
-    page.goto(f"{task}/details")
+    page.get_by_role("table").get_by_role("link", name=task_id, exact=True).click()
+    page.get_by_role("link", name="Details", exact=True).click()
     heading = page.get_by_text("Extra Links", exact=True)
     heading.wait_for()
     if picture:
