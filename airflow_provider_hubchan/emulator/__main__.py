@@ -16,8 +16,8 @@ from airflow_provider_hubchan.emulator.faultfile import read_faults
 from airflow_provider_hubchan.emulator.settings import Settings
 
 
-def main() -> None:
-    """Parse the command line, seed the messages, say how to connect, serve."""
+def command_line() -> argparse.ArgumentParser:
+    """The options: the program's own, and one for each setting."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_hubchan.emulator", description=__doc__)
     parser.add_argument(
         "--host",
@@ -38,6 +38,12 @@ def main() -> None:
     clock.add_argument("--advance", type=float, metavar="SECONDS", help="move the clock forward at the start")
     clock.add_argument("--before-midnight", type=float, metavar="SECONDS", help="... to so long before the account's midnight")
     _add_settings(parser)
+    return parser
+
+
+def main() -> None:
+    """Parse the command line, seed the messages, say how to connect, serve."""
+    parser = command_line()
     chosen = parser.parse_args()
     ids = _ids(parser, chosen.messages)
     try:
