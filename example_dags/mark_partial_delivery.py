@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,19 @@ def mark_partial_delivery() -> None:
         """Take the ids of the messages to deliver, as the webhook receiver stored them."""
         return ["message-1", "message-2", "message-3", "message-4", "message-5"]
 
-    @task
+    @task(retries=1, retry_delay=timedelta(minutes=5))
     def send_whatsapp(message_ids: Any, params: Any = None, run_id: Any = None) -> None:
         """Hand over one message after the other, and note each at once: a retry goes on after the last note."""
         file = notes(params, run_id)
         before = taken(file)
+        left = [message_id for message_id in message_ids if message_id not in before]
         with file.open("a", encoding="utf-8") as noted:
-            for number, message_id in enumerate(message_ids):
-                if message_id in before:
-                    continue
-                if number == params["gateway_takes"]:
-                    raise RuntimeError(f"gateway unavailable after {number} of {len(message_ids)} messages")
+            for number, message_id in enumerate(left):
+                if number == params["gateway_takes"]:  # in each try
+                    raise RuntimeError(f"gateway unavailable, {len(left) - number} of {len(message_ids)} messages left")
                 print(message_id, file=noted, flush=True)
 
-    @task(trigger_rule="all_done")  # not a callback: the scheduler starts it, also if the sender was killed
+    @task(trigger_rule="all_done")  # after the last try; not a callback: the scheduler starts it, also if the sender was killed
     def look_up(message_ids: Any, params: Any = None, run_id: Any = None) -> dict[str, str]:
         """What the gateway took is SENT, the rest is FAILED."""
         sent = taken(notes(params, run_id))
