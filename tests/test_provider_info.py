@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 from importlib import import_module, metadata
@@ -14,6 +15,7 @@ import pytest
 import airflow_provider_hubchan
 from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT
 from airflow_provider_hubchan.hooks import HubchanHook
+from tests.versions import SINCE_3_3
 
 AIRFLOW = Path(airflow.__file__).parent
 INFO: dict[str, Any] = airflow_provider_hubchan.get_provider_info()
@@ -105,25 +107,45 @@ def test_locks_pin_with_hashes_and_name_no_host(lock: str) -> None:
     assert "://" not in text
 
 
-DAG_FILE = """
-from airflow.sdk import DAG
-import sys
-before = set(sys.modules)
+#: Everything but the client and the emulator, which nobody names in a DAG. Without retry policies `retries` cannot be imported.
+MODULES = [
+    f"airflow_provider_hubchan.{each.name}"
+    for each in pkgutil.iter_modules(airflow_provider_hubchan.__path__)
+    if not each.ispkg and (SINCE_3_3 or each.name != "retries")
+]
+ONE_OPERATOR = """
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from airflow_provider_hubchan.sensors import MessageStatusSensor
-from airflow_provider_hubchan.notifications import MessageStatusNotifier
-import airflow_provider_hubchan.decorators
-with DAG("batch", schedule=None, on_failure_callback=MessageStatusNotifier(status="FAILED", messages=["m-1"])):
-    UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ") >> MessageStatusSensor(
-        task_id="wait", message_ids=["m-1"]
-    )
-print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}), *set(sys.modules) - before)
+with DAG("batch", schedule=None):
+    UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
 """
+ONE_OF_EACH = """
+from airflow_provider_hubchan.assets import channel_asset
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.notifications import MessageStatusNotifier
+from airflow_provider_hubchan.sensors import MessageStatusSensor
+with DAG("batch", schedule=None, on_failure_callback=MessageStatusNotifier(status="FAILED", messages=["m-1"])):
+    @task.hubchan_status(outlets=[channel_asset(62515, "100200")])
+    def mark():
+        return HubchanHook().get_message("m-1")
+    mark() >> MessageStatusSensor(task_id="wait", message_ids=["m-1"])
+"""
+EVERY_MODULE = f"import {', '.join(MODULES)}"
 
 
-def test_a_dag_file_is_parsed_without_what_only_a_run_needs() -> None:
+@pytest.mark.parametrize(
+    ("dag_file", "imported"),
+    [
+        pytest.param(ONE_OPERATOR, ["airflow_provider_hubchan.operators"], id="one operator"),
+        pytest.param(ONE_OF_EACH, ["airflow_provider_hubchan.decorators"], id="one of each"),
+        pytest.param(EVERY_MODULE, MODULES, id="every module"),
+    ],
+)
+def test_a_dag_file_is_parsed_without_what_only_a_run_needs(dag_file: str, imported: list[str]) -> None:
     """Each task parses its file anew: neither requests nor aiohttp nor the emulator is imported for that."""
-    done = subprocess.run([sys.executable, "-c", DAG_FILE], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.split())
-    assert "airflow_provider_hubchan.operators" in imported
-    assert not imported & {"requests", "urllib3", "aiohttp", "airflow_provider_hubchan.emulator", "openlineage"}
+    before = "import sys\nfrom airflow.sdk import DAG, task\nbefore = set(sys.modules)\n"
+    code = f"{before}{dag_file}\nprint(*before, file=sys.stderr)\nprint(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    added, needless = set(done.stdout.split()), {"requests", "urllib3", "aiohttp", "openlineage", "uvicorn", "starlette"}
+    assert not needless & set(done.stderr.split()), "Airflow has imported it already: nothing would be proved of ours"
+    assert added >= set(imported)
+    assert not {name for name in added if name.split(".")[0] in needless or "hubchan.emulator" in name}
