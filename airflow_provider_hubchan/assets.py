@@ -18,8 +18,10 @@ SCHEME = "hubchan"
 def channel_asset(portal: int | str, channel_id: str, *, extra: dict[str, Any] | None = None) -> Asset:
     """The asset of a channel in an account, for ``outlets`` and ``schedule``.
 
-    :param portal: the account's id ("Hub ID").
+    :param portal: the account's id ("Hub ID"), a number.
     :param channel_id: id of the custom channel.
+    :param extra: what Airflow is to keep with the asset, as JSON; a batch's counters go into its events instead.
+    :raises ValueError: *portal* is no number, or *channel_id* is empty.
     """
     return Asset(uri=f"{SCHEME}://{portal}/channels/{quote(str(channel_id), safe='')}", extra=extra or {})
 

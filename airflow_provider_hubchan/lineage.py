@@ -19,6 +19,7 @@ def facets(report: Report | None, portal: int | None, channel_id: str | None) ->
 
     :param report: what became of the batch, None if none was begun.
     :param portal: id of the account, None if HubSpot has not told it; then there is no dataset.
+    :param channel_id: id of the custom channel, None if nothing says it; then there is none, either.
     """
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,

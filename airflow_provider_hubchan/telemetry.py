@@ -20,6 +20,7 @@ class Run(NamedTuple):
     """One run of a batch: what earlier tries have done is not told again.
 
     :param tokens: how many access tokens this process fetched meanwhile.
+    :param elapsed: seconds.
     """
 
     report: Report
@@ -74,6 +75,7 @@ METRICS = (
 def observed(driver: Driver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
     """A span for one run of a batch, with its counters as attributes, and the same as metrics; also if it breaks off.
 
+    :param clock: seconds.
     :param tags: of both; a plain StatsD server gets names without tags.
     """
     bearer = shared(driver.account).bearer

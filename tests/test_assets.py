@@ -56,6 +56,13 @@ def test_a_uri_that_names_no_channel_is_refused(uri: str) -> None:
         Asset(uri)
 
 
+@pytest.mark.parametrize(("portal", "channel_id"), [("brand", "1"), (62515, "")])
+def test_an_asset_of_no_channel_is_not_made(portal: int | str, channel_id: str) -> None:
+    """When the DAG file is read, not when the task ends."""
+    with pytest.raises(ValueError, match="is not hubchan://"):
+        channel_asset(portal, channel_id)
+
+
 def test_events_of_the_channel_get_the_counters() -> None:
     """Of its asset and of aliases, which get the asset; other channels and other assets are left alone."""
     ours, other, alias = channel_asset(62515, "100200"), channel_asset(62515, "7"), AssetAlias("statuses")

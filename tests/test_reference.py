@@ -16,8 +16,10 @@ import pytest
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.report import Report
 from tests.test_floors import OURS, PACKAGE
+from tests.test_fragments import fences
 
-REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 #: Modules that users import from.
 FOR_USERS = ("operators", "sensors", "decorators", "notifications", "triggers", "retries", "hooks", "client.errors")
 
@@ -69,6 +71,20 @@ def test_every_public_name_is_in_the_reference() -> None:
     }
     public |= {path_of(error) for error in errors(HubchanError)} | {path_of(Report)}
     assert public <= set(LISTED)
+
+
+def test_what_the_pages_import_is_in_the_reference() -> None:
+    """Whatever module it is of; the local HubSpot has a page of its own."""
+    files = [*(ROOT / "example_dags").glob("*.py"), *(ROOT / "docs").rglob("*.py")]
+    code = [*(path.read_text(encoding="utf-8") for path in files), *fences("python").values()]
+    imported = {
+        f"{node.module}.{alias.name}"
+        for text in code
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(PACKAGE)
+        for alias in node.names
+    }
+    assert {name for name in imported if not name.startswith(f"{PACKAGE}.emulator.")} <= set(LISTED)
 
 
 def test_every_public_method_of_the_hook_is_in_the_reference() -> None:
