@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +51,40 @@ def airflow_database() -> None:
     initdb()
     if not hasattr(supervisor.in_process_api_server, "cache_info"):  # Airflow 3.2 builds one for each task: three seconds
         supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+
+
+@pytest.fixture
+def answers() -> Iterator[Any]:
+    """A person who answers what is asked in Airflow's Required Actions."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    from tests.helpers import wait_until
+
+    threads = []
+
+    def asked(dag_id: str, answer: str) -> bool:
+        with create_session() as session:
+            waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").first()
+            if waiting is None:
+                return False
+            update_hitl_detail(
+                dag_id,
+                waiting.run_id,
+                waiting.task_id,
+                UpdateHITLDetailPayload(chosen_options=[answer]),
+                SimpleAuthManagerUser(username="ada", role="admin"),
+                session,
+            )
+        return True
+
+    def answer_with(dag_id: str, answer: str) -> None:
+        threads.append(threading.Thread(target=wait_until, args=(lambda: asked(dag_id, answer),)))
+        threads[-1].start()
+
+    yield answer_with
+    for thread in threads:
+        thread.join()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, task
 from airflow.triggers.base import BaseTrigger
 
@@ -151,3 +152,13 @@ def test_a_callback_in_a_test_run_knows_the_exception_or_the_run(hubspot: Emulat
     Ran(dag)
     told = "RuntimeError: gateway unavailable" if SINCE_3_3 else "Not delivered: DAG batch, task deliver, run manual__"
     assert str(hubspot.world.messages["100200", "m-2"].error_message).startswith(told)
+
+
+@row("`ApprovalOperator` in `dag.test()`")
+def test_a_person_can_be_asked_in_a_test_run_or_cannot(answers: Any) -> None:
+    """There is nobody to answer 3.2's: the task fails, and with it recipe 6."""
+    if SINCE_3_3:
+        answers("batch", "Approve")
+    with DAG("batch", schedule=None) as dag:
+        ApprovalOperator(task_id="approve", subject="Mark them?")
+    assert Ran(dag).state("approve") == ("success" if SINCE_3_3 else "failed")

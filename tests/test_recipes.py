@@ -9,7 +9,6 @@ import re
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,41 +128,6 @@ def test_5_a_used_up_day_costs_no_retry(tmp_path: Path, monkeypatch: pytest.Monk
     log = capsys.readouterr().out
     assert "188 rows left; the account's daily quota resets at 00:00 US/Eastern, in" in log
     assert ("Waiting outside the worker slot." if SINCE_3_3 else "Not deferred: without progress") in log
-
-
-@pytest.fixture
-def answers() -> Iterator[Any]:
-    """A person who answers what is asked in Airflow's Required Actions."""
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-
-    threads = []
-
-    def asked(dag_id: str, answer: str) -> bool:
-        with create_session() as session:
-            waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").first()
-            if waiting is None:
-                return False
-            update_hitl_detail(
-                dag_id,
-                waiting.run_id,
-                waiting.task_id,
-                UpdateHITLDetailPayload(chosen_options=[answer]),
-                SimpleAuthManagerUser(username="ada", role="admin"),
-                session,
-            )
-        return True
-
-    def answer_with(dag_id: str, answer: str) -> None:
-        threads.append(threading.Thread(target=wait_until, args=(lambda: asked(dag_id, answer),)))
-        threads[-1].start()
-
-    yield answer_with
-    for thread in threads:
-        thread.join()
 
 
 @pytest.fixture
