@@ -308,13 +308,31 @@ def button(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) -> 
 
 def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong setting is answered with its cause, and without a secret."""
-    assert "not a number of at least 0.1" in button(monkeypatch, hubspot, timeout="x")
     assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
     refused = button(monkeypatch, hubspot, refresh_token="wrong")
     assert refused.startswith("Not usable yet: No access token could be fetched. HubSpot answered 400: ")
     assert "Install the app in the account again" in refused
     hubspot.world.install.scopes = ("oauth",)
     assert "the app lacks the scope conversations.custom_channels.write and" in button(monkeypatch, hubspot)
+
+
+def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow tests what is in the form under a made-up id: nobody may be sent to look for that."""
+    given = hubspot.connection(timeout="x", api_version="v9")
+    texts = []
+    for name in ("hubchan_default", "7gsrorrv"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
+        ok, text = HubchanHook(name).test_connection()
+        assert not ok
+        texts.append(text)
+    assert (
+        texts
+        == [
+            "Not usable yet: API version (api_version) is 'v9', not one of 2026-03, 2026-09, 2025-09, v3; "
+            "Timeout (timeout) is 'x', not a number of at least 0.1"
+        ]
+        * 2
+    )
 
 
 def test_the_test_button_sees_what_was_granted_just_now(hubspot: Emulator) -> None:
