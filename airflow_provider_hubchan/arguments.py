@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_hubchan.connection import channel_faults
+
 #: What Airflow renders before the task begins.
 TEMPLATED: Sequence[str] = (
     "messages",
@@ -29,7 +31,7 @@ def bring_retry_policy(task: Any) -> None:
 
 def faults_of(task: Any) -> list[str]:
     """Every fault, each with what to give instead; empty if the task can begin."""
-    faults = []
+    faults = channel_faults(task.channel_id, "channel_id")
     if task.messages is None and task.messages_file is None:
         faults.append(
             "there are neither messages nor a messages_file. If messages is another task's output, that task returned "

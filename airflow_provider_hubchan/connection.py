@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "https://api.hubapi.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
+LARGEST_CHANNEL = 2**31 - 1
 YES = ("true", "1", "yes", "on")
 
 
@@ -62,6 +66,8 @@ def read_account(connection: Connection) -> Account:
     api_version = extra.text("api_version") or API_VERSIONS[0]
     if api_version not in API_VERSIONS:
         faults.append(f"{named('api_version')} is {api_version!r}, not one of {', '.join(API_VERSIONS)}")
+    channel_id = extra.text("channel_id")
+    faults += channel_faults(channel_id, named("channel_id"))
     requests_per_10s = extra.number("requests_per_10s", least=1.0)
     timeout = extra.number("timeout", least=0.1) or TIMEOUT
     if faults:
@@ -73,7 +79,7 @@ def read_account(connection: Connection) -> Account:
         refresh_token=refresh_token if not access_token else None,
         access_token=access_token,
         api_version=api_version,
-        channel_id=extra.text("channel_id"),
+        channel_id=channel_id,
         requests_per_10s=requests_per_10s,
         timeout=timeout,
     )
@@ -110,6 +116,17 @@ class Extra:
             self._faults.append(f"{named(name)} is {text!r}, not a number of at least {least:g}")
             return None
         return value
+
+
+def channel_faults(channel_id: object, name: str) -> list[str]:
+    """What is wrong with a channel's id, if there is one; then every row would be refused.
+
+    :param name: how its user calls it.
+    """
+    text = "" if channel_id is None else str(channel_id).strip()
+    if not text or (re.fullmatch("[0-9]{1,10}", text) and 0 < int(text) <= LARGEST_CHANNEL):
+        return []
+    return [f"{name} is {shown(text)}, not the number of a channel, like 100200"]
 
 
 def named(*fields: str) -> str:

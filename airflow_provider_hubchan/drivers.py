@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.steps import STOPPED
-from airflow_provider_hubchan.connection import named, open_account
+from airflow_provider_hubchan.connection import channel_faults, named, open_account
 
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client import aio
@@ -67,9 +67,12 @@ class DrivingHook(BaseHook):
     def channel(self, channel_id: str | None) -> str:
         """The channel to use.
 
+        :raises BadInput: if the argument cannot be one.
         :raises BadConnection: if neither the argument nor the connection names one.
         """
-        channel = str(channel_id or self.account.channel_id or "").strip()
+        if faults := channel_faults(channel_id, "channel_id"):
+            raise BadInput(faults[0])
+        channel = ("" if channel_id is None else str(channel_id).strip()) or self.account.channel_id
         if not channel:
             raise BadConnection(
                 self.hubchan_conn_id, [f"{named('channel_id')} is set neither there nor as the task's argument"]

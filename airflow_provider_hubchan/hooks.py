@@ -40,6 +40,7 @@ class HubchanHook(DrivingHook):
         :param channel_id: its channel, None for the connection's.
         :return: the message as HubSpot has it now, with its text and people's names: mind where you put it.
         :raises BadConnection: if the connection cannot be used; nothing was sent.
+        :raises BadInput: if *channel_id* is no channel's; nothing was sent.
         :raises BadRows: if the arguments cannot be sent; nothing was.
         :raises CallFailed: if HubSpot refused it, or there was no good answer.
         """
@@ -52,6 +53,7 @@ class HubchanHook(DrivingHook):
         :param channel_id: its channel, None for the connection's.
         :return: the message, with its text and people's names: mind where you put it.
         :raises BadConnection: if the connection cannot be used; nothing was sent.
+        :raises BadInput: if *channel_id* is no channel's; nothing was sent.
         :raises CallFailed: if HubSpot refused the call, or there was no good answer.
         """
         return self._call(calls.get_message(self.account, self.channel(channel_id), message_id))
@@ -67,6 +69,7 @@ class HubchanHook(DrivingHook):
         :param channel_id: as there.
         :return: as there.
         :raises BadConnection: as there.
+        :raises BadInput: as there.
         :raises BadRows: as there.
         :raises CallFailed: as there.
         """
@@ -81,6 +84,7 @@ class HubchanHook(DrivingHook):
         :param channel_id: as there.
         :return: as there.
         :raises BadConnection: as there.
+        :raises BadInput: as there.
         :raises CallFailed: as there.
         """
         async with await self.adriver() as driver:
@@ -118,7 +122,7 @@ class HubchanHook(DrivingHook):
         :param keeper: keeps progress for a later call with the same rows and arguments.
         :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
         :return: *report*, or a new one.
-        :raises BadInput: if *rows* are no rows at all; nothing was sent.
+        :raises BadInput: if *rows* are no rows at all, or *channel_id* is no channel's; nothing was sent.
         :raises BadRows: naming every bad row; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.

@@ -16,6 +16,7 @@ from airflow_provider_hubchan.arguments import bring_retry_policy
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.status import STATUSES
 from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.connection import channel_faults
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.progress import Seen
 
@@ -169,7 +170,7 @@ class MessageStatusSensor(BaseSensorOperator):
         return watch.result()
 
     def _ids(self) -> list[str]:
-        faults = []
+        faults = channel_faults(self.channel_id, "channel_id")
         ids = self.message_ids
         if isinstance(ids, str) and ids.lstrip().startswith("["):
             ids = json.loads(ids)

@@ -120,6 +120,11 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
         ({"extra": {"timeout": 0}}, "Timeout (timeout) is '0', not a number"),
         ({"extra": {"timeout": "inf"}}, "Timeout (timeout) is 'inf', not a number"),
         ({"extra": {"requests_per_10s": -1}}, "Requests per 10 seconds (requests_per_10s) is '-1', not a number of at least 1"),
+        ({"extra": {"channel_id": "my channel"}}, "Channel ID (channel_id) is 'my channel', not the number of a channel"),
+        ({"extra": {"channel_id": 2**31}}, "Channel ID (channel_id) is '2147483648', not the number of a channel"),
+        ({"extra": {"channel_id": 100200.5}}, "Channel ID (channel_id) is '100200.5', not the number of a channel"),
+        ({"extra": {"channel_id": "١٢٣"}}, "(channel_id) is '١٢٣', not the number of a channel"),
+        ({"extra": {"channel_id": "9" * 5000}}, "9', not the number of a channel"),
         ({"extra": {"access_token": "s3cr3t\ns3cr3t"}}, "Access token (access_token) holds a space, a line break or a letter"),
         (
             {"extra": {"access_token": "r3ady"}},
@@ -145,6 +150,14 @@ def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "2026-03, 2026-09, 2025-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1. Edit it under Admin > "
         "Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or your secrets backend defines it."
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "read_as"), [(100200, "100200"), (" 100200\n", "100200"), ("2147483647", "2147483647"), (None, None), (" ", None)]
+)
+def test_a_channel_is_whatever_hubspot_may_take(monkeypatch: pytest.MonkeyPatch, given: Any, read_as: str | None) -> None:
+    """A 32-bit integer, as text or as a number; nothing for none."""
+    assert account(monkeypatch, {**APP, "extra": {**REFRESH, "channel_id": given}}).channel_id == read_as
 
 
 def test_an_accounts_words_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

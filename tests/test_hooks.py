@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import threading
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.errors import BadConnection, BadRows, CallFailed
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed
 from airflow_provider_hubchan.client.lanes import Ticket
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
@@ -98,6 +99,29 @@ def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pyte
     with pytest.raises(BadConnection, match="is set neither there nor as the task's argument"):
         HubchanHook().update_message_statuses(["m-1"], status="SENT")
     assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id="100200").updated == 1
+
+
+@pytest.mark.parametrize("channel", ["my channel", "99999999999999", "-1", "None", 0, 1.5, True])
+def test_what_is_no_channel_is_not_sent(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, channel: Any) -> None:
+    """HubSpot's are 32-bit integers: every row of the batch would be refused, as if the row were wrong."""
+    calls: list[Any] = [
+        lambda hook: hook.update_message_statuses(["m-1"], status="SENT", channel_id=channel),
+        lambda hook: hook.get_message("m-1", channel_id=channel),
+        lambda hook: hook.update_message_status("m-1", "READ", channel_id=channel),
+    ]
+    for call in calls:
+        with pytest.raises(BadInput, match=f"channel_id is '{channel}', not the number of a channel"):
+            call(HubchanHook())
+    reconnect(monkeypatch, hubspot, channel_id=channel)
+    with pytest.raises(BadConnection, match=re.escape(f"Channel ID (channel_id) is '{channel}', not the number")):
+        HubchanHook().get_message("m-1")
+    assert hubspot.ledger.entries == []
+
+
+def test_a_channel_may_be_a_number(hubspot: Emulator) -> None:
+    """An int is as good as text, and nothing is the connection's."""
+    for channel in (100200, " 100200 ", "", None):
+        assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id=channel).updated == 1  # type: ignore[arg-type]
 
 
 def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

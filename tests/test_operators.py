@@ -176,6 +176,7 @@ def test_what_a_person_must_mend_is_not_retried(
         ({"messages": ["m-1"], "max_rejected": 1.5}, "max_rejected is 1.5"),
         ({"messages": ["m-1"], "max_rejected": -1}, "max_rejected is -1"),
         ({"messages": ["m-1"], "concurrency": 0}, "concurrency is 0"),
+        ({"messages": ["m-1"], "channel_id": "{{ 'my channel' }}"}, "channel_id is 'my channel', not the number of a channel"),
         ({"messages": ["m-1", {}]}, "1 of 2 rows cannot be sent (row 2: message_id is missing)"),
         ({"messages": "m-1"}, "messages is a str, not a list of ids or dicts"),
         ({"messages": ["m-1"], "hubchan_conn_id": "nowhere"}, "nowhere"),

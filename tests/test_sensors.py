@@ -230,6 +230,7 @@ def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> N
         ({"fail_on": ("LOST",)}, "fail_on is ('LOST',)"),
         ({"min_share": 1.1}, "min_share is 1.1"),
         ({"share": 0.0}, "share is 0.0"),
+        ({"channel_id": "my channel"}, "nothing was asked: channel_id is 'my channel', not the number of a channel"),
         ({"concurrency": 0}, "concurrency is a number from 1"),
     ],
 )

@@ -1,7 +1,7 @@
 """Every error of the client, and what HubSpot's part in it was.
 
 HubchanError                  catch this to catch everything below
-├── BadInput                  the input: it is no list of rows at all                        pass another thing
+├── BadInput                  the input: no list of rows at all, or no channel               pass another thing
 ├── BadRows                   the input: some rows cannot be sent, so nothing was sent       fix the rows upstream
 ├── BadConnection             the set-up: fields missing, malformed or contradictory         fix the connection
 ├── CallFailed                one call got no good answer; says whether a retry can help     read `problem`
@@ -63,7 +63,7 @@ class HubchanError(Exception):
 
 
 class BadInput(HubchanError, TypeError):
-    """What was given as rows is of no kind that can be read; the text says what to pass."""
+    """What was given as rows, or as a channel, is of no kind that can be read; the text says what to pass."""
 
 
 class BadRows(HubchanError, ValueError):
