@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_hubchan.arguments import bring_retry_policy
+from airflow_provider_hubchan.arguments import bring_retry_policy, watched
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.status import STATUSES
 from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
-from airflow_provider_hubchan.connection import channel_faults
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.progress import Seen
 
@@ -170,26 +168,7 @@ class MessageStatusSensor(BaseSensorOperator):
         return watch.result()
 
     def _ids(self) -> list[str]:
-        faults = channel_faults(self.channel_id, "channel_id")
-        ids = self.message_ids
-        if isinstance(ids, str) and ids.lstrip().startswith("["):
-            ids = json.loads(ids)
-        if isinstance(ids, str | bytes | Mapping) or not isinstance(ids, Iterable):
-            faults.append(f"message_ids is a {type(ids).__name__}: give a list of ids, or the output of the task that has them")
-            ids = []
-        ids = list(ids)
-        if bad := [each for each in ids if isinstance(each, bool) or not isinstance(each, str | int) or not str(each).strip()]:
-            faults.append(f"message_ids holds {len(bad)} that are no ids, the first is {bad[0]!r}")
-        for name in ("statuses", "fail_on"):
-            given = getattr(self, name)
-            if isinstance(given, str) or not set(given) <= set(STATUSES) or (name == "statuses" and not given):
-                faults.append(f"{name} is {given!r}: give some of {', '.join(STATUSES)} as a tuple")
-        if not 0.0 <= self.min_share <= 1.0:
-            faults.append(f"min_share is {self.min_share!r}: give a part of the messages, from 0 to 1")
-        if not 0.0 < self.share <= 1.0:
-            faults.append(f"share is {self.share!r}: give a part of the account's quota, above 0 and at most 1")
-        if not self.not_found_grace >= 0.0 or self.concurrency < 1:
-            faults.append("not_found_grace is a number of seconds, not negative; concurrency is a number from 1")
+        ids, faults = watched(self)
         if faults:
             raise AirflowFailException(f"Wrong arguments, so nothing was asked: {'; '.join(faults)}.")
-        return [str(each).strip() for each in ids]
+        return ids

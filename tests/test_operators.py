@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, Param, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan.client.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
@@ -191,6 +192,27 @@ def test_wrong_arguments_fail_before_anything_is_sent(
     assert mark(status="READ", **arguments).state() == "failed"
     assert cause in capsys.readouterr().out
     assert hubspot.ledger.patches() == []
+
+
+SECONDS = ("defer_after", "max_wait", "max_runtime", "not_found_grace")
+
+
+@pytest.mark.parametrize("value", [None, "8", True, [1], float("nan"), -1])
+def test_every_wrong_number_is_named_at_once(value: Any) -> None:
+    """By what it is before by how much: none may break the batch in its middle. Only ``max_runtime`` may be left open."""
+    numbers = dict.fromkeys(("max_rejected", "concurrency", *SECONDS), value)
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", **numbers)
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+    named = [name for name in numbers if f"{name} is {value!r}: give " in str(caught.value)]
+    assert named == [name for name in numbers if name != "max_runtime" or value is not None]
+    assert str(caught.value).count(": give ") == len(named)
+
+
+def test_a_batch_may_run_as_long_as_it_takes(hubspot: Emulator) -> None:
+    """``max_runtime=None`` is no fault, and whole numbers are seconds, too."""
+    numbers: dict[str, Any] = {**dict.fromkeys(SECONDS, 60), "max_runtime": None}
+    assert mark(messages=["m-1"], status="READ", **numbers).state() == "success"
 
 
 @pytest.mark.parametrize("rows", [[], {}])

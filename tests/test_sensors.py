@@ -231,7 +231,14 @@ def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> N
         ({"min_share": 1.1}, "min_share is 1.1"),
         ({"share": 0.0}, "share is 0.0"),
         ({"channel_id": "my channel"}, "nothing was asked: channel_id is 'my channel', not the number of a channel"),
-        ({"concurrency": 0}, "concurrency is a number from 1"),
+        (
+            {"message_ids": "['m-1', 'm-2']"},
+            "message_ids is a str: give a list of ids, or the output of the task that has them. If",
+        ),
+        ({"message_ids": "[1"}, "or set render_template_as_native_obj=True on the DAG"),
+        ({"statuses": [["SENT"]]}, "statuses is [['SENT']]"),
+        ({"statuses": 5}, "statuses is 5"),
+        ({"fail_on": None}, "fail_on is None"),
     ],
 )
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
@@ -240,6 +247,21 @@ def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any],
         Task("poke", **arguments).run()
     assert fault in str(caught.value)
     assert hubspot.ledger.entries == []
+
+
+@pytest.mark.parametrize("value", [None, "0.5", True, [1], float("nan"), -1])
+def test_every_wrong_number_is_named_at_once(hubspot: Emulator, value: Any) -> None:
+    """By what it is before by how much."""
+    numbers = dict.fromkeys(("min_share", "share", "not_found_grace", "concurrency"), value)
+    with pytest.raises(AirflowFailException) as caught:
+        Task("poke", **numbers).run()
+    assert [name for name in numbers if f" {name} is {value!r}: give " in str(caught.value)] == list(numbers)
+    assert hubspot.ledger.entries == []
+
+
+def test_ids_that_are_json_are_read(hubspot: Emulator) -> None:
+    """What ``| tojson`` renders to."""
+    assert Task("poke", message_ids='["m-1", "m-2"]', statuses=("SENT",)).run() == {"m-1": "SENT", "m-2": "SENT"}
 
 
 def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
