@@ -43,14 +43,14 @@ def read_account(connection: Connection) -> Account:
     """Read the account that *connection* describes.
 
     Forms save every field, empty ones as null and typed ones as numbers; URIs and environment variables bring strings.
-    Both are read alike.
+    Both are read alike, without the space around what was copied.
 
     :raises BadConnection: naming every field that is missing, malformed or contradicts another.
     """
     faults: list[str] = []
     extra = Extra(connection.extra_dejson, faults)
     base_url = _base_url(connection, extra.flag("allow_http"), faults)
-    client_id, client_secret = connection.login or None, connection.password or None
+    client_id, client_secret = ((text or "").strip() or None for text in (connection.login, connection.password))
     refresh_token, access_token = extra.text("refresh_token"), extra.text("access_token")
 
     app = {"login": client_id, "password": client_secret, "refresh_token": refresh_token}

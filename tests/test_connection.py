@@ -27,6 +27,16 @@ def account(monkeypatch: pytest.MonkeyPatch, value: dict[str, Any] | str) -> Acc
     [
         pytest.param({**APP, "extra": REFRESH}, FULL, id="the app's three, and nothing else"),
         pytest.param({**APP, "extra": json.dumps(REFRESH)}, FULL, id="extra as text"),
+        pytest.param(
+            {"login": " id\n", "password": "\tcl13nt-s3cr3t ", "extra": {"refresh_token": "r3fr3sh\n"}},
+            FULL,
+            id="space that was copied, too",
+        ),
+        pytest.param(
+            {"login": " ", "password": "\n", "extra": {**REFRESH, "access_token": "r3ady"}},
+            Account(access_token="r3ady"),
+            id="a ready token beside blanks",
+        ),
         pytest.param({"extra": {"access_token": "r3ady"}}, Account(access_token="r3ady"), id="a ready token"),
         pytest.param(
             {**APP, "extra": {"access_token": "r3ady"}},
@@ -138,6 +148,12 @@ def test_a_faulty_field_is_named(monkeypatch: pytest.MonkeyPatch, fields: dict[s
         account(monkeypatch, {**APP, **fields, "extra": {**REFRESH, **fields.get("extra", {})}})
     assert fault in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_blank_secret_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Space is no secret: better said here than by HubSpot."""
+    with pytest.raises(BadConnection, match=r"cannot be used: OAuth client secret \(password\) missing"):
+        account(monkeypatch, {"login": "id", "password": "   ", "extra": REFRESH})
 
 
 def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
