@@ -52,11 +52,12 @@ class HubchanHook(DrivingHook):
         :param message_id: HubSpot's id of the message.
         :param channel_id: its channel, None for the connection's.
         :return: the message, with its text and people's names: mind where you put it.
+        :raises BadRows: if *message_id* is no id; nothing was sent.
         :raises BadConnection: if the connection cannot be used; nothing was sent.
         :raises BadInput: if *channel_id* is no channel's; nothing was sent.
         :raises CallFailed: if HubSpot refused the call, or there was no good answer.
         """
-        return self._call(calls.get_message(self.account, self.channel(channel_id), message_id))
+        return self._call(self._get(message_id, channel_id))
 
     async def aupdate_message_status(
         self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
@@ -83,12 +84,13 @@ class HubchanHook(DrivingHook):
         :param message_id: as there.
         :param channel_id: as there.
         :return: as there.
+        :raises BadRows: as there.
         :raises BadConnection: as there.
         :raises BadInput: as there.
         :raises CallFailed: as there.
         """
         async with await self.adriver() as driver:
-            request = calls.get_message(self.account, self.channel(channel_id), message_id)
+            request = self._get(message_id, channel_id)
             return await driver.run(delivery.fetch(self.account, request, self.patience))
 
     def update_message_statuses(
@@ -165,6 +167,10 @@ class HubchanHook(DrivingHook):
     def _call(self, request: Request) -> dict[str, Any]:
         with self.driver() as driver:
             return driver.run(delivery.fetch(self.account, request, self.patience))
+
+    def _get(self, message_id: str, channel_id: str | None) -> Request:
+        known = read_one(message_id, "READ", None).message_id  # as strict as with an update
+        return calls.get_message(self.account, self.channel(channel_id), known)
 
     def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
         channel = self.channel(channel_id)

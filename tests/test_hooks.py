@@ -93,6 +93,16 @@ def test_a_single_call_is_checked_before_it_is_sent(hubspot: Emulator) -> None:
     assert hubspot.ledger.entries == []
 
 
+@pytest.mark.parametrize("message_id", ["", " \n", None, True, "\ud800"])
+def test_a_message_is_not_asked_for_by_what_is_no_id(hubspot: Emulator, message_id: Any) -> None:
+    """As strict as an update, which takes the same ids; an id with space around it is that id."""
+    for call in (HubchanHook().get_message, lambda each: asyncio.run(HubchanHook().aget_message(each))):
+        with pytest.raises(BadRows, match="row 1: message_id"):
+            call(message_id)
+    assert hubspot.ledger.entries == []
+    assert HubchanHook().get_message(" m-1\n")["id"] == "m-1"
+
+
 def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the connection nor in the call: the error names both places."""
     reconnect(monkeypatch, hubspot, channel_id=None)
