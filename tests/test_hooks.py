@@ -20,6 +20,7 @@ from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.shared import shared
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.connection import named
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.helpers import Letters, account_of, wait_until
@@ -402,14 +403,44 @@ def test_the_test_button_does_not_wait_for_a_dripping_server(monkeypatch: pytest
 
 def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token works for the account, but not for custom channels."""
-    token = hubspot.world.issue(value="pat-na1-1234")
-    connection = {"conn_type": "hubchan", "host": hubspot.url, "extra": {"access_token": token}}
+    hubspot.world.issue(value="pat-na1-1234")
+    text = ready(monkeypatch, hubspot, "pat-na1-1234")
+    assert text.startswith(
+        "Not usable yet: account 62515 (US/Eastern); the scopes could not be checked (no introspection); "
+        f"no {named('channel_id')} is set, so whether the app owns the channel was not checked; the access token begins with"
+    )
+    assert text.endswith("Use the OAuth app that owns the channel: its client ID, client secret and refresh token")
+
+
+def ready(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, token: str, **extra: Any) -> str:
+    """What the Test button says to a connection with nothing but a ready token."""
+    connection = {"conn_type": "hubchan", "host": hubspot.url, "extra": {"access_token": token, **extra}}
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
     ok, text = HubchanHook().test_connection()
-    assert not ok
-    assert text.startswith("Not usable yet: account 62515 (US/Eastern); no Channel ID (channel_id) is set")
-    assert "HubSpot does not support custom channels for private apps" in text
     assert token not in text
+    assert ok == text.startswith("OK")
+    return text
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+def test_the_test_button_knows_private_app_tokens_that_hubspot_refuses(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """At the first call already: whatever HubSpot says of it, the token is of the wrong kind."""
+    hubspot.fault(path="/account-info/", status=status, body={"message": "No."}, times=9)
+    text = ready(monkeypatch, hubspot, "pat-na1-1234", channel_id="100200")
+    assert text.startswith("Not usable yet: ")
+    assert f"HubSpot answered {status}: No." in text
+    assert text.count("HubSpot does not support custom channels for private apps") == 1
+
+
+def test_the_test_button_says_what_a_ready_token_leaves_open(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the app's credentials can ask for the scopes of a token."""
+    hubspot.world.issue(value="r3ady")
+    assert ready(monkeypatch, hubspot, "r3ady", channel_id="100200") == (
+        "OK: account 62515 (US/Eastern); the scopes could not be checked (no introspection); "
+        "the app owns channel 100200 (channel accounts: 1)"
+    )
 
 
 def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,39 +71,40 @@ def check_up(account: Account, pace: Pace, announce: Callable[[str], None]) -> F
 
 def examine(account: Account, patience: Patience) -> Story[Finding]:
     """Examine an account; never raises."""
-    found = Finding()
+    found, owns = Finding(), False
     try:
-        yield from _examine(account, patience, found)
+        owns = yield from _examine(account, patience, found)
     except Stopped as stopped:
         found.fail(str(stopped.halt.problem))
+    if account.private_app_warning and not owns:
+        found.fail(account.private_app_warning)
     return found
 
 
-def _examine(account: Account, patience: Patience, found: Finding) -> Story[None]:
+def _examine(account: Account, patience: Patience, found: Finding) -> Story[bool]:
+    """:return: whether the app was proved to own the channel."""
     token = yield NeedToken()  # the first: why there is none is told as it is, not as why a call was given up
     answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
     if not isinstance(answer, Accepted):
         found.fail(str(answer.problem))
-        return
+        return False
     found.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
 
+    said = None
     if account.client_id:
         reply = yield token_request(account, "/introspect", token=token, token_type_hint="access_token")  # noqa: S106
-        _judge_scopes(found, replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None)
+        said = replies.json_object(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None
+    _judge_scopes(found, said)
 
-    proved = False
     if not account.channel_id:
         found.notes.append("no Channel ID (channel_id) is set, so whether the app owns the channel was not checked")
-    else:
-        answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
-        proved = isinstance(answer, Accepted)
-        if isinstance(answer, Accepted):
-            found.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {answer.body.get('total', 0)})")
-        else:
-            found.fail(f"channel {account.channel_id}: {answer.problem}")
-
-    if account.private_app_warning and not proved:
-        found.fail(account.private_app_warning)
+        return False
+    answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
+    if isinstance(answer, Accepted):
+        found.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {answer.body.get('total', 0)})")
+        return True
+    found.fail(f"channel {account.channel_id}: {answer.problem}")
+    return False
 
 
 def _judge_scopes(found: Finding, said: dict[str, Any] | None) -> None:
