@@ -443,6 +443,43 @@ def test_the_test_button_says_what_a_ready_token_leaves_open(hubspot: Emulator, 
     )
 
 
+DAILY = {"policyName": "DAILY", "message": "You have reached your daily limit."}
+LATER = "Could not be checked now, try again later: "
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "said"),
+    [
+        ("/account-info/", 503, None, f"{LATER}HubSpot answered 503"),
+        (
+            "/account-info/",
+            429,
+            DAILY,
+            f"{LATER}HubSpot answered 429: You have reached your daily limit. The account's daily quota",
+        ),
+        ("/channel-accounts", 503, None, f"{LATER}account 62515 (US/Eastern); both custom-channels scopes"),
+        ("/oauth/", 500, None, f"{LATER}No access token could be fetched. HubSpot answered 500"),
+        ("/channel-accounts", 403, None, "Not usable yet: account 62515"),
+        ("/", 200, None, "Not usable yet: No access token could be fetched. HubSpot answered 200"),
+    ],
+)
+def test_the_test_button_does_not_blame_a_connection_for_what_may_pass(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, status: int, body: Any, said: str
+) -> None:
+    """A fault of the moment proves nothing: neither that updates will work, nor that anything has to be mended."""
+    hubspot.fault(path=path, status=status, body=body, times=9)
+    assert button(monkeypatch, hubspot).startswith(said)
+
+
+def test_the_test_button_names_what_to_mend_beside_what_may_pass(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again would not grant the scope."""
+    hubspot.world.install.scopes = ("oauth",)
+    hubspot.fault(path="/channel-accounts", status=503, times=9)
+    text = button(monkeypatch, hubspot)
+    assert text.startswith("Not usable yet: ")
+    assert "HubSpot answered 503" in text
+
+
 def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs is given up before the form is."""
     hubspot.fault(path="/", delay=30.0, times=10)

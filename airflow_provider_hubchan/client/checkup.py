@@ -16,30 +16,39 @@ from typing import Any
 from airflow_provider_hubchan.client import calls, replies
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.delivery import Answer, call
+from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import NeedToken, Reply, Stopped, Story
 from airflow_provider_hubchan.client.token import Bearer, token_request
 from airflow_provider_hubchan.client.wire import READ_SCOPE, WRITE_SCOPE, Accepted
 
+LATER = "Could not be checked now, try again later: "
+
 
 @dataclass
 class Finding:
     """What the check-up found.
 
-    :param ok: False if updates will not work with this connection.
+    :param ok: True if updates will work with this connection.
+    :param faulty: True if they will not until something is mended; if neither holds, it could not be checked now.
     :param notes: what was proved, and what to do; for people, without secrets.
     """
 
     ok: bool = True
+    faulty: bool = False
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return ("OK: " if self.ok else "Not usable yet: ") + "; ".join(self.notes)
+        return ("Not usable yet: " if self.faulty else "OK: " if self.ok else LATER) + "; ".join(self.notes)
 
-    def fail(self, note: str) -> None:
-        """Note something that has to be mended."""
+    def fail(self, note: str, problem: Problem | None = None) -> None:
+        """Note what has to be mended, unless it is a fault or limit of HubSpot's: it passes, and proves nothing.
+
+        :param problem: what HubSpot answered, if that is why.
+        """
         self.ok = False
+        self.faulty = self.faulty or not (problem and problem.status and replies.transient(problem.status))
         self.notes.append(note)
 
 
@@ -75,7 +84,7 @@ def examine(account: Account, patience: Patience) -> Story[Finding]:
     try:
         owns = yield from _examine(account, patience, found)
     except Stopped as stopped:
-        found.fail(str(stopped.halt.problem))
+        found.fail(str(stopped.halt.problem), stopped.halt.problem)
     if account.private_app_warning and not owns:
         found.fail(account.private_app_warning)
     return found
@@ -86,7 +95,7 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[bool
     token = yield NeedToken()  # the first: why there is none is told as it is, not as why a call was given up
     answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
     if not isinstance(answer, Accepted):
-        found.fail(str(answer.problem))
+        found.fail(str(answer.problem), answer.problem)
         return False
     found.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
 
@@ -103,7 +112,7 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[bool
     if isinstance(answer, Accepted):
         found.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {answer.body.get('total', 0)})")
         return True
-    found.fail(f"channel {account.channel_id}: {answer.problem}")
+    found.fail(f"channel {account.channel_id}: {answer.problem}", answer.problem)
     return False
 
 
