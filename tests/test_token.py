@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.errors import BAD_TLS, NO_REPLY, Problem
+from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
@@ -15,6 +15,9 @@ from tests.helpers import reply
 
 APP = Account(client_id="id", client_secret="cl13nt&s3cr3t", refresh_token="r3fr3sh")
 PATIENCE = Patience(tries=2)
+ELSEWHERE = "That is not HubSpot's token address: check the connection's API base URL and API version."
+LATER = "Try again later."
+CREDENTIALS = f"Check {named('login')} and {named('password')} of the connection"
 
 
 def grant(life: Any = 1800, **more: Any) -> Reply:
@@ -110,19 +113,15 @@ def test_every_secret_is_announced_before_it_is_used() -> None:
         (400, {"error": "invalid_grant", "error_description": "no"}, "Install the app in the account again"),
         (400, {"status": "BAD_HUB", "error": "access_denied", "message": "no"}, "The account has removed the app"),
         (403, {"status": "BAD_HUB", "message": "no"}, "The account has removed the app"),
-        (
-            400,
-            {"status": "BAD_CLIENT_ID", "error": "invalid_client", "message": "no"},
-            f"Check {named('login')} and {named('password')} of the connection",
-        ),
-        (
-            400,
-            {"status": "BAD_CLIENT_SECRET", "error": "invalid_client", "message": "no"},
-            f"Check {named('login')} and {named('password')} of the connection",
-        ),
-        (400, {"status": "BAD_GRANT_TYPE", "message": "no"}, "No access token could be fetched"),
-        (415, b"", "No access token could be fetched"),
-        (404, b"<html>", "No access token could be fetched"),
+        (400, {"status": "BAD_CLIENT_ID", "error": "invalid_client", "message": "no"}, CREDENTIALS),
+        (400, {"status": "BAD_CLIENT_SECRET", "error": "invalid_client", "message": "no"}, CREDENTIALS),
+        (400, {"status": "BAD_GRANT_TYPE", "message": "no"}, ELSEWHERE),
+        (400, {"error": "invalid_request"}, ELSEWHERE),
+        (400, {"status": ["odd"], "error": {"code": 1}}, ELSEWHERE),
+        (401, {"status": "error", "message": "no", "category": "INVALID_AUTHENTICATION"}, ELSEWHERE),
+        (404, {"status": "error", "message": "resource not found"}, ELSEWHERE),
+        (404, b"<html>", ELSEWHERE),
+        (415, b"", ELSEWHERE),
     ],
 )
 def test_a_refused_grant_ends_the_batch_for_good(status: int, body: Any, advice: str) -> None:
@@ -131,6 +130,7 @@ def test_a_refused_grant_ends_the_batch_for_good(status: int, body: Any, advice:
     assert isinstance(halt, Halt)
     assert halt.permanent
     assert advice in halt.problem.reason
+    assert LATER not in halt.problem.reason
     assert [type(step) for step in steps] == [Request, Halt]
 
 
@@ -146,6 +146,38 @@ def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | 
     _, halt = fetch(Bearer(APP), answer, answer)
     assert isinstance(halt, Halt)
     assert not halt.permanent
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [("invalid_grant", "BAD_REFRESH_TOKEN"), ("access_denied", "BAD_HUB"), ("invalid_client", "BAD_CLIENT_ID")],
+)
+def test_an_error_of_oauth_is_advised_on_as_hubspots_own(error: str, status: str) -> None:
+    """HubSpot answers with both, or with one of them."""
+    halts = [fetch(Bearer(APP), reply(400, body | {"message": "no"}))[1] for body in ({"error": error}, {"status": status})]
+    first, second = (halt.problem.reason for halt in halts if isinstance(halt, Halt))
+    assert first == second != "No access token could be fetched. HubSpot answered 400: no."
+    assert ELSEWHERE not in first
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (reply(429, {}), f"HubSpot answered 429: 2 bytes of unnamed type instead of an answer of HubSpot's API. {LATER}"),
+        (reply(503, b""), f"HubSpot answered 503: no text. {LATER}"),
+        (Lost(NO_REPLY), f"No answer from HubSpot: no reply in time. {LATER}"),
+        (Lost(CUT_OFF), f"No answer from HubSpot: the connection was closed before the reply was complete. {LATER}"),
+        (Lost(NO_CONNECTION), "Check the API base URL, and the worker's way to it (proxy, firewall, name service)."),
+        (reply(200, {}), ELSEWHERE),
+        (reply(200, b"<html>"), ELSEWHERE),
+    ],
+)
+def test_every_fault_of_the_token_endpoint_has_a_next_step(answer: Reply | Lost, reason: str) -> None:
+    """What may pass asks for another try; what answers without a token is something else."""
+    _, halt = fetch(Bearer(APP), answer, answer)
+    assert isinstance(halt, Halt)
+    assert halt.problem.reason.startswith("No access token could be fetched. ")
+    assert halt.problem.reason.endswith(reason)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from airflow_provider_hubchan.client import replies
 from airflow_provider_hubchan.client.account import Account, sendable
-from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
+from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_REPLY, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Story, Wait
 
@@ -24,6 +24,10 @@ from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, St
 MARGIN = 60.0
 #: Seconds between two looks of a thread that waits for somebody else to fetch the token.
 LOCKED = 0.05
+#: Which of HubSpot's own words an ``error`` of OAuth (RFC 6749, section 5.2) is like, where it stands alone.
+_ERRORS = {"invalid_grant": "BAD_REFRESH_TOKEN", "access_denied": "BAD_HUB", "invalid_client": "BAD_CLIENT_ID"}
+_LATER = "Try again later."
+_ELSEWHERE = "That is not HubSpot's token address: check the connection's API base URL and API version."
 
 #: API versions whose tokens come from the address of another one.
 TOKEN_VERSIONS = {"2025-09": "2026-03"}
@@ -170,6 +174,8 @@ def _is_final(reply: Reply | Lost) -> bool:
 def _refused(reply: Reply | Lost, secrets: tuple[str, ...]) -> Problem:
     if isinstance(reply, Lost):
         problem = replies.lost(reply.why)
+        if reply.why in (NO_REPLY, CUT_OFF):
+            problem = replace(problem, reason=f"{problem.reason} {_LATER}")
     else:
         problem = replies.problem(reply.status, reply.headers, reply.body, _advice(reply), secrets)
     return replace(problem, reason=f"No access token could be fetched. {problem.reason}", label=f"token: {problem.label}")
@@ -178,8 +184,8 @@ def _refused(reply: Reply | Lost, secrets: tuple[str, ...]) -> Problem:
 def _advice(reply: Reply) -> str:
     if 300 <= reply.status < 400:
         return replies.REDIRECT
-    said = replies.json_object(reply.body)
-    if said is None and not replies.transient(reply.status):
-        return "That is not HubSpot's token address: check the connection's API base URL and API version."
-    status = str((said or {}).get("status"))
-    return _ADVICE.get(status) or (_ADVICE["BAD_REFRESH_TOKEN"] if (said or {}).get("error") == "invalid_grant" else "")
+    said = replies.json_object(reply.body) or {}
+    for cause in (str(said.get("status")), _ERRORS.get(str(said.get("error")))):
+        if cause in _ADVICE:
+            return _ADVICE[cause]
+    return _LATER if replies.transient(reply.status) else _ELSEWHERE
