@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseHook, Context
 
 SCHEME = "hubchan"
+
+#: Who has told first of each channel: Airflow counts what one hook tells as one, whereas each further hook is another output.
+_first: dict[tuple[int, str], BaseHook] = {}
+_lock = Lock()
 
 
 def channel_asset(portal: int | str, channel_id: str, *, extra: dict[str, Any] | None = None) -> Asset:
@@ -49,13 +54,15 @@ def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset
 
 
 def collect(hook: BaseHook, portal: int | None, channel_id: str) -> None:
-    """Tell Airflow's hook lineage that a hook has written to a channel.
+    """Tell Airflow's hook lineage that a hook has written to a channel; it has each channel once, whoever wrote to it.
 
     :param portal: the account's id; None if HubSpot has not told it, then there is no asset to name.
     """
     if portal is not None:
         asset_kwargs = {"portal": portal, "channel_id": channel_id}
-        get_hook_lineage_collector().add_output_asset(context=hook, scheme=SCHEME, asset_kwargs=asset_kwargs)
+        with _lock:  # of threads that come at once, each would make a collector, and all but one be lost
+            context = _first.setdefault((portal, channel_id), hook)
+            get_hook_lineage_collector().add_output_asset(context=context, scheme=SCHEME, asset_kwargs=asset_kwargs)
 
 
 def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:

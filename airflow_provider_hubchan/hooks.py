@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from typing import Any
@@ -44,7 +45,10 @@ class HubchanHook(DrivingHook):
         :raises BadRows: if the arguments cannot be sent; nothing was.
         :raises CallFailed: if HubSpot refused it, or there was no good answer.
         """
-        return self._call(self._update(message_id, status, error_message, channel_id))
+        channel = self.channel(channel_id)
+        message = self._call(self._update(message_id, status, error_message, channel))
+        assets.collect(self, self.portal, channel)
+        return message
 
     def get_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
         """Read one message; ``["status"]["statusType"]`` is its status, if HubSpot gives one.
@@ -75,8 +79,11 @@ class HubchanHook(DrivingHook):
         :raises CallFailed: as there.
         """
         async with await self.adriver() as driver:
-            request = self._update(message_id, status, error_message, channel_id)
-            return await driver.run(delivery.fetch(self.account, request, self.patience))
+            channel = self.channel(channel_id)
+            request = self._update(message_id, status, error_message, channel)
+            message = await driver.run(delivery.fetch(self.account, request, self.patience))
+        await asyncio.to_thread(assets.collect, self, self.portal, channel)  # its first call imports much
+        return message
 
     async def aget_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
         """The same as `get_message`, on an event loop.
@@ -175,6 +182,5 @@ class HubchanHook(DrivingHook):
         known = read_one(message_id, "READ", None).message_id  # as strict as with an update
         return calls.get_message(self.account, self.channel(channel_id), known)
 
-    def _update(self, message_id: str, status: Status, error_message: str | None, channel_id: str | None) -> Request:
-        channel = self.channel(channel_id)
+    def _update(self, message_id: str, status: Status, error_message: str | None, channel: str) -> Request:
         return calls.update_message(self.account, channel, read_one(message_id, status, error_message))

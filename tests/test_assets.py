@@ -148,8 +148,11 @@ def test_a_faulty_connection_is_said_once(hubspot: Emulator, monkeypatch: pytest
 def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> None:
     """The real provider with a file for its transport: dataset, rows and counters, of a green and of a red task.
 
-    A task of one's own that calls the hook is seen by Airflow's hook lineage.
+    Tasks of one's own that call the hook are seen by Airflow's hook lineage, which adds up what a process collects.
     """
+    for channel_id in ("7", "8", "9"):
+        hubspot.world.add_channel(channel_id)
+        hubspot.world.seed(["m-1", "m-2"], channel_id)
     log = tmp_path / "lineage.jsonl"
     transport = {"type": "file", "log_file_path": str(log), "append": True}
     environment = os.environ | {
@@ -177,5 +180,8 @@ def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> 
         facet = event["run"]["facets"]["hubchan_status_updates"]
         assert (facet["rows"], facet["updated"], facet["rejected"]) == (2, updated, rejected)
         assert facet["rejectedShare"] == rejected / 2
-    (output,) = ended["lineage_hook.tell", "COMPLETE"]["outputs"]
-    assert (output["namespace"], output["name"]) == ("hubchan://62515", "channels/100200")
+    written = [f"channels/{channel_id}" for channel_id in ("100200", "8", "9")]
+    for number, task_id in enumerate(("refused", "batch", "single", "looping")):
+        outputs = ended[f"lineage_hook.{task_id}", "COMPLETE"]["outputs"]
+        assert [output["name"] for output in outputs] == written[:number], task_id
+        assert {output["namespace"] for output in outputs} <= {"hubchan://62515"}
