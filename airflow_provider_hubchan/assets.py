@@ -68,14 +68,16 @@ def collect(hook: BaseHook, portal: int | None, channel_id: str) -> None:
 def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
     """Put the counters of a batch into the task's asset events: those of its channel, and those of its aliases.
 
-    :param portal: the account's id, None if HubSpot has not told it; then aliases get no event.
+    :param portal: the account's id, None if HubSpot has not told it; then its channel's number is enough, and aliases get no
+        event.
     """
     for outlet in outlets:
-        if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _channel(outlet) == channel_id:
+        if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _is_of(outlet, portal, channel_id):
             context["outlet_events"][outlet].extra = counters
         elif isinstance(outlet, AssetAlias) and portal is not None:
             context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)
 
 
-def _channel(asset: Asset) -> str:
-    return unquote(asset.uri.rpartition("/")[2])
+def _is_of(asset: Asset, portal: int | None, channel_id: str) -> bool:
+    account, _, channel = asset.uri.removeprefix(f"{SCHEME}://").partition("/channels/")
+    return unquote(channel) == channel_id and portal in (None, int(account))

@@ -64,15 +64,23 @@ def test_an_asset_of_no_channel_is_not_made(portal: int | str, channel_id: str) 
 
 
 def test_events_of_the_channel_get_the_counters() -> None:
-    """Of its asset and of aliases, which get the asset; other channels and other assets are left alone."""
+    """Of its asset and of aliases, which get the asset; other channels, accounts and assets are left alone."""
     ours, other, alias = channel_asset(62515, "100200"), channel_asset(62515, "7"), AssetAlias("statuses")
-    outlets = [ours, other, alias, Asset("file://elsewhere")]
+    outlets = [ours, other, alias, channel_asset(1, "100200"), Asset("file://elsewhere")]
     context: Any = {"outlet_events": OutletEventAccessors()}
     assets.tell(context, outlets, 62515, "100200", {"updated": 2})
     told = context["outlet_events"]
-    assert [told[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}]
+    assert [told[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}, {}]
     (event,) = told[alias].asset_alias_events
     assert (event.dest_asset_key.uri, event.extra) == (URI, {"updated": 2})
+
+
+def test_of_an_account_that_is_not_known_the_channel_is_enough() -> None:
+    """A ready token does not say whose it is: its counters go to the asset that the DAG names for the channel."""
+    outlets = [channel_asset(62515, "100200"), channel_asset(62515, "7")]
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    assets.tell(context, outlets, None, "100200", {"updated": 2})
+    assert [context["outlet_events"][outlet].extra for outlet in outlets] == [{"updated": 2}, {}]
 
 
 @pytest.mark.usefixtures("airflow_database")
