@@ -1,4 +1,5 @@
 """What a callback's context tells: which messages, and why they were not delivered, in words for those who read the inbox.
+And what the callback's log says at the end.
 
 The context of a task's callback is rich. That of a DAG run's or a deadline's is thin: ask it for everything with ``get``.
 """
@@ -6,12 +7,14 @@ The context of a task's callback is rich. That of a DAG run's or a deadline's is
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from reprlib import repr as shown
 from typing import Any
 
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is there for Airflow's own logs, in 3.2 and 3.3
 
 from airflow_provider_hubchan.client.errors import BadInput
+from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.status import numbered
 from airflow_provider_hubchan.rows import as_data
 
@@ -84,3 +87,26 @@ def _where(context: Any) -> str:
     named = ", ".join(f"{name} {value}" for name, value in known.items() if value)
     what = "Not delivered before the deadline" if "deadline" in context else "Not delivered"
     return f"{what}: {named}" if named else what
+
+
+@dataclass
+class Tally:
+    """What became of one call.
+
+    :param rows: messages to mark.
+    :param left_out: messages beyond the limit.
+    """
+
+    report: Report = field(default_factory=Report)
+    rows: int = 0
+    left_out: int = 0
+
+    def __str__(self) -> str:
+        words = [f"Marked by a callback: {self.report.counts()}."]
+        if reasons := self.report.top_reasons():
+            words.append(f"Not updated: {reasons}.")
+        for first in self.report.problems[:1]:
+            words.append(f"The first is row {first['row']}, {first['message_id']}: {first['reason']}")
+        if self.left_out:
+            words.append(f"{self.left_out:,} more were not sent, for the limit is {self.rows:,}; a task marks any number.")
+        return " ".join(words)

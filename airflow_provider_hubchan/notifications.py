@@ -11,12 +11,11 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_hubchan.callbacks import cause_of, covered, rows_of
+from airflow_provider_hubchan.callbacks import Tally, cause_of, covered, rows_of
 from airflow_provider_hubchan.client.delivery import deliver, given_up
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.patience import Patience
@@ -25,6 +24,7 @@ from airflow_provider_hubchan.client.sheet import Sheet
 from airflow_provider_hubchan.client.status import STATUSES, Numbered, Outcome, Status, Update, read
 from airflow_provider_hubchan.client.steps import OUT_OF_TIME, Story
 from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.telemetry import observed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -111,59 +111,63 @@ class MessageStatusNotifier(BaseNotifier):
         """Mark the messages with threads, and log what became of them."""
         ends = time.monotonic() + self.deadline
         with self._telling() as tally:
-            rows, hook = self._prepare(context, tally)
+            rows, hook, channel, reason = self._prepare(context, tally)
             hook.update_message_statuses(
                 rows,
-                channel_id=self.channel_id,
+                channel_id=channel,
                 status=self.status,
-                error_message=self._reason(context, hook),
+                error_message=reason,
                 max_runtime=max(0.0, ends - time.monotonic()),
                 report=tally.report,
             )
 
     async def async_notify(self, context: Context) -> None:
         """The same on an event loop. A triggerer that is restarted sends it again, which does no harm."""
+        ends = time.monotonic() + self.deadline
         with self._telling() as tally:
-            left: dict[int, Update] = {}
-            try:
-                await asyncio.wait_for(self._mark(context, tally, left), self.deadline)
+            try:  # in a thread: XCom and connection are read by calls that block
+                prepared = await asyncio.wait_for(asyncio.to_thread(self._prepare, context, tally), self.deadline)
             except (TimeoutError, asyncio.TimeoutError):
-                for update in left.values():
-                    tally.report.add(Outcome(update, "unresolved", given_up(OUT_OF_TIME)))
                 tally.report.close(tally.rows)
+            else:
+                await self._mark(*prepared, tally.report, ends)
 
-    async def _mark(self, context: Context, tally: _Tally, left: dict[int, Update]) -> None:
-        """:param left: takes the updates that have no outcome yet, by row."""
-        rows, hook = await asyncio.to_thread(self._prepare, context, tally)  # XCom is read by a call that blocks
+    async def _mark(self, rows: Numbered, hook: HubchanHook, channel: str, reason: str, report: Report, ends: float) -> None:
+        left: dict[int, Update] = {}  # those that have no outcome yet, by row
+
+        def story(update: Update) -> Story[None]:
+            report.add((yield from deliver(hook.account, channel, update, hook.patience)))
+            del left[update.row]
+
+        tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
         async with await hook.adriver() as driver:
-            channel, reason = hook.channel(self.channel_id), self._reason(context, hook)
-            with Sheet(read(rows.pairs, status=self.status, error_message=reason, channel_id=channel)) as sheet:
-                left |= {update.row: update for update in sheet.updates()}
-                for outcome in sheet.skipped():
-                    tally.report.add(outcome)
+            with observed(driver, report, time.monotonic, **tags):
+                with Sheet(read(rows.pairs, status=self.status, error_message=reason, channel_id=channel)) as sheet:
+                    left |= {update.row: update for update in sheet.updates()}
+                    for outcome in sheet.skipped():
+                        report.add(outcome)
+                stories = [story(update) for update in left.values()]
+                try:  # eight at a time, for others need the loop, too
+                    await asyncio.wait_for(driver.run_all(stories, 8), max(0.0, ends - time.monotonic()))
+                except (TimeoutError, asyncio.TimeoutError):
+                    for update in left.values():
+                        report.add(Outcome(update, "unresolved", given_up(OUT_OF_TIME)))
 
-            def story(update: Update) -> Story[None]:
-                tally.report.add((yield from deliver(hook.account, channel, update, hook.patience)))
-                del left[update.row]
-
-            await driver.run_all([story(update) for update in left.values()], 8)  # others need the loop, too
-
-    def _prepare(self, context: Context, tally: _Tally) -> tuple[Numbered, HubchanHook]:
+    def _prepare(self, context: Context, tally: Tally) -> tuple[Numbered, HubchanHook, str, str]:
+        """Rows, hook, channel, and the reason for rows that carry none."""
         if self._unrendered:
             raise self._unrendered
         pairs = rows_of(context, self.messages, self.messages_task_id, self.messages_key)
         tally.rows, tally.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
         hook = HubchanHook(self.hubchan_conn_id, patience=Patience(longest=self.deadline))
-        return Numbered(pairs[: self.limit]), hook
-
-    def _reason(self, context: Any, hook: HubchanHook) -> str:
-        secrets = hook.account.secrets()
-        return covered(str(self.error_message), secrets) if self.error_message else cause_of(context, secrets)
+        channel, secrets = hook.channel(self.channel_id), hook.account.secrets()
+        reason = covered(str(self.error_message), secrets) if self.error_message else cause_of(context, secrets)
+        return Numbered(pairs[: self.limit]), hook, channel, reason
 
     @contextmanager
-    def _telling(self) -> Iterator[_Tally]:
+    def _telling(self) -> Iterator[Tally]:
         """Log what became of the messages, or why nothing could be done. What Airflow itself raises to end us passes."""
-        tally = _Tally()
+        tally = Tally()
         try:
             yield tally
         except Exception as fault:
@@ -174,26 +178,3 @@ class MessageStatusNotifier(BaseNotifier):
                 return
         done = tally.report.updated + tally.report.skipped == tally.report.rows
         (self.log.info if done and not tally.left_out else self.log.warning)("%s", tally)
-
-
-@dataclass
-class _Tally:
-    """What became of one call.
-
-    :param rows: messages to mark.
-    :param left_out: messages beyond the limit.
-    """
-
-    report: Report = field(default_factory=Report)
-    rows: int = 0
-    left_out: int = 0
-
-    def __str__(self) -> str:
-        words = [f"Marked by a callback: {self.report.counts()}."]
-        if reasons := self.report.top_reasons():
-            words.append(f"Not updated: {reasons}.")
-        for first in self.report.problems[:1]:
-            words.append(f"The first is row {first['row']}, {first['message_id']}: {first['reason']}")
-        if self.left_out:
-            words.append(f"{self.left_out:,} more were not sent, for the limit is {self.rows:,}; a task marks any number.")
-        return " ".join(words)

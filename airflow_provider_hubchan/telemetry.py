@@ -13,7 +13,7 @@ from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.client.shared import shared
 
 if TYPE_CHECKING:
-    from airflow_provider_hubchan.client.blocking import Driver
+    from airflow_provider_hubchan.client import aio, blocking
 
 
 class Run(NamedTuple):
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     """
 
     report: Report
-    driver: Driver
+    driver: blocking.Driver | aio.Driver
     tokens: int
     elapsed: float
 
@@ -72,7 +72,7 @@ METRICS = (
 
 
 @contextmanager
-def observed(driver: Driver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
+def observed(driver: blocking.Driver | aio.Driver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
     """A span for one run of a batch, with its counters as attributes, and the same as metrics; also if it breaks off.
 
     :param clock: seconds.

@@ -250,7 +250,7 @@ def test_what_is_beyond_the_limit_is_counted(hubspot: Emulator, call: Call, caps
 def test_the_deadline_ends_it(hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     """A HubSpot that does not answer: every message is accounted for, and Airflow is not kept."""
     hubspot.fault(message_id="m-0", delay=5.0)
-    call({}, messages=["m-1", "m-1", "m-0"], deadline=0.5)
+    call({}, messages=["m-1", "m-1", "m-0"], deadline=1.0)
     log = capsys.readouterr().out
     assert re.search(r"Marked by a callback: 3 rows: [01] updated, 1 skipped, 0 rejected, [12] unresolved\.", log)
     assert ": Given up: the time was over before there was an answer." in log

@@ -23,6 +23,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.telemetry import METRICS
 from tests.helpers import Kept
+from tests.test_notifications import BOTH, Call
 
 DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
 NEVER_CLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -154,6 +155,49 @@ def test_a_batch_that_breaks_off_is_a_span_with_the_reason(hubspot: Emulator, tr
     (span,) = batches(tracing)
     assert span.status.status_code is trace.StatusCode.ERROR
     assert dict(span.attributes or {})["hubchan.requests"] == 0
+
+
+@BOTH
+@NEVER_CLOSED
+def test_a_callback_tells_what_a_batch_tells(
+    hubspot: Emulator, statsd: Listener, tracing: InMemorySpanExporter, call: Call
+) -> None:
+    """In the worker and in the triggerer: the same metrics, and the same span."""
+    tracing.clear()
+    hubspot.fault(message_id="m-3", status=429, body={"policyName": "SECONDLY"}, headers={"Retry-After": "0"})
+    call({}, messages=["m-1", "m-3", "m-1", "nobody"], status="READ")
+    (span,) = batches(tracing)
+    told = dict(span.attributes or {})
+    heard = {name: value for name, value, _ in statsd.heard() if name.startswith("hubchan.")}
+    assert set(told) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert (told["hubchan_conn_id"], told["channel_id"]) == ("hubchan_default", "100200")
+    for name, value in {
+        "hubchan.updates.updated": 2,
+        "hubchan.updates.skipped": 1,
+        "hubchan.updates.rejected": 1,
+        "hubchan.requests": 4,
+        "hubchan.rate_limited": 1,
+        "hubchan.token_refreshes": 1,
+    }.items():
+        assert (told[name], heard[name]) == (value, value), name
+    assert heard["hubchan.quota_used"] > 0
+    assert span.status.status_code is trace.StatusCode.UNSET
+
+
+@BOTH
+def test_a_callback_that_waits_and_runs_out_of_time_tells_it(
+    hubspot: Emulator, tracing: InMemorySpanExporter, call: Call
+) -> None:
+    """What is left at its deadline is counted in the span, which is no error; and waiting is counted."""
+    tracing.clear()
+    hubspot.fault(status=503, headers={"Retry-After": "0.3"}, times=100)
+    call({}, messages=["m-1", "m-2"], deadline=0.5)
+    (span,) = batches(tracing)
+    told: Any = dict(span.attributes or {})
+    assert (told["hubchan.updates.updated"], told["hubchan.updates.unresolved"]) == (0, 2)
+    assert told["hubchan.requests"] == len(hubspot.ledger.patches()) >= 2
+    assert told["hubchan.waited"] > 0
+    assert span.status.status_code is trace.StatusCode.UNSET
 
 
 def batches(spans: InMemorySpanExporter) -> list[ReadableSpan]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,10 +19,12 @@ from yarl import URL
 from airflow_provider_hubchan import USER_AGENT
 from airflow_provider_hubchan.client import replies, wire
 from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
 from airflow_provider_hubchan.client.lanes import Ticket
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.report import Counts
 from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
 from airflow_provider_hubchan.client.token import Bearer
 
@@ -52,25 +53,35 @@ class Driver:
         share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._account, self._pace, self._bearer, self._patience, self._clock = account, pace, bearer, patience, clock
+        self.account, self._pace, self._bearer, self._patience, self._clock = account, pace, bearer, patience, clock
         self._lane = pace.lane(share, account.requests_per_10s)
         self.halt: Halt | None = None
+        self.counts = Counts()
+        self._workers = 0
 
     async def __aenter__(self) -> Driver:
-        seconds = self._account.timeout
+        seconds = self.account.timeout
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
             headers={"User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
             trust_env=False,  # it would look into .netrc, and send another password in the place of the token
         )
-        self._proxy = _proxy(self._account.base_url)
+        self._proxy = _proxy(self.account.base_url)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._session.close()
+
+    @property
+    def quota(self) -> Quota:
+        """How many requests this driver may send, as far as is known."""
+        return Quota(self._lane.bound(self._pace.limit, self._pace.window), self._pace.window)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that a worker of `run_all` waited, on average."""
+        return self.counts.waited / max(1, self._workers)
 
     async def run(self, story: Story[T]) -> T:
         """Perform a story's steps until it returns."""
@@ -94,6 +105,7 @@ class Driver:
             for story in source:
                 results.append(await self.run(story))
 
+        self._workers = max(self._workers, workers)
         tasks = [asyncio.create_task(work()) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
@@ -125,7 +137,11 @@ class Driver:
         return ticket
 
     async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        begin = self._clock()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.counts.add(waited=self._clock() - begin)
         if self.halt:
             raise Stopped(self.halt)
 
@@ -160,6 +176,7 @@ class Driver:
         finally:
             if ticket:
                 self._pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
+                self.counts.add(requests=1, rate_limited=int(isinstance(reply, Reply) and reply.status == 429))
         return reply
 
 
