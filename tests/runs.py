@@ -36,6 +36,17 @@ class Ran:
         assert instance is not None
         return instance.xcom_pull(task_ids=task_id, map_indexes=map_index)
 
+    def rendered(self, task_id: str = "mark") -> dict[str, Any]:
+        """What Airflow's UI shows under "Rendered Templates"."""
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Kept
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            where = Kept.run_id == self._run.run_id, Kept.task_id == task_id
+            fields: dict[str, Any] = session.execute(select(Kept.rendered_fields).where(*where)).scalar_one()
+            return fields
+
 
 def mark(conf: dict[str, Any] | None = None, **arguments: Any) -> Ran:
     """Run a DAG of one operator."""

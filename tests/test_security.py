@@ -85,6 +85,27 @@ def test_what_people_wrote_stays_with_hubspot(
     assert found([WORDS], *places) == []
 
 
+@pytest.mark.usefixtures("airflow_database")
+def test_rows_of_messages_are_shown_by_airflow_and_rows_of_a_file_are_not(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """Airflow keeps what a template field was rendered to, all keys of its rows, for the UI; of a file it keeps the name."""
+    row = {"message_id": "m-1", "status": "READ", "name": WORDS}
+    hubspot_emulator.world.seed(["m-1"])
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row))
+
+    with DAG("batch", schedule=None) as dag:
+
+        @task.hubchan_status(task_id="mark")
+        def returned() -> list[dict[str, str]]:
+            return [row]
+
+        returned()
+
+    kept = [ran.rendered() for ran in (mark(messages=[row]), Ran(dag), mark(messages_file=str(file)))]
+    assert [found([WORDS], json.dumps(fields)) for fields in kept] == [[WORDS], [WORDS], []]
+    assert kept[2]["messages_file"] == str(file)
+
+
 def test_a_trigger_holds_no_secret(hubspot_emulator: Emulator) -> None:
     """Its arguments lie in Airflow's database as they are: ids, names and numbers."""
     hubspot_emulator.world.seed(["m-1"])
