@@ -6,6 +6,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow.sdk import ObjectStoragePath
+
 from airflow_provider_hubchan.client.status import STATUSES
 from airflow_provider_hubchan.connection import channel_faults
 from airflow_provider_hubchan.rows import as_data
@@ -50,6 +52,13 @@ def faults_of(task: Any) -> list[str]:
             faults.append("status and delivery_task_id are both given: the delivery tells the status, leave one of them out")
     if task.report_file is not None and not str(task.report_file).strip():
         faults.append("report_file is empty: its template rendered to nothing")
+    for name in ("messages_file", "report_file"):
+        scheme, is_uri, _ = str(getattr(task, name) or "").partition("://")
+        if is_uri and (why := _unopenable(str(getattr(task, name)))):
+            faults.append(
+                f"{name} is at {scheme}://, which nothing here can open ({why}): install Airflow's provider for it, with "
+                "apache-airflow-providers-amazon[s3fs] for s3:// and apache-airflow-providers-google for gs://"
+            )
     is_share = isinstance(task.max_rejected, float) and 0.0 <= task.max_rejected <= 1.0
     if not is_share and not _is_count(task.max_rejected, least=0):
         faults.append(f"max_rejected is {task.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
@@ -100,3 +109,12 @@ def _is_number(value: Any) -> bool:
 
 def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _unopenable(uri: str) -> str | None:
+    """Why Airflow's object storage cannot open such places, None if it can. Other troubles show when it is opened."""
+    try:
+        ObjectStoragePath(uri).fs  # noqa: B018  # what is missing is missed here
+    except (ImportError, ValueError) as missing:
+        return str(missing)
+    return None

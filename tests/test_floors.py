@@ -72,6 +72,7 @@ MAY_IMPORT = {
     "operators": {"airflow", "pendulum"},
     "waiting": {"airflow", "pendulum"},
     "links": {"airflow"},
+    "arguments": {"airflow"},
     "assets": {"airflow"},
     "lineage": {"airflow", "attrs"},
     "telemetry": {"airflow", "opentelemetry"},

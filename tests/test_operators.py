@@ -174,6 +174,9 @@ def test_what_a_person_must_mend_is_not_retried(
         ({}, "let it return []"),
         ({"messages": ["m-1"], "messages_file": "x"}, "are both given"),
         ({"messages_file": " "}, "its template rendered to nothing"),
+        ({"messages_file": "nowhere://x/y.jsonl"}, "messages_file is at nowhere://, which nothing here can open"),
+        ({"messages_file": "gs://conn@x/y.jsonl"}, "messages_file is at gs://, which nothing here can open"),
+        ({"messages": ["m-1"], "report_file": "s3://x/y"}, "report_file is at s3://, which nothing here can open"),
         ({"messages": ["m-1"], "max_rejected": 1.5}, "max_rejected is 1.5"),
         ({"messages": ["m-1"], "max_rejected": -1}, "max_rejected is -1"),
         ({"messages": ["m-1"], "concurrency": 0}, "concurrency is 0"),
@@ -213,6 +216,13 @@ def test_a_batch_may_run_as_long_as_it_takes(hubspot: Emulator) -> None:
     """``max_runtime=None`` is no fault, and whole numbers are seconds, too."""
     numbers: dict[str, Any] = {**dict.fromkeys(SECONDS, 60), "max_runtime": None}
     assert mark(messages=["m-1"], status="READ", **numbers).state() == "success"
+
+
+def test_a_store_whose_package_is_missing_is_not_tried_again(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A retry would find it missing, too; the error names what to install."""
+    ran = mark(messages_file="s3://x/y.jsonl", status="READ", retries=3, retry_delay=0)
+    assert (ran.state(), ran.tries()) == ("failed", 1)
+    assert "with apache-airflow-providers-amazon[s3fs] for s3://" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rows", [[], {}])
