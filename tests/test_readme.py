@@ -75,12 +75,33 @@ def test_every_argument_is_documented() -> None:
     assert arguments == documented
 
 
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as they stand in addresses."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_what_the_package_brings_is_named() -> None:
+    """Each dependency of the wheel stands in README's section on installing."""
+    section = README[README.index("## Install") : README.index("## Connect")]
+    names = {"apache-airflow": "Airflow", "apache-airflow-providers-standard": "Airflow's standard provider"}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^dependencies = \[\n(.*?)^\]", project, flags=re.MULTILINE | re.DOTALL)
+    brought = re.findall(r'"([\w-]+)', listed)
+    assert len(brought) > 4
+    for name in brought:
+        assert names.get(name, f"`{name}`") in section, name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_links_and_commands_lead_somewhere(page: Path) -> None:
-    """Relative links name files that are there; ``make`` targets are in the Makefile."""
+    """Relative links name files that are there, and headings in them; ``make`` targets are in the Makefile."""
     text = page.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
-        assert (page.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)", text):
+        there = page.parent / link if link else page
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), f"{link}#{anchor}"
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, flags=re.MULTILINE):
         assert f"\n{target}:" in makefile, target
