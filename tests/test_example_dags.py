@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -129,3 +130,57 @@ def test_what_was_written_calls_who_looks(hubspot_emulator: Emulator) -> None:
     assert look(triggering_asset_events=events, params={"most": 120}) == 120
     with pytest.raises(ValueError, match="HubSpot refused 120 updates since the last look"):
         look(triggering_asset_events=events, params={"most": 100})
+
+
+def callbacks_dag() -> Any:
+    """The example; a retry comes at once."""
+    dag = load("mark_callbacks").mark_callbacks()
+    dag.get_task("mark").retry_delay = timedelta(0)
+    return dag
+
+
+def leave_callbacks(folder: Path, **events: str) -> None:
+    """As the webhook receiver does."""
+    for name, event in events.items():
+        reason = {"reason": "30003: gone"} if event == "undeliverable" else {}
+        (folder / f"{name}.json").write_text(json.dumps({"reference": name, "event": event} | reason))
+
+
+def test_callbacks_are_marked_with_the_hook(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """The files go when HubSpot has answered, be it that it refuses one; then the task is red, once."""
+    hubspot_emulator.world.seed(["a", "b", "c"])
+    dag = callbacks_dag()
+    leave_callbacks(tmp_path, a="delivered", b="seen", c="undeliverable")
+    ran = Ran(dag, folder=str(tmp_path))
+    assert (ran.state(), ran.xcom()["updated"], list(tmp_path.iterdir())) == ("success", 3, [])
+    assert hubspot_emulator.world.counts() == {"SENT": 1, "READ": 1, "FAILED": 1}
+    assert hubspot_emulator.world.messages["100200", "c"].error_message == "30003: gone"
+    assert Ran(dag, folder=str(tmp_path)).xcom()["rows"] == 0
+
+    leave_callbacks(tmp_path, a="seen", nobody="seen")
+    ran = Ran(dag, folder=str(tmp_path))
+    assert (ran.state(), ran.tries(), list(tmp_path.iterdir())) == ("failed", 1, [])
+
+
+def test_callbacks_without_an_answer_are_sent_again(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """HubSpot wants to be left alone for an hour: the task is red, and the files stay."""
+    hubspot_emulator.world.seed(["a"])
+    leave_callbacks(tmp_path, a="seen")
+    hubspot_emulator.fault(status=503, headers={"Retry-After": "3600"}, times=100)
+    ran = Ran(callbacks_dag(), folder=str(tmp_path))
+    assert (ran.state(), ran.tries(), len(list(tmp_path.iterdir()))) == ("failed", 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("callback", "revoked"),
+    [pytest.param("", False, id="a callback about nothing"), pytest.param("a", True, id="revoked credentials")],
+)
+def test_callbacks_that_a_person_has_to_look_at_are_tried_once(
+    hubspot_emulator: Emulator, tmp_path: Path, callback: str, revoked: bool
+) -> None:
+    """Neither goes away by itself: no retry, and the files stay."""
+    hubspot_emulator.world.install.revoked = revoked
+    (tmp_path / "1.json").write_text(json.dumps({"reference": callback, "event": "seen"}))
+    ran = Ran(callbacks_dag(), folder=str(tmp_path))
+    assert (ran.state(), ran.tries(), len(list(tmp_path.iterdir()))) == ("failed", 1, 1)
+    assert hubspot_emulator.ledger.patches() == []

@@ -1,0 +1,54 @@
+"""A task of one's own that reads a gateway's callbacks, tells HubSpot with the hook, and says itself when it has failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_hubchan.client.errors import BadConnection, BadRows
+from airflow_provider_hubchan.hooks import HubchanHook
+
+# What the gateway says, and what HubSpot calls it.
+STATUSES = {"delivered": "SENT", "seen": "READ", "undeliverable": "FAILED"}
+
+
+@dag(
+    schedule="*/5 * * * *",
+    catchup=False,
+    max_active_runs=1,  # two runs would read the same files
+    params={"folder": "/tmp/callbacks"},
+    tags=["hubspot"],
+)
+def mark_callbacks() -> None:
+    @task(retries=2)
+    def mark(params: Any = None) -> dict[str, Any]:
+        """The webhook receiver leaves a file for each callback; it stays until HubSpot has given an answer."""
+        files = sorted(Path(params["folder"]).glob("*.json"))
+        callbacks = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        rows = [
+            {"message_id": each["reference"], "status": STATUSES[each["event"]], "error_message": each.get("reason")}
+            for each in callbacks
+        ]
+        try:
+            report = HubchanHook().update_message_statuses(rows)
+        except (BadRows, BadConnection) as fault:  # nothing was sent, and a retry would find the same
+            raise AirflowFailException(str(fault)) from fault
+
+        if report.halt and report.halt.permanent:  # revoked credentials, a missing scope: a person has to act
+            raise AirflowFailException(str(report.halt.problem))
+        if report.unresolved:  # no answer: the retry sends all of them again, which does no harm
+            raise RuntimeError(f"{report.counts()}. {report.top_reasons()}")
+        for file in files:
+            file.unlink()
+        if report.rejected:
+            raise AirflowFailException(f"{report.counts()}. {report.top_reasons()}")
+        return report.summary()
+
+    mark()
+
+
+mark_callbacks()
