@@ -33,10 +33,10 @@ def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot
     """Once more at its end, and the reason says how long it was waited for."""
     letters = Letters()
     rows = ["nobody", "m-1"]
-    report = HubchanHook().update_message_statuses(rows, status="READ", not_found_grace=0.5, letters=letters)
+    report = HubchanHook().update_message_statuses(rows, status="READ", not_found_grace=2.0, letters=letters)
     assert (report.updated, report.rejected, report.unresolved) == (1, 1, 0)
     assert len(hubspot.ledger.patches("nobody")) == 2
-    assert report.problems[0]["reason"].endswith("It was so for 0.5 s (not_found_grace).")
+    assert report.problems[0]["reason"].endswith("It was so for 2 s (not_found_grace).")
 
 
 def test_without_a_grace_an_unknown_message_is_rejected_at_once(hubspot: Emulator) -> None:

@@ -11,12 +11,13 @@ there is to go by are HubSpot's words on each reply, so many requests *remain* o
     fleet   used / ours: how many there were if all were like us
     free    remaining, less what we have yet to send: unused tickets, and requests HubSpot counted after this one
     low     the lowest *free* lately, as if all that we gave up or took since had been so all along. Lately is an eighth
-            of the window and at least our last eight replies; the whole window if *remaining* leaps, as it does when HubSpot
+            of the window and at least our last seven replies; the whole window if *remaining* leaps, as it does when HubSpot
             frees many requests at once (a server that counts in fixed windows or buckets, a burst growing old)
 
-Alone, we grow to the limit. Sharing, everybody wants to see a few requests free, the more the more tickets they have:
+Alone, we grow to the limit. Sharing, everybody wants to see a few requests free, the more the more tickets they have, and for
+a while after a 429 some more:
 
-    wanted  = 1 + tickets * MODESTY
+    wanted  = 1 + tickets * MODESTY + care
     tickets changes by (low - wanted) * STEP / limit for each reply, a little faster for those who have very few
 
 All see the same *low*. Who has many finds it too small and gives, who has few finds it large enough and takes, until all have
@@ -49,15 +50,17 @@ EDGE, PULL = 3.0, 0.1
 CROWD = 20.0
 #: Requests that others must have made before we believe in them, on an average of so many seconds.
 COMPANY, AVERAGED = 1.2, 2.0
-#: Part of the limit by which *remaining* rises from one reply to the next when HubSpot does not free one by one.
-LEAP = 0.08
+#: Part of the limit by which *remaining* rises from one reply to the next when HubSpot does not free one by one; and what it
+#: may rise besides in each window that has passed, for the requests of others who have ended grow old one by one.
+LEAP, ENDED = 0.08, 0.7
 #: What counts as lately, in windows, if *remaining* does not leap; and in replies.
-LATELY, REPLIES = 0.12, 8
-#: Part of our tickets that a 429 costs, at most once in a second.
-FINE = 0.03
-#: How much faster those send who have few tickets while more than a BIG part of the limit is free: others have ended, and a
-#: ticket that waits for its turn brings no reply, and so no further ticket.
-HASTE = 2.5
+LATELY, REPLIES = 0.12, 7
+#: Part of our tickets that a 429 costs, at most once in a second; and the care it brings, which fades over so many windows.
+FINE, CARE, HEALED = 0.03, 3.0, 4.0
+#: Part of the limit that is plenty when it is free: others have ended. It is for those with less than so much of an equal part.
+PLENTY, POOR = 1 / 6, 0.87
+#: How much faster those send who have few tickets, then: a ticket that waits for its turn brings no reply, and no further one.
+HASTE = 4.0
 #: Seconds in which a ticket comes back where HubSpot tells no limit, and only a 429 says that there are too many.
 BLIND = 2.0
 
@@ -95,7 +98,7 @@ class Claim:
         self._first: float | None = None  # when the first reply came
         self._ours: deque[float] = deque()  # middles
         self._others = self._free = 0.0
-        self._seen_others = self._leapt = self._fined = self._grew = self._last = -math.inf
+        self._seen_others = self._leapt = self._refused = self._fined = self._grew = self._last = -math.inf
         self._moved = 0.0  # all tickets taken less all given up
         self._remaining: int | None = None
         self._lows: deque[tuple[float, float]] = deque()  # (when, free + moved), rising: the lowest since each time
@@ -112,7 +115,7 @@ class Claim:
         self._first = now if self._first is None else self._first
         passed, self._last = now - self._last, now
         remaining = quota.remaining or 0
-        if self._remaining is not None and remaining - self._remaining >= LEAP * quota.limit:
+        if self._remaining is not None and remaining - self._remaining >= (LEAP + ENDED * passed / quota.window) * quota.limit:
             self._leapt = now
         self._remaining = remaining
 
@@ -140,7 +143,7 @@ class Claim:
 
     def refused(self, now: float, unused: int) -> None:
         """Learn from a 429: somebody else is there. Its ticket is gone, and so are those nobody used."""
-        self._seen_others = now
+        self._seen_others = self._refused = now
         fine = FINE * self.tickets if now - self._fined >= 1.0 else 0.0
         self._fined = now if fine else self._fined
         self._move(-1.0 - max(0, unused - 1) - fine)
@@ -159,21 +162,22 @@ class Claim:
     def _share(self, now: float, quota: Quota, free: float, in_flight: int, unused: int, *, fleet: float) -> None:
         newcomer = fleet > CROWD
         fleet = 2.0 if newcomer else fleet
-        wanted = 1.0 + MODESTY * min(self.tickets, HALF * quota.limit)
+        care = CARE * max(0.0, 1.0 - (now - self._refused) / (HEALED * quota.window))
+        wanted = 1.0 + MODESTY * min(self.tickets, HALF * quota.limit) + care
         leaping = now - self._leapt < 2.0 * quota.window
         span = quota.window if leaping else quota.window * max(LATELY, REPLIES / self.tickets)
         low = self._low(now, free, quota.window, span)
-        plenty = wanted + max(quota.limit / 4, min(0.8 * quota.limit, 2 * fleet * in_flight))
-        settled = not leaping and self._first is not None and now - self._first > quota.window
-        self.haste = HASTE if settled and low - wanted > BIG * quota.limit and self.tickets < quota.limit / 2 else 1.0
-        if low - (fleet - 1.0) * max(0, unused - 1) > plenty and self.tickets < 0.8 * quota.limit / fleet:
-            self.hurried = True
+        seen = low if leaping else min(self._free, self._low(now, free, quota.window, LATELY * quota.window))
+        plenty = wanted + max(PLENTY * quota.limit, min(0.8 * quota.limit, 2 * fleet * in_flight))
+        settled = not leaping and now - (self._first or now) > 2.0 * quota.window
+        if seen - (fleet - 1.0) * max(0, unused - 1) > plenty and self.tickets < POOR * quota.limit / fleet:
+            self.hurried, self.haste = True, HASTE if settled else 1.0
             return self._move(min(1.0, quota.limit - self.tickets))
         self.hurried = False
+        self.haste = HASTE if settled and low - wanted > BIG * quota.limit and self.tickets < quota.limit / 2 else 1.0
         surplus = min(low, self._free) - wanted
         change = surplus * STEP / quota.limit * (1.0 + FEW / self.tickets)
-        if not newcomer:
-            change = min(change, BITE * abs(surplus) / fleet)
+        change = change if newcomer else min(change, BITE * abs(surplus) / fleet)
         if unused > 0:
             change = min(change, 0.0)  # who does not use what they have needs no more
         if free < EDGE:
