@@ -234,21 +234,28 @@ class Result:
     fairness: float
 
 
-def ours(world: World, client: int) -> Callable[[], Coroutine[Any, Any, None]]:
-    """A process with our pace."""
+def ours(world: World, client: int, left: list[int] | None = None) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A process with our pace.
+
+    :param left: how many rows each client has yet to send, None if they never end.
+    """
     pace = Pace(spread=world.chance.random)
     lane = pace.lane()
 
     async def work() -> None:
-        while True:
+        while left is None or left[client] > 0:
             ticket = pace.ask(world.loop.time(), lane)
             if isinstance(ticket, float):
                 await asyncio.sleep(ticket)
                 continue
+            if left:
+                left[client] -= 1
             accepted, quota = await world.request(client)
             pace.answered(world.loop.time(), ticket, quota)
             if not accepted:
                 pace.hold(world.loop.time(), None)
+                if left:
+                    left[client] += 1
 
     return work
 

@@ -80,3 +80,36 @@ def test_what_others_leave_is_taken_over(clients: int, used: float) -> None:
         return sum(at >= cut for times in world.accepted for at in times) / (world.case.limit * after / 10.0)
 
     assert sorted(map(taken, range(5)))[2] >= used
+
+
+def test_a_lost_worker_costs_less_than_a_tenth_of_the_quota() -> None:
+    """Eight batches that began one after the other; half of them are killed, and come back half a minute later."""
+    batches, rows, early = 8, 500, 1000
+
+    def used(seed: int) -> float:
+        world = World(Case(clients=batches, latency=0.02), seed)
+        left = [rows] * batches
+
+        async def batch(client: int, after: float) -> None:
+            await asyncio.sleep(after)
+            work = ours(world, client, left)
+            await asyncio.gather(*[work() for _ in range(world.case.in_flight)])
+
+        async def lose_a_worker() -> None:
+            starts = [world.chance.uniform(0.5, 4.0) * client for client in range(batches)]
+            running = [asyncio.create_task(batch(client, after)) for client, after in enumerate(starts)]
+            while sum(left) > batches * rows - early:
+                await asyncio.sleep(0.5)
+            for client in world.chance.sample(range(batches), batches // 2):
+                running[client].cancel()
+                running[client] = asyncio.create_task(batch(client, world.chance.uniform(33.0, 45.0)))
+            await asyncio.gather(*running)
+
+        world.loop.run_until_complete(lose_a_worker())
+        world.loop.close()
+        times = sorted(at for each in world.accepted for at in each)
+        assert world.refused <= 0.01 * len(times)
+        begin = times[0] + 10.0
+        return sum(at >= begin for at in times) / (world.case.limit * (times[-1] - begin) / 10.0)
+
+    assert sorted(map(used, range(9)))[4] >= 0.9
