@@ -26,7 +26,7 @@ STATUSES = {"delivered": "SENT", "seen": "READ", "undeliverable": "FAILED"}
 def mark_callbacks() -> None:
     @task(retries=2)
     def mark(params: Any = None) -> dict[str, Any]:
-        """The webhook receiver leaves a file for each callback; it stays until HubSpot has given an answer."""
+        """The webhook receiver leaves a file for each callback; it is put aside when HubSpot has answered."""
         files = sorted(Path(params["folder"]).glob("*.json"))
         callbacks = [json.loads(file.read_text(encoding="utf-8")) for file in files]
         rows = [
@@ -43,7 +43,7 @@ def mark_callbacks() -> None:
         if report.unresolved:  # no answer: the retry sends all of them again, which does no harm
             raise RuntimeError(f"{report.counts()}. {report.top_reasons()}")
         for file in files:
-            file.unlink()
+            file.rename(file.with_suffix(".done"))  # not removed: HubSpot may have rejected it
         if report.rejected:
             raise AirflowFailException(f"{report.counts()}. {report.top_reasons()}")
         return report.summary()

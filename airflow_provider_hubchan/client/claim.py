@@ -169,7 +169,7 @@ class Claim:
         low = self._low(now, free, quota.window, span)
         seen = low if leaping else min(self._free, self._low(now, free, quota.window, LATELY * quota.window))
         plenty = wanted + max(PLENTY * quota.limit, min(0.8 * quota.limit, 2 * fleet * in_flight))
-        settled = not leaping and now - (self._first or now) > 2.0 * quota.window
+        settled = not leaping and self._first is not None and now - self._first > 2.0 * quota.window
         if seen - (fleet - 1.0) * max(0, unused - 1) > plenty and self.tickets < POOR * quota.limit / fleet:
             self.hurried, self.haste = True, HASTE if settled else 1.0
             return self._move(min(1.0, quota.limit - self.tickets))
