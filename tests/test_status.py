@@ -30,6 +30,11 @@ def updates(rows: object, **defaults: Any) -> list[Any]:
             id="the row's own error message comes first",
         ),
         pytest.param(
+            [{"message_id": "m", "status": "FAILED", "error_message": 30003}],
+            [Update(1, "m", "FAILED", "30003")],
+            id="a gateway's code, which native rendering makes a number",
+        ),
+        pytest.param(
             [{"message_id": "m", "status": "FAILED"}], [Update(1, "m", "FAILED", "no answer")], id="the task's error message"
         ),
         pytest.param(
@@ -71,7 +76,9 @@ def test_rows_are_read(rows: object, read_as: list[Update]) -> None:
             id="an error message on SENT",
         ),
         pytest.param(
-            {"message_id": "m", "status": "FAILED", "error_message": 30003}, "error_message is a int, not a string", id="number"
+            {"message_id": "m", "status": "FAILED", "error_message": True},
+            "error_message is a bool, not a string",
+            id="no text",
         ),
         pytest.param("\ud83d", r"message_id '\ud83d' holds half a character (a lone surrogate)", id="half an emoji"),
         pytest.param(

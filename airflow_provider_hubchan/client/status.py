@@ -103,9 +103,9 @@ def read(
 ) -> Iterator[Update | Outcome | BadRow]:
     """Read numbered rows: one entry for each, in order.
 
-    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message``; other keys are
-    left alone. A row that a report file marks as *skipped* needs nothing and comes back as that outcome, so that a report
-    file can be fed back whole; so does a `Settled` one.
+    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message`` (as an int, too: a
+    code); other keys are left alone. A row that a report file marks as *skipped* needs nothing and comes back as that
+    outcome, so that a report file can be fed back whole; so does a `Settled` one.
 
     :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
     :param status: for rows that carry none of their own.
@@ -167,7 +167,7 @@ def _read_row(
         faults.append(f"status is {shown(chosen)}, not one of {', '.join(STATUSES)}")
 
     given_text = fields.get("error_message")
-    text = given_text.strip() if isinstance(given_text, str) else None
+    text = str(given_text).strip() if isinstance(given_text, str | int) and not isinstance(given_text, bool) else None
     if given_text is not None and text is None:
         faults.append(f"error_message is a {type(given_text).__name__}, not a string")
     elif text and chosen in STATUSES and chosen != "FAILED":
