@@ -1,4 +1,4 @@
-"""What the pace makes of a quota, alone and among others, against servers that count in six ways: simulated, five runs each."""
+"""What the pace makes of a quota, alone and among others, against servers that count in six ways: medians of simulated runs."""
 
 from __future__ import annotations
 

@@ -39,9 +39,7 @@ class Connections:
         self._form.get_by_role("combobox").first.click()
         self._page.get_by_role("option", name=TYPE).click()
         self._fill(standard, extra)
-        self._form.get_by_text(
-            "Seconds for connecting"
-        ).wait_for()  # the last field is there, the standard ones have gone or go
+        self._form.get_by_text("Seconds for connecting").wait_for()  # with the last field, the standard ones go
         labels = self._form.locator("label:visible").all_inner_texts()  # at once: one by one, one may go meanwhile
         if picture:
             self._page.set_viewport_size(TALL)  # it is longer than most screens
