@@ -10,18 +10,18 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan.client.shared import forget
+from tests.paths import EXAMPLES, TESTS
 
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 BUNDLES = [
     {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(folder)}}
-    for name, folder in (("tests", Path(__file__).parent / "dags"), ("examples", Path(__file__).parents[1] / "example_dags"))
+    for name, folder in (("tests", TESTS / "dags"), ("examples", EXAMPLES))
 ]
 os.environ |= {
     "AIRFLOW_HOME": HOME,

@@ -23,7 +23,7 @@ a while after a 429 some more:
 All see the same *low*. Who has many finds it too small and gives, who has few finds it large enough and takes, until all have
 as many: that is what makes late starters equal. And since each reply moves a little, what all move together does not depend
 on how many they are, so a fleet does not sway. The numbers below were found by simulation, against servers that count in six
-ways: tests/test_fleets.py.
+ways: tests/properties/test_fair_share.py.
 """
 
 from __future__ import annotations

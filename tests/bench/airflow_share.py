@@ -9,11 +9,11 @@ import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import requests
 
 from tests.bench.common import emulator, environment, say, table
+from tests.paths import TESTS
 
 BATCH, MAPPED = 1000, 100
 
@@ -66,7 +66,7 @@ def run() -> str:
         bundle = {
             "name": "bench",
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(Path(__file__).parents[1] / "dags")},
+            "kwargs": {"path": str(TESTS / "dags")},
         }
         variables = environment(connection["host"]) | {
             "AIRFLOW_HOME": home,

@@ -14,7 +14,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
-from tests.simulation import WINDOW, Leap, VirtualTime, World, ours
+from tests.properties.simulation import WINDOW, Leap, VirtualTime, World, ours
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 Make = Callable[[World, int], Work]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import matplotlib
 
 from tests.bench.peers import STRATEGIES
 from tests.bench.quota import FOREIGN, Ran
-from tests.simulation import Case
+from tests.properties.simulation import Case
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+from tests.paths import DOCS
+
+IMAGES = DOCS / "images"
 #: Of Okabe and Ito's palette, which all eyes can tell apart.
 BLUE, ORANGE = "#0072B2", "#E69F00"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.bench.common import RUNS, middle, percent, say, table
 from tests.bench.peers import STRATEGIES, Tally, TickingTime
-from tests.simulation import Buckets, Case, Rolling, Server, TokenBucket, TwoWindows, World, fixed, stricter
+from tests.properties.simulation import Buckets, Case, Rolling, Server, TokenBucket, TwoWindows, World, fixed, stricter
 
 FOREIGN = 0.3
 COMPARED = [Case(clients=n, limit=limit, foreign=part) for limit in (110, 190) for n in (1, 4) for part in (0.0, FOREIGN)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from tests.browser.chromium import chromium
 from tests.browser.lively import lively
+from tests.paths import DOCS
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = DOCS / "images"
 #: Width, height and colours of each.
 PICTURES = {"emulator": (1280, 800, "light"), "emulator-phone": (375, 812, "dark")}
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, expect
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 #: Seconds that everything may take, and that a step in the browser may.
 LONGEST, STEP = 300.0, 120_000
 

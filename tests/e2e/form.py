@@ -14,10 +14,10 @@ from tests.e2e.airflow import Airflow
 from tests.e2e.checks import Check, same
 from tests.e2e.pages import Connections, links, trigger, value
 from tests.e2e.stage import Stage
+from tests.paths import DOCS, EXAMPLES
 
-ROOT = Path(__file__).parents[2]
 #: The messages of the demo, and what its delivery report makes of them: README shows that.
-OUTBOX = ROOT / "example_dags" / "data" / "outbox.jsonl"
+OUTBOX = EXAMPLES / "data" / "outbox.jsonl"
 MESSAGES, ROWS, STATUSES = 994, 1351, {"FAILED": 122, "READ": 248, "SENT": 624}
 #: The id of the connection that the demo's DAG uses.
 CONNECTION = "hubchan_default"
@@ -109,4 +109,4 @@ def _labels() -> tuple[str, ...]:
 
 def _picture(name: str) -> Path | None:
     """Where to draw it, None if nobody asked for pictures."""
-    return ROOT / "docs" / "images" / f"{name}.png" if os.environ.get("HUBCHAN_E2E_PICTURES") else None
+    return DOCS / "images" / f"{name}.png" if os.environ.get("HUBCHAN_E2E_PICTURES") else None

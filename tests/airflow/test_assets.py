@@ -1,0 +1,196 @@
+"""The asset of a channel, its events, the links of a task, and what Airflow and OpenLineage are told of a batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.sdk.types import TaskInstanceKey
+
+from airflow_provider_hubchan import assets
+from airflow_provider_hubchan.assets import channel_asset, convert_to_openlineage
+from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.links import InboxLink, ReportLink
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.paths import TESTS
+
+URI = "hubchan://62515/channels/100200"
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(["m-1", "m-2"])
+    return hubspot_emulator
+
+
+def finished(**arguments: Any) -> Any:
+    """A finished run of a DAG of one operator."""
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator(task_id="mark", status="READ", **arguments)
+    return dag.test()
+
+
+def test_airflow_takes_our_uris() -> None:
+    """The registered scheme is checked when an asset is made; the converter gives OpenLineage's names."""
+    asset = channel_asset(62515, "100200")
+    assert asset.uri == URI == Asset(URI).uri
+    assert channel_asset(62515, "a/b").uri == "hubchan://62515/channels/a%2Fb"
+    dataset = convert_to_openlineage(channel_asset(62515, "a/b"))
+    assert (dataset.namespace, dataset.name) == ("hubchan://62515", "channels/a/b")
+
+
+@pytest.mark.parametrize("uri", ["hubchan://brand/channels/1", "hubchan://62515/100200", "hubchan://62515/channels/"])
+def test_a_uri_that_names_no_channel_is_refused(uri: str) -> None:
+    """The error shows what it should look like."""
+    with pytest.raises(ValueError, match=r"is not hubchan://\{portal\}/channels/\{channel_id\}"):
+        Asset(uri)
+
+
+@pytest.mark.parametrize(("portal", "channel_id"), [("brand", "1"), (62515, "")])
+def test_an_asset_of_no_channel_is_not_made(portal: int | str, channel_id: str) -> None:
+    """When the DAG file is read, not when the task ends."""
+    with pytest.raises(ValueError, match="is not hubchan://"):
+        channel_asset(portal, channel_id)
+
+
+def test_events_of_the_channel_get_the_counters() -> None:
+    """Of its asset and of aliases, which get the asset; other channels, accounts and assets are left alone."""
+    ours, other, alias = channel_asset(62515, "100200"), channel_asset(62515, "7"), AssetAlias("statuses")
+    outlets = [ours, other, alias, channel_asset(1, "100200"), Asset("file://elsewhere")]
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    assets.tell(context, outlets, 62515, "100200", {"updated": 2})
+    told = context["outlet_events"]
+    assert [told[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}, {}]
+    (event,) = told[alias].asset_alias_events
+    assert (event.dest_asset_key.uri, event.extra) == (URI, {"updated": 2})
+
+
+def test_of_an_account_that_is_not_known_the_channel_is_enough() -> None:
+    """A ready token does not say whose it is: its counters go to the asset that the DAG names for the channel."""
+    outlets = [channel_asset(62515, "100200"), channel_asset(62515, "7")]
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    assets.tell(context, outlets, None, "100200", {"updated": 2})
+    assert [context["outlet_events"][outlet].extra for outlet in outlets] == [{"updated": 2}, {}]
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_a_run_leaves_an_event_with_its_counters(hubspot: Emulator) -> None:
+    """The account need not be known when the DAG is written: an alias learns it from the run."""
+    run = finished(messages=["m-1", "m-2"], outlets=[AssetAlias("statuses")])
+    (event,) = events(run.run_id)
+    assert (event.asset.uri, event.extra["updated"], event.extra["rejected"]) == (URI, 2, 0)
+
+
+def events(run_id: str) -> list[Any]:
+    """The asset events of a run, from Airflow's database."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.orm import joinedload
+
+    with create_session() as session:
+        asked = select(AssetEvent).where(AssetEvent.source_run_id == run_id).options(joinedload(AssetEvent.asset))
+        return list(session.scalars(asked))
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept by the worker, of a red task, too; the account is the one that HubSpot named with the token.
+
+    The report is shown by Airflow itself, below the path at which it is served: its UI opens no other scheme than http.
+    """
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.com/airflow/")
+    run = finished(messages=["m-1", "nobody"], report_file=f"{tmp_path}/left.jsonl")
+    kept = {
+        link: run.get_task_instance("mark").xcom_pull(task_ids="mark", key=f"_link_{link.__name__}")
+        for link in (InboxLink, ReportLink)
+    }
+    assert kept == {
+        InboxLink: "https://app.hubspot.com/live-messages/62515/inbox",
+        ReportLink: f"/airflow/dags/batch/runs/{quote(run.run_id)}/tasks/mark/xcom",
+    }
+
+
+def test_the_report_of_a_mapped_task_has_its_own_page() -> None:
+    """As Airflow's UI addresses it."""
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
+    operator.report = Report(rows=1)
+    ti_key = TaskInstanceKey(dag_id="batch", run_id="r 1", task_id="mark", try_number=1, map_index=3)
+    assert ReportLink().get_link(operator, ti_key=ti_key) == "/dags/batch/runs/r%201/tasks/mark/mapped/3/xcom"
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_there_is_no_link_to_what_is_unknown(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ready access token does not say whose account it opens."""
+    ready = {**hubspot.connection(access_token=hubspot.world.issue(), refresh_token=None), "login": None, "password": None}
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(ready))
+    run = finished(messages=["m-1"], outlets=[AssetAlias("statuses")])
+    instance = run.get_task_instance("mark")
+    assert instance.state == "success"
+    assert instance.xcom_pull(task_ids="mark", key="_link_InboxLink") == ""
+    assert events(run.run_id) == []
+
+
+@pytest.mark.parametrize("extra", [{"timeout": "soon"}, {"channel_id": None}])
+def test_a_faulty_connection_is_said_once(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any]) -> None:
+    """By the task itself: neither its links nor its lineage ask the connection again."""
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection(**extra)))
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", do_xcom_push=False)
+    with pytest.raises(AirflowFailException, match=r"cannot be used|is set neither there"):
+        operator.execute({"ti": SimpleNamespace(try_number=1)})  # type: ignore[typeddict-item]
+    for link in (InboxLink(), ReportLink()):
+        assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_failure(None).outputs == []
+
+
+def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> None:
+    """The real provider with a file for its transport: dataset, rows and counters, of a green and of a red task.
+
+    Tasks of one's own that call the hook are seen by Airflow's hook lineage, which adds up what a process collects.
+    """
+    for channel_id in ("7", "8", "9"):
+        hubspot.world.add_channel(channel_id)
+        hubspot.world.seed(["m-1", "m-2"], channel_id)
+    log = tmp_path / "lineage.jsonl"
+    transport = {"type": "file", "log_file_path": str(log), "append": True}
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__DISABLED": "False",
+    }
+    subprocess.run(
+        [sys.executable, str(TESTS / "dags" / "lineage.py")],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    ended = {}
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        if event["eventType"] in ("COMPLETE", "FAIL"):
+            ended[event["job"]["name"], event["eventType"]] = event
+    green, red = ended["lineage_green.mark", "COMPLETE"], ended["lineage_red.mark", "FAIL"]
+    for event, updated, rejected in ((green, 2, 0), (red, 1, 1)):
+        (output,) = event["outputs"]
+        assert (output["namespace"], output["name"]) == ("hubchan://62515", "channels/100200")
+        assert output["outputFacets"]["outputStatistics"]["rowCount"] == updated
+        facet = event["run"]["facets"]["hubchan_status_updates"]
+        assert (facet["rows"], facet["updated"], facet["rejected"]) == (2, updated, rejected)
+        assert facet["rejectedShare"] == rejected / 2
+    written = [f"channels/{channel_id}" for channel_id in ("100200", "8", "9")]
+    for number, task_id in enumerate(("refused", "batch", "single", "looping")):
+        outputs = ended[f"lineage_hook.{task_id}", "COMPLETE"]["outputs"]
+        assert [output["name"] for output in outputs] == written[:number], task_id
+        assert {output["namespace"] for output in outputs} <= {"hubchan://62515"}

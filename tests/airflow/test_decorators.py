@@ -1,0 +1,218 @@
+"""``@task.hubchan_status`` in DAG runs, against the local HubSpot."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_hubchan import decorators
+from airflow_provider_hubchan.decorators import hubchan_status
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.docs.test_example_dags import load
+from tests.paths import DOCS, EXAMPLES
+from tests.runs import Ran
+from tests.versions import SINCE_3_3
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(60))
+    return hubspot_emulator
+
+
+def run(function: Any, *given: Any, **arguments: Any) -> Ran:
+    """Run a DAG of one decorated function, whose task is called mark."""
+    with DAG("batch", schedule=None) as dag:
+        task.hubchan_status(task_id="mark", **arguments)(function)(*given)
+    return Ran(dag)
+
+
+def test_a_function_is_the_operator(hubspot: Emulator) -> None:
+    """Rows as from another task, the operator's arguments and templates, its report in XCom, its verdict."""
+
+    def rows(ids: list[str], run_id: str | None = None) -> list[Any]:
+        assert run_id, "the context's values are arguments, as for any decorated function"
+        return [*ids, {"message_id": "m-3", "status": "READ"}, "nobody"]
+
+    arguments = {"status": "FAILED", "error_message": "of {{ dag.dag_id }}", "max_rejected": 1}
+    ran = run(rows, ["m-1", "m-2"], **arguments)
+    assert ran.state() == "success"
+    report = ran.xcom()
+    assert (report["rows"], report["updated"], report["rejected"]) == (4, 3, 1)
+    assert hubspot.world.messages["100200", "m-1"].error_message == "of batch"
+    assert hubspot.world.counts() == {"SENT": 57, "FAILED": 2, "READ": 1}
+
+    ran = run(rows, ["m-1", "m-2"], **{**arguments, "max_rejected": 0})
+    assert (ran.state(), ran.xcom()["rejected"]) == ("failed", 1)
+
+
+def test_what_a_function_returns_is_data(hubspot: Emulator) -> None:
+    """A gateway's text is not rendered: it came from outside."""
+    text = "{{ conn.hubchan_default.password }} {% for"
+
+    def rows() -> list[dict[str, str]]:
+        return [{"message_id": "m-1", "status": "FAILED", "error_message": text}]
+
+    assert run(rows).state() == "success"
+    assert hubspot.world.messages["100200", "m-1"].error_message == text
+
+
+def test_a_mapping_is_no_set_of_outputs(hubspot: Emulator) -> None:
+    """A function that says it returns a dict returns rows; the task returns one report."""
+
+    def rows() -> dict[str, str]:
+        return {"m-1": "READ", "m-2": "SENT"}
+
+    ran = run(rows)
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 2)
+
+
+def test_a_generator_will_do(hubspot: Emulator) -> None:
+    """Rows may come one by one."""
+
+    def rows() -> Iterator[str]:
+        yield from (f"m-{number}" for number in range(60))
+
+    ran = run(rows, status="READ")
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 60)
+
+
+def test_a_function_that_returns_nothing_is_told_so(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the operator's own error, and no retry."""
+    assert run(lambda: None, status="READ", retries=3, retry_delay=timedelta(hours=1)).state() == "failed"
+    assert "that task returned None: for nothing to do let it return []" in capsys.readouterr().out
+    assert hubspot.ledger.entries == []
+
+
+def test_functions_are_mapped(hubspot: Emulator) -> None:
+    """Each mapped task marks what its call returns, with the arguments they share."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task.hubchan_status(status="FAILED")
+        def mark(prefix: str, numbers: list[int]) -> list[dict[str, str]]:
+            return [{"message_id": f"{prefix}-{number}", "error_message": f"of {numbers}"} for number in numbers]
+
+        mark.partial(prefix="m").expand(numbers=[[1, 2], [3]])
+    ran = Ran(dag)
+    assert [ran.xcom(map_index=index)["updated"] for index in (0, 1)] == [2, 1]
+    assert hubspot.world.messages["100200", "m-2"].error_message == "of [1, 2]"
+    assert hubspot.world.messages["100200", "m-3"].error_message == "of [3]"
+
+
+def test_a_wait_outside_the_slot_calls_the_function_again(hubspot: Emulator) -> None:
+    """The resumed task is another process: it asks for the rows anew, and goes on where it was. Airflow 3.2: a retry does."""
+    calls = list[None]()
+
+    def rows() -> list[str]:
+        calls.append(None)
+        return ["m-1", "m-2", "m-3"]
+
+    hubspot.fault(message_id="m-2", status=503, headers={"Retry-After": "1"})
+    ran = run(rows, status="READ", deferrable=True, defer_after=0.0, concurrency=1, retries=1, retry_delay=0)
+    assert ran.state() == "success"
+    assert len(calls) == 2
+    assert ran.xcom()["updated"] == 3
+    assert len(hubspot.ledger.patches("m-1")) == (1 if SINCE_3_3 else 2)
+
+
+@pytest.mark.parametrize("argument", [{"messages": ["m-1"]}, {"messages_file": "rows.csv"}])
+def test_rows_are_not_given_twice(argument: dict[str, Any]) -> None:
+    """What the function returns and what is given cannot both be the rows: an error of the DAG, not of its task."""
+    with DAG("batch", schedule=None), pytest.raises(TypeError, match=f"'{next(iter(argument))}'"):
+        hubchan_status(task_id="mark", **argument)(lambda: ["m-2"])()
+
+
+def test_a_misspelt_argument_is_an_error_of_the_dag() -> None:
+    """A type checker takes it for one of Airflow's own; Airflow knows better when it reads the DAG."""
+    with DAG("batch", schedule=None), pytest.raises(TypeError, match="'statuss': 'READ'"):
+        hubchan_status(task_id="mark", statuss="READ")(lambda: ["m-1"])()
+
+
+def test_its_arguments_are_the_operators() -> None:
+    """Those that a type checker and an editor know: names, types, defaults and order, but for where the rows come from."""
+    (written,) = (
+        node.args
+        for node in ast.parse(inspect.getsource(decorators)).body
+        if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs
+    )
+    (operators,) = ast.parse(textwrap.dedent(inspect.getsource(UpdateMessageStatusOperator.__init__))).body
+    assert isinstance(operators, ast.FunctionDef)
+    assert arguments(written) == [each for each in arguments(operators.args) if each[0] not in ("messages", "messages_file")]
+
+
+def arguments(of: ast.arguments) -> list[tuple[str, str, str]]:
+    """Name, type and default of each named one, as they are written."""
+    named = zip(of.kwonlyargs, of.kw_defaults, strict=True)
+    return [(each.arg, ast.unparse(each.annotation or each), ast.unparse(default or each)) for each, default in named]
+
+
+def test_a_type_checker_knows_what_is_right() -> None:
+    """mypy holds it: --strict has nothing against the first four, and where it had nothing against the others, it would say
+    that an "ignore" ignores nothing. Airflow takes all of them; the last ones would fail when they run.
+    """
+    with DAG("batch", schedule=None) as dag:
+
+        @hubchan_status
+        def bare(ids: list[str]) -> list[str]:
+            return ids
+
+        @hubchan_status(report_file="left.jsonl", max_rejected=0.01, retries=3, retry_delay=timedelta(minutes=1))
+        def mapping(ids: list[str]) -> dict[str, str]:
+            return dict.fromkeys(ids, "READ")
+
+        @hubchan_status()
+        def dicts() -> list[dict[str, str]]:
+            return []
+
+        @hubchan_status(status="READ")
+        def generator() -> Iterator[str | int | dict[str, Any]]:
+            yield from ("m-1", 2, {"message_id": "m-3", "status": "SENT"})
+
+        bare(["m-1"])
+        mapping.partial().expand(ids=[["m-1"], ["m-2"]])
+        dicts()
+        generator()
+
+        @hubchan_status  # type: ignore[arg-type]
+        def no_rows() -> int:
+            return 1
+
+        @hubchan_status(status="READ")  # type: ignore[arg-type]
+        def nothing() -> None:
+            return None
+
+        @hubchan_status(report_file=3)  # type: ignore[call-overload, untyped-decorator]
+        def wrong_argument() -> list[str]:
+            return []
+
+        no_rows()
+        nothing()
+        wrong_argument()
+        bare(1)  # type: ignore[arg-type]
+    assert dag.task_ids == ["bare", "mapping", "dicts", "generator", "no_rows", "nothing", "wrong_argument", "bare__1"]
+
+
+def test_the_page_shows_the_example() -> None:
+    """The snippet is what the next test runs."""
+    example = (EXAMPLES / "mark_by_function.py").read_text(encoding="utf-8")
+    page = (DOCS / "decorator.md").read_text(encoding="utf-8")
+    assert f"<!-- example_dags/mark_by_function.py -->\n```python\n{example}```" in page
+
+
+def test_the_example_is_one_task(hubspot_emulator: Emulator) -> None:
+    """A mapping of id to status, made by the function that is the task."""
+    hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])
+    ran = Ran(load("mark_by_function").mark_by_function())
+    assert ran.state() == "success"
+    assert hubspot_emulator.world.counts() == {"READ": 1, "FAILED": 1, "SENT": 1}
+    assert hubspot_emulator.world.messages["100200", "message-2"].error_message == "the gateway could not deliver it"

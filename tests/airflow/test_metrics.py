@@ -1,0 +1,211 @@
+"""Metrics as a StatsD server receives them, and spans as OpenTelemetry exports them."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk.observability.metrics import stats_utils
+from airflow.sdk.observability.stats import Stats
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.telemetry import METRICS
+from tests.airflow.test_notifications import BOTH, Call
+from tests.helpers import Kept
+from tests.paths import DOCS
+
+PAGE = DOCS / "metrics.md"
+NEVER_CLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+SPANS = InMemorySpanExporter()
+
+
+class Listener:
+    """A StatsD server: a UDP socket."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(0.5)
+        self.port: int = self._socket.getsockname()[1]
+
+    def heard(self) -> list[tuple[str, float, str]]:
+        """Name, value and kind of everything that has come; what was sent to loopback is there."""
+        said = []
+        try:
+            while True:
+                for line in self._socket.recv(65_536).decode().splitlines():
+                    name, value, kind = re.fullmatch(r"airflow\.(.+):([-+.\de]+)\|(\w+)", line).groups()  # type: ignore[union-attr]
+                    said.append((name, float(value), kind))
+        except TimeoutError:
+            return said
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def begin_metrics() -> None:
+    """As a worker does, by what the environment says."""
+    make: Any = stats_utils.get_stats_factory
+    if "export_legacy_names" in inspect.signature(Stats.initialize).parameters:
+        Stats.initialize(factory=make(), export_legacy_names=False)
+    else:  # Airflow 3.2
+        initialize: Any = Stats.initialize
+        initialize(factory=make(Stats))
+
+
+@pytest.fixture
+def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """What a worker does when it starts, with a server on loopback; and its contrary."""
+    listener = Listener()
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(listener.port))
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
+    begin_metrics()
+    yield listener
+    monkeypatch.undo()
+    begin_metrics()
+    listener.close()
+    gc.collect()  # Airflow never closes the socket of its StatsD client; its warning belongs to this test
+
+
+@pytest.fixture(scope="session")
+def tracing() -> InMemorySpanExporter:
+    """OpenTelemetry knows one provider for each process."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(SPANS))
+    trace.set_tracer_provider(provider)
+    return SPANS
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(20))
+    return hubspot_emulator
+
+
+def rows(number: int) -> list[dict[str, Any]]:
+    """So many rows, the first two of which cannot be updated: one is superseded, one is unknown."""
+    return [{"message_id": each} for each in ("m-5", "nobody", *(f"m-{number}" for number in range(number - 2)))]
+
+
+@NEVER_CLOSED
+def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
+    """Every metric of the table arrives, with its kind and the report's number."""
+    hubspot.fault(message_id="m-3", status=429, body={"policyName": "SECONDLY"}, headers={"Retry-After": "0"})
+    report = HubchanHook().update_message_statuses(rows(12), status="READ")
+    heard = {name: (value, kind) for name, value, kind in statsd.heard() if name.startswith("hubchan.")}
+    assert (report.updated, report.skipped, report.rejected) == (10, 1, 1)
+    assert heard.pop("hubchan.updates.updated") == (10, "c")
+    assert heard.pop("hubchan.updates.skipped") == (1, "c")
+    assert heard.pop("hubchan.updates.rejected") == (1, "c")
+    assert heard.pop("hubchan.requests") == (12, "c")
+    assert heard.pop("hubchan.rate_limited") == (1, "c")
+    assert heard.pop("hubchan.token_refreshes") == (1, "c")
+    assert 0 < heard["hubchan.elapsed"][0] < 60_000
+    assert {name: kind for name, (_, kind) in heard.items()} == {
+        "hubchan.waited": "ms",
+        "hubchan.elapsed": "ms",
+        "hubchan.quota_used": "g",
+    }
+
+
+@NEVER_CLOSED
+def test_a_retry_counts_what_it_did_itself(hubspot: Emulator, statsd: Listener) -> None:
+    """Over both tries each row that HubSpot accepted is counted once, and each request."""
+    kept = Kept()
+    hubspot.fault(message_id="m-9", status=503, headers={"Retry-After": "3600"})
+    for _ in range(2):
+        report = HubchanHook().update_message_statuses(rows(12), status="READ", keeper=kept)
+    sums: Counter[str] = Counter()
+    for name, value, kind in statsd.heard():
+        sums[name] += int(value) if kind == "c" else 0
+    assert (report.updated + report.skipped, report.rejected, report.requests) == (11, 1, 12)
+    assert (sums["hubchan.updates.updated"], sums["hubchan.updates.rejected"]) == (10, 1)
+    assert sums["hubchan.requests"] == len(hubspot.ledger.patches()) == 12
+
+
+def test_a_batch_is_a_span(hubspot: Emulator, tracing: InMemorySpanExporter) -> None:
+    """With the counters as attributes, and the tags."""
+    tracing.clear()
+    HubchanHook().update_message_statuses(rows(12), status="READ")
+    (span,) = batches(tracing)
+    told = dict(span.attributes or {})
+    assert set(told) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert (told["hubchan.updates.updated"], told["hubchan.updates.unresolved"]) == (10, 0)
+    assert (told["hubchan_conn_id"], told["channel_id"]) == ("hubchan_default", "100200")
+    assert span.status.is_ok or span.status.status_code is trace.StatusCode.UNSET
+
+
+def test_a_batch_that_breaks_off_is_a_span_with_the_reason(hubspot: Emulator, tracing: InMemorySpanExporter) -> None:
+    """Bad rows end it before anything is sent."""
+    tracing.clear()
+    with pytest.raises(ValueError, match="message_id"):
+        HubchanHook().update_message_statuses([{"message_id": ""}], status="READ")
+    (span,) = batches(tracing)
+    assert span.status.status_code is trace.StatusCode.ERROR
+    assert dict(span.attributes or {})["hubchan.requests"] == 0
+
+
+@BOTH
+@NEVER_CLOSED
+def test_a_callback_tells_what_a_batch_tells(
+    hubspot: Emulator, statsd: Listener, tracing: InMemorySpanExporter, call: Call
+) -> None:
+    """In the worker and in the triggerer: the same metrics, and the same span."""
+    tracing.clear()
+    hubspot.fault(message_id="m-3", status=429, body={"policyName": "SECONDLY"}, headers={"Retry-After": "0"})
+    call({}, messages=["m-1", "m-3", "m-1", "nobody"], status="READ")
+    (span,) = batches(tracing)
+    told = dict(span.attributes or {})
+    heard = {name: value for name, value, _ in statsd.heard() if name.startswith("hubchan.")}
+    assert set(told) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert (told["hubchan_conn_id"], told["channel_id"]) == ("hubchan_default", "100200")
+    for name, value in {
+        "hubchan.updates.updated": 2,
+        "hubchan.updates.skipped": 1,
+        "hubchan.updates.rejected": 1,
+        "hubchan.requests": 4,
+        "hubchan.rate_limited": 1,
+        "hubchan.token_refreshes": 1,
+    }.items():
+        assert (told[name], heard[name]) == (value, value), name
+    assert heard["hubchan.quota_used"] > 0
+    assert span.status.status_code is trace.StatusCode.UNSET
+
+
+@BOTH
+def test_a_callback_that_waits_and_runs_out_of_time_tells_it(
+    hubspot: Emulator, tracing: InMemorySpanExporter, call: Call
+) -> None:
+    """What is left at its deadline is counted in the span, which is no error; and waiting is counted."""
+    tracing.clear()
+    hubspot.fault(status=503, headers={"Retry-After": "0.3"}, times=100)
+    call({}, messages=["m-1", "m-2"], deadline=0.5)
+    (span,) = batches(tracing)
+    told: Any = dict(span.attributes or {})
+    assert (told["hubchan.updates.updated"], told["hubchan.updates.unresolved"]) == (0, 2)
+    assert told["hubchan.requests"] == len(hubspot.ledger.patches()) >= 2
+    assert told["hubchan.waited"] > 0
+    assert span.status.status_code is trace.StatusCode.UNSET
+
+
+def batches(spans: InMemorySpanExporter) -> list[ReadableSpan]:
+    """The spans of batches."""
+    return [span for span in spans.get_finished_spans() if span.name == "hubchan.batch"]
+
+
+def test_the_documented_table_is_that_of_the_code() -> None:
+    """Name, kind and meaning, line by line."""
+    table = re.findall(r"^\| `(hubchan\.[\w.]+)` \| (\w+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert table == [(metric.name, metric.kind, metric.meaning) for metric in METRICS]

@@ -1,0 +1,477 @@
+"""Statuses from delivery tasks: in real DAG runs against the local HubSpot, and by themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, TaskGroup, TaskInstanceState, task, task_group
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.sheet import Sheet
+from airflow_provider_hubchan.client.status import Outcome, Settled, Update, numbered, read
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.instances import Delivery, by_delivery, look_up
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.docs.test_example_dags import load
+from tests.paths import DOCS, EXAMPLES
+from tests.runs import Ran
+
+airflow_runs = pytest.mark.usefixtures("airflow_database")
+PAGE = (DOCS / "delivery.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(10))
+    return hubspot_emulator
+
+
+def fate(what: str, ti: Any) -> None:
+    """Deliver: words that begin with ``ok``, ``fail`` or ``skip``; what follows a colon is pushed."""
+    end, _, text = what.partition(":")
+    if text:
+        ti.xcom_push(key="error_message", value=text)
+    if end == "fail":
+        raise AirflowException("the gateway is away")
+    if end == "skip":
+        raise AirflowSkipException
+
+
+@task(task_id="deliver")
+def deliver(what: str, ti: Any = None) -> None:
+    fate(what, ti)
+
+
+def marker(**arguments: Any) -> UpdateMessageStatusOperator:
+    return UpdateMessageStatusOperator(
+        **{"task_id": "mark", "delivery_task_id": "deliver", "trigger_rule": "all_done"} | arguments
+    )
+
+
+def mapped(fates: list[str], **arguments: Any) -> Ran:
+    """Run a DAG whose delivery is mapped, message *m-i* at map index *i*."""
+    with DAG("batch", schedule=None) as dag:
+        deliver.expand(what=fates) >> marker(**{"messages": [f"m-{number}" for number in range(len(fates))]} | arguments)
+    return Ran(dag)
+
+
+def single(what: str, **arguments: Any) -> Ran:
+    with DAG("batch", schedule=None) as dag:
+        deliver(what) >> marker(**{"messages": ["m-0", "m-1"]} | arguments)
+    return Ran(dag)
+
+
+def told(hubspot: Emulator, name: str | int) -> str | None:
+    """What HubSpot was told of a message: why it failed, or its status; None if it was told nothing."""
+    patches = hubspot.ledger.patches(f"m-{name}" if isinstance(name, int) else name, status=200)
+    assert len(patches) < 2
+    return next((each.body.get("errorMessage") or each.body["statusType"] for each in patches), None)
+
+
+@airflow_runs
+def test_each_message_takes_the_end_of_its_instance(hubspot: Emulator, tmp_path: Path) -> None:
+    """Success is SENT, failed is FAILED and why, skipped is left alone and accounted for; the task is green."""
+    left = tmp_path / "left.jsonl"
+    ran = mapped(["ok", "fail:30003: gone", "fail", "skip"], report_file=str(left))
+    assert ran.state() == "success"
+    report = ran.xcom()
+    assert [report[key] for key in ("rows", "updated", "skipped", "rejected", "unresolved")] == [4, 3, 1, 0, 0]
+    assert [told(hubspot, number) for number in (0, 1, 3)] == ["SENT", "30003: gone", None]
+    assert re.fullmatch(r"delivery task deliver, map index 2, ended as failed in run \S+", told(hubspot, 2) or "")
+    (line,) = map(json.loads, left.read_text().splitlines())
+    assert (line["message_id"], line["outcome"], line["reason"]) == ("m-3", "skipped", "the delivery task was skipped")
+
+
+@airflow_runs
+@pytest.mark.parametrize(
+    ("what", "seen"),
+    [
+        ("ok", ["SENT", "SENT"]),
+        ("ok:not so bad", ["SENT", "SENT"]),
+        ("fail:30008: unknown", ["30008: unknown", "30008: unknown"]),
+        ("fail", [None, None]),
+    ],
+)
+def test_messages_of_one_delivery_share_its_end(hubspot: Emulator, what: str, seen: list[str | None]) -> None:
+    """A task that is not mapped delivers all of them, or none."""
+    ran = single(what, error_message="{task_id} {map_index} {state} {{ dag.dag_id }} {else}")
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 2)
+    assert [told(hubspot, number) for number in (0, 1)] == [each or "deliver -1 failed batch {else}" for each in seen]
+
+
+@airflow_runs
+def test_a_delivery_that_was_skipped_leaves_all_alone(hubspot: Emulator) -> None:
+    """Nothing is sent, and the report says so."""
+    ran = single("skip")
+    assert (ran.state(), ran.xcom()["skipped"]) == ("success", 2)
+    assert hubspot.ledger.patches() == []
+
+
+@airflow_runs
+def test_messages_are_told_apart_whoever_pushed(hubspot: Emulator) -> None:
+    """As many values as failures, but not theirs: a success has pushed one, a failure has not."""
+    ran = mapped(["ok:a warning", "fail", "fail:mine", "fail: "], error_message="index {map_index} of {{ dag.dag_id }}")
+    assert ran.state() == "success"
+    assert [told(hubspot, number) for number in range(4)] == ["SENT", "index 1 of batch", "mine", "index 3 of batch"]
+
+
+@airflow_runs
+def test_when_everybody_has_pushed_each_gets_its_own(hubspot: Emulator) -> None:
+    """All values come in one round trip, in the order of the map indexes."""
+    mapped(["fail:zero", "ok:one", "fail:two", *(f"fail:{number}" for number in range(3, 10))])
+    assert [told(hubspot, number) for number in range(10)] == ["zero", "SENT", "two", *map(str, range(3, 10))]
+
+
+@airflow_runs
+def test_what_an_earlier_try_pushed_is_gone(hubspot: Emulator) -> None:
+    """The last try counts, and what it says."""
+
+    @task(task_id="deliver", retries=1, retry_delay=timedelta(0))
+    def tries(index: int, ti: Any = None) -> None:
+        if ti.try_number == 1:
+            ti.xcom_push(key="error_message", value="of the first try")
+        if ti.try_number == 1 or index == 1:
+            raise AirflowException("the gateway is away")
+
+    with DAG("batch", schedule=None) as dag:
+        tries.expand(index=[0, 1]) >> marker(messages=["m-0", "m-1"], error_message="of the last try")
+    assert Ran(dag).state() == "success"
+    assert [told(hubspot, number) for number in (0, 1)] == ["SENT", "of the last try"]
+
+
+@airflow_runs
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_another_number_of_messages_is_an_error(hubspot: Emulator, capsys: pytest.CaptureFixture[str], count: int) -> None:
+    """It says both numbers, and nothing is sent."""
+    assert mapped(["ok"] * 3, messages=[f"m-{number}" for number in range(count)], retries=1).state() == "failed"
+    assert f"There are {count} messages and 3 mapped instances of deliver, so nothing was sent." in capsys.readouterr().out
+    assert hubspot.ledger.entries == []
+
+
+@airflow_runs
+def test_a_task_in_a_group_has_the_groups_name(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who leaves it out is told the whole name."""
+    for name, state in (("gateway.deliver", "success"), ("deliver", "failed")):
+        with DAG("batch", schedule=None) as dag:
+            with TaskGroup("gateway") as gateway:
+                deliver.expand(what=["ok", "fail:gone"])
+            gateway >> marker(messages=["m-0", "m-1"], delivery_task_id=name)
+        assert Ran(dag).state() == state
+    assert told(hubspot, 1) == "gone"
+    assert "delivery_task_id is 'deliver', no task of this DAG: it has gateway.deliver." in capsys.readouterr().out
+
+
+@airflow_runs
+def test_in_a_mapped_group_the_neighbour_counts(hubspot: Emulator) -> None:
+    """Both tasks in one mapped group: each mark looks at the delivery of its own map index, which has a batch."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task_group
+        def batch(ids_and_fate: Any) -> None:
+            @task
+            def ids(pair: Any) -> Any:
+                return pair["ids"]
+
+            @task(task_id="deliver")
+            def deliver_batch(pair: Any, ti: Any = None) -> None:
+                fate(pair["fate"], ti)
+
+            deliver_batch(ids_and_fate) >> marker(messages=ids(ids_and_fate), delivery_task_id="batch.deliver")
+
+        pairs = [("ok:well", ["m-0", "m-1"]), ("fail:gone", ["m-2", "m-3", "m-4"]), ("fail", ["m-5"])]
+        batch.expand(ids_and_fate=[{"fate": what, "ids": ids} for what, ids in pairs])
+    ran = Ran(dag)
+    assert [ran.xcom("batch.mark", index)["updated"] for index in (0, 1, 2)] == [2, 3, 1]
+    assert [told(hubspot, number) for number in range(5)] == ["SENT", "SENT", "gone", "gone", "gone"]
+    assert "batch.deliver, map index 2, ended as failed" in (told(hubspot, 5) or "")
+
+
+@airflow_runs
+def test_a_thousand_instances_and_more(hubspot: Emulator) -> None:
+    """One look at 1,200 of them; they end without running, because a task before them fails."""
+    ids = [f"n-{number}" for number in range(1200)]
+    hubspot.world.seed(ids)
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def connect() -> None:
+            raise AirflowException("the gateway is away")
+
+        connect() >> deliver.expand(what=["ok"] * len(ids)) >> marker(messages=ids)
+    ran = Ran(dag)
+    assert (ran.state(), ran.xcom()["updated"]) == ("success", 1200)
+    assert all(f"map index {name[2:]}, ended as upstream_failed" in (told(hubspot, name) or "") for name in ids)
+
+
+@airflow_runs
+def test_a_delivery_that_has_not_ended_is_unresolved(
+    hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its rows turn the task red with a retry that can help; a mark before its delivery looks at nothing, and says so."""
+    left = tmp_path / "left.jsonl"
+    with DAG("batch", schedule=None) as dag:
+        marker(messages=["m-0", "m-1"], report_file=str(left)) >> deliver.expand(what=["ok", "ok"])
+    ran = Ran(dag)
+    assert (ran.state(), ran.xcom()["unresolved"]) == ("failed", 2)
+    lines = [json.loads(line) for line in left.read_text().splitlines()]
+    assert all(line["reason"].startswith("the delivery has not ended (state none)") for line in lines)
+    assert "deliver is not upstream of this task, so it may not have ended yet" in capsys.readouterr().out
+    assert hubspot.ledger.patches() == []
+
+
+@airflow_runs
+def test_a_retry_looks_again(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here the task waits for itself, which runs in the first try and in the second."""
+    with DAG("batch", schedule=None) as dag:
+        marker(messages=["m-0"], delivery_task_id="mark", retries=1, retry_delay=timedelta(0))
+    ran = Ran(dag)
+    assert (ran.state(), capsys.readouterr().out.count("1 unresolved; 0 requests")) == ("failed", 2)
+    assert ran.xcom()["problems"][0]["reason"].startswith("the delivery has not ended (state running)")
+
+
+@airflow_runs
+def test_what_a_mapped_task_returned_is_in_order(hubspot: Emulator) -> None:
+    """The ids may come from the instances of another mapped task."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def store(number: int) -> str:
+            return f"m-{number}"
+
+        ids = store.expand(number=[2, 0, 1])
+        deliver.expand(what=["ok", "fail:zero", "fail:one"]) >> marker(messages=ids)
+    assert Ran(dag).state() == "success"
+    assert [told(hubspot, number) for number in range(3)] == ["zero", "one", "SENT"]
+
+
+@airflow_runs
+def test_rows_may_be_in_a_file_and_the_task_in_a_template(hubspot: Emulator, tmp_path: Path) -> None:
+    """A row's own error message wins, and is left out where nothing failed."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("message_id,error_message\nm-0,mine\nm-1,mine too\nm-2,\n")
+    ran = mapped(
+        ["ok", "fail:theirs", "fail:theirs"], messages=None, messages_file=str(rows), delivery_task_id="{{ 'deliver' }}"
+    )
+    assert ran.state() == "success"
+    assert [told(hubspot, number) for number in range(3)] == ["SENT", "mine too", "theirs"]
+
+
+@airflow_runs
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({"status": "SENT"}, "status and delivery_task_id are both given"),
+        ({"delivery_task_id": "{{ '' }}"}, "delivery_task_id is empty: its template rendered to nothing"),
+        ({"messages": None}, "there are neither messages nor a messages_file"),
+        ({"messages": {"m-0": "SENT"}}, "messages is a dict, which says nothing of map indexes"),
+        ({"messages": [{"message_id": "m-0", "status": "READ"}]}, "row 1: status is 'READ', but delivery_task_id is to tell"),
+        ({"messages": "m-0"}, "messages is a str, not a list"),
+        ({"messages": [{}]}, "row 1: message_id is missing"),
+    ],
+)
+def test_wrong_arguments_send_nothing(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], cause: str
+) -> None:
+    """The error says what to give."""
+    assert single("ok", **{"messages": ["m-0"]} | arguments).state() == "failed"
+    assert cause in capsys.readouterr().out
+    assert hubspot.ledger.entries == []
+
+
+@airflow_runs
+def test_a_trigger_rule_under_which_failures_are_never_told_is_warned_of(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow's default: the task is upstream_failed on the day it is needed."""
+    assert single("ok", trigger_rule="all_success").state() == "success"
+    assert "With trigger_rule 'all_success' this task does not run when a delivery failed" in capsys.readouterr().out
+    single("ok")
+    log = capsys.readouterr().out
+    assert "With trigger_rule" not in log
+    assert "is not upstream" not in log
+
+
+@airflow_runs
+def test_the_example_marks_each_message(hubspot_emulator: Emulator) -> None:
+    """One gateway error, two deliveries."""
+    ids = ["message-1", "message-2", "message-3"]
+    hubspot_emulator.world.seed(ids)
+    ran = Ran(load("mark_mapped_delivery").mark_mapped_delivery(), unreachable=["message-2"])
+    assert ran.state() == "success"
+    assert [told(hubspot_emulator, name) for name in ids] == ["SENT", "30003: Unreachable destination handset", "SENT"]
+
+
+def test_the_page_shows_the_example_as_it_is() -> None:
+    """The text of docs/delivery.md is the file that the tests run."""
+    (snippet,) = re.findall(r"<!-- example_dags/mark_mapped_delivery.py -->\n```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert snippet == (EXAMPLES / "mark_mapped_delivery.py").read_text(encoding="utf-8")
+
+
+def means(state: str | None) -> str:
+    row: Any = Delivery("deliver", "run", {0: state}).row(1, "m-0", 0, None)
+    return f"*{row.result}*" if isinstance(row, Settled) else row["status"]
+
+
+def test_the_page_says_of_every_state_what_it_means() -> None:
+    """Each state of this Airflow is in the table, with what the code makes of it."""
+    lines = re.findall(r"^\| (`.*?) \| ([^|]+?) \|", PAGE, flags=re.MULTILINE)
+    table = {name: meaning.split(",")[0] for names, meaning in lines for name in re.findall(r"`(\w+)`", names)}
+    states = {str(state.value): means(state.value) for state in TaskInstanceState} | {"none": means(None)}
+    assert table.items() >= states.items()  # older ones know fewer
+
+
+class Sdk:
+    """The task SDK's answers on one run, in place of a thousand task instances; it counts its round trips."""
+
+    dag_id, run_id, map_index = "batch", "run", -1
+
+    def __init__(self, states: Iterable[str | None], pushed: dict[int, Any]) -> None:
+        self.states, self.pushed, self.trips = list(states), pushed, 0
+
+    def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, Any]:
+        self.trips += 1
+        (task_id,) = task_ids
+        return {run_ids[0]: {f"{task_id}_{index}": state for index, state in enumerate(self.states)}}
+
+    def xcom_pull(self, task_ids: Any, key: str, map_indexes: int | None = None) -> Any:
+        self.trips += 1
+        assert key == "error_message"
+        return self.pushed.get(map_indexes) if map_indexes is not None else list(self.pushed.values()) or [None]
+
+    def get_relevant_upstream_map_indexes(self, upstream: Any, ti_count: Any, session: Any) -> None:
+        return None
+
+    def look_up(self) -> Delivery:
+        dag = SimpleNamespace(has_task=lambda name: True, get_task=lambda name: None)
+        mark = SimpleNamespace(trigger_rule="all_done", get_flat_relative_ids=lambda upstream: {"deliver"})
+        context: Any = {"ti": self, "dag": dag, "task": mark}
+        return look_up("deliver", context)
+
+
+FAILED = ["failed"] * 2000
+
+
+@pytest.mark.parametrize(
+    ("states", "pushed", "trips"),
+    [
+        pytest.param(["success"] * 2000, {}, 1, id="no failure"),
+        pytest.param(FAILED, {}, 2, id="nobody has pushed"),
+        pytest.param(FAILED, {index: f"of {index}" for index in range(2000)}, 2, id="everybody has"),
+        pytest.param(FAILED, {3: "of 3", 9: "of 9"}, 12, id="until all have turned up"),
+        pytest.param(["success", "failed"] * 1000, {1: "of 1"}, 3, id="one has"),
+        pytest.param(["failed", "success"], {0: "of 0"}, 2, id="one failure is asked at once"),
+        pytest.param(["upstream_failed"] * 2000, {1: "of a time before a clear"}, 1, id="what has not run is not asked"),
+    ],
+)
+def test_round_trips_are_few(states: list[str], pushed: dict[int, str], trips: int) -> None:
+    """One for all states, one for all values; more only where the SDK does not tell whose they are."""
+    sdk = Sdk(states, pushed)
+    found = sdk.look_up()
+    assert len(found.states) == len(states)
+    assert found.pushed == {index: text for index, text in pushed.items() if states[index] == "failed"}
+    assert sdk.trips == trips
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [({"code": 7}, '{"code": 7}'), (30003, "30003"), (" x ", "x"), ("", None), (None, None)]
+)
+def test_what_was_pushed_becomes_text(value: Any, text: str | None) -> None:
+    """Numbers and dicts, too; nothing is as good as not pushed."""
+    assert Sdk(["failed"], {0: value}).look_up().pushed == ({} if text is None else {0: text})
+
+
+@pytest.mark.parametrize(
+    ("states", "fits"),
+    [
+        (["success", "failed", "success"], [3]),
+        (["success", "success", "removed"], [2, 3]),
+        (["removed", "success", "removed"], [2, 3]),
+        (["removed", "removed"], [0, 1, 2]),
+    ],
+)
+def test_instances_that_a_clear_has_removed_need_no_message(states: list[str], fits: list[int]) -> None:
+    """A list that was shorter the second time leaves removed ones at its end."""
+    delivery = Delivery("deliver", "run", dict(enumerate(states)))
+
+    def fit(count: int) -> bool:
+        try:
+            delivery.check(count)
+        except BadInput:
+            return False
+        return True
+
+    assert [count for count in range(5) if fit(count)] == fits
+
+
+def test_a_delivery_that_was_partly_cleared_is_partly_open() -> None:
+    """What has not ended again is unresolved, the rest is as it was."""
+    delivery = Delivery("deliver", "run", {0: "success", 1: "running", 2: None, 3: "failed", 4: "removed"})
+    rows: list[Any] = [delivery.row(index + 1, f"m-{index}", index, "no answer") for index in range(5)]
+    entries = list(read(numbered(rows)))
+    assert [entry.result if isinstance(entry, Outcome) else getattr(entry, "status", entry) for entry in entries] == [
+        "SENT",
+        "unresolved",
+        "unresolved",
+        "FAILED",
+        "skipped",
+    ]
+    problems = [entry.problem for entry in entries if isinstance(entry, Outcome)]
+    assert [problem.reason.split(":")[0] for problem in problems if problem] == [
+        "the delivery has not ended (state running)",
+        "the delivery has not ended (state none)",
+        "the delivery task was removed",
+    ]
+
+
+def test_a_settled_row_is_an_outcome_of_the_sheet() -> None:
+    """With its reason; it counts as a row, supersedes nothing, and makes the batch another one."""
+    settled = Settled({"message_id": "m-1", "batch": 7}, "unresolved", Problem("not yet", "open"))
+
+    def sheet(*rows: object) -> Sheet:
+        return Sheet(read(numbered(rows), status="SENT"))
+
+    with sheet("m-1", settled, "m-2") as mixed, sheet("m-1", "m-1", "m-2") as plain:
+        assert (mixed.rows, mixed.size, [update.row for update in mixed.updates()]) == (3, 2, [1, 3])
+        (outcome,) = mixed.skipped()
+        assert outcome == Outcome(Update(2, "m-1", "SENT", None, '{"batch": 7}'), "unresolved", Problem("not yet", "open"))
+        assert mixed.fingerprint != plain.fingerprint
+    (faulty,) = read(numbered([Settled({}, "skipped", Problem("never", "no"))]))
+    assert faulty == BadRow(1, "message_id is missing")
+
+
+def test_a_report_file_with_settled_rows_is_fed_back(tmp_path: Path) -> None:
+    """A skipped one needs no status; an unresolved one has to be given one, because nobody knew it."""
+    line = {"row": 1, "reason": "r", "category": None, "correlation_id": None, "try": 1, "time": "now", "status": ""}
+    rows = [line | {"message_id": "m-0", "outcome": "skipped"}, line | {"message_id": "m-1", "outcome": "unresolved"}]
+    skipped, unresolved = read(numbered(rows))
+    assert isinstance(skipped, Outcome)
+    assert (skipped.result, skipped.update.status) == ("skipped", "")
+    assert unresolved == BadRow(2, "status is missing, in the row and as the task's argument")
+
+
+@pytest.mark.parametrize("messages", [{"m-0"}, frozenset({"m-0"}), {"m-0": None}])
+def test_rows_without_an_order_are_refused(messages: Any) -> None:
+    """Which map index would be whose?"""
+    context: Any = {}
+    with pytest.raises(BadInput, match="give a list of ids or dicts, in the order of the map indexes"):
+        by_delivery(messages, "deliver", context, None)
+
+
+def test_rows_that_came_as_unresolved_say_nothing_of_hubspot(hubspot_emulator: Emulator) -> None:
+    """They do not add to the streak of rows without an answer after which a batch ends."""
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(50))
+    hubspot_emulator.fault(message_id="m-0", status=503, times=2)
+    rows: list[Any] = [f"m-{number}" for number in range(50)]
+    rows += [Settled(f"n-{number}", "unresolved", Problem("the delivery has not ended", "not ended")) for number in range(30)]
+    report = HubchanHook(patience=Patience(tries=1)).update_message_statuses(rows, status="READ", concurrency=1)
+    assert (report.updated, report.unresolved, report.halt) == (49, 31, None)

@@ -1,0 +1,174 @@
+"""What the pages show and no file holds: Python is run, and commands, connections, faults and letters are read by ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from datetime import timedelta
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from airflow.sdk import DAG, task, task_group
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from packaging.requirements import Requirement
+
+from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.__main__ import command_line
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.notifications import MessageStatusNotifier
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.docs.test_example_dags import load
+from tests.docs.test_pages import PAGES
+from tests.runs import mark
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+ALL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+#: A fence, and the comment before it that names the file it shows: those are held by tests/docs/test_pages.py.
+FENCE = re.compile(r"(<!-- (?:example_dags|docs)/\S+ -->\n)?^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+def fences(kind: str) -> dict[str, str]:
+    """What is between the fences of a kind, by page and number of its line."""
+    found = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for fence in FENCE.finditer(text):
+            shown, its, held = fence.groups()
+            if its == kind and not shown:
+                found[f"{page.name}:{text.count(chr(10), 0, fence.start()) + 1}"] = held
+    return found
+
+
+@task
+def map_codes() -> dict[str, str]:
+    return {"m-1": "READ"}
+
+
+@task
+def list_batches() -> list[list[str]]:
+    return [["m-1"], ["m-2"]]
+
+
+@task
+def deliver(message_ids: list[str]) -> None: ...
+
+
+def called_back(callback: type, kwargs: dict[str, Any]) -> AsyncCallback:
+    """As Airflow does when a deadline is missed, but at once: an argument that there is not must not wait for that."""
+    callback(**kwargs)
+    return AsyncCallback(callback, kwargs=kwargs)
+
+
+#: What a fragment takes for granted: what a reader has imported, and tasks of the reader's own.
+KNOWN: dict[str, Any] = {
+    "__name__": __name__,
+    "AsyncCallback": called_back,
+    "DeadlineAlert": DeadlineAlert,
+    "DeadlineReference": DeadlineReference,
+    "Emulator": Emulator,
+    "MessageStatusNotifier": MessageStatusNotifier,
+    "UpdateMessageStatusOperator": UpdateMessageStatusOperator,
+    "deliver": deliver,
+    "list_batches": list_batches,
+    "map_codes": map_codes,
+    "my_dag": lambda: load("mark_statuses").mark_statuses(),
+    "pytest": pytest,
+    "requests": requests,
+    "task_group": task_group,
+    "timedelta": timedelta,
+}
+
+
+def run(where: str, text: str, **names: Any) -> dict[str, Any]:
+    """Run a fragment, and return the names that there are afterwards."""
+    names = KNOWN | names
+    exec(compile(text, where, "exec"), names)
+    return names
+
+
+PYTHON = fences("python")
+TESTS = {where: text for where, text in PYTHON.items() if "def test_" in text}
+for _where, _text in TESTS.items():  # tests themselves, which pytest runs as it would a reader's
+    globals()["test_" + re.sub(r"\W", "_", _where)] = run(_where, _text)["test_my_dag"]
+
+
+def test_every_kind_of_fence_is_known() -> None:
+    """Of another kind nothing would be held."""
+    assert {fence[1] for fence in FENCE.findall(ALL)} == {"", "json", "python", "yaml"}
+
+
+@pytest.mark.parametrize("where", [where for where in PYTHON if where not in TESTS])
+def test_a_fragment_runs(where: str, hubspot_emulator: Emulator) -> None:
+    """In a DAG and beside a HubSpot, as it stands there."""
+    with DAG("batch", schedule=None):
+        run(where, PYTHON[where], hubspot=hubspot_emulator)
+
+
+def test_the_emulators_commands_can_be_given() -> None:
+    """Each command line, and each option that is shown with its value."""
+    lines = re.findall(r"python -m airflow_provider_hubchan\.emulator([^`\n]*)", ALL) + re.findall(r"`(--[a-z-]+ [^`]+)`", ALL)
+    assert len(lines) >= 8
+    for line in lines:
+        command_line().parse_args(shlex.split(line))
+
+
+def test_what_is_installed_can_be() -> None:
+    """Each ``pip install`` names us as we are called, and extras that we have."""
+    ours = metadata("airflow-provider-hubchan")
+    wanted = [Requirement(word) for line in re.findall(r"pip install ([^`\n]+)", ALL) for word in shlex.split(line)]
+    assert {each.name for each in wanted} == {ours["Name"], "pytest"}
+    assert set().union(*(each.extras for each in wanted)) <= set(ours.get_all("Provides-Extra", ()))
+
+
+EXPORTS = [
+    word.partition("=")[::2]
+    for text in fences("").values()
+    if text.startswith("export ")
+    for word in shlex.split(text)
+    if word != "export"
+]
+
+
+@pytest.mark.parametrize(("variable", "connection"), EXPORTS)
+def test_an_exported_connection_is_what_its_words_say(variable: str, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON and as a URI alike."""
+    monkeypatch.setenv(variable, connection)
+    account = HubchanHook(variable.removeprefix("AIRFLOW_CONN_").lower()).account
+    share = 50.0 if variable.endswith("_BACKFILL") else None
+    said = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
+    assert account == Account("https://api.hubapi.com", *said, channel_id="100200", requests_per_10s=share)
+
+
+def test_a_file_of_faults_is_read(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """Each line is a fault, and so is each that the pages give to ``fault``."""
+    (text,) = (text for text in fences("yaml").values() if text.startswith("- "))
+    (tmp_path / "faults.yaml").write_text(text)
+    assert len(hubspot_emulator.faults(tmp_path / "faults.yaml")) == len(text.splitlines())
+    calls = re.findall(r"`(?:hubspot\.)?(fault\([^`]*\))`", ALL)
+    assert len(calls) >= 5
+    for call in calls:
+        eval(call, {"fault": hubspot_emulator.fault})
+
+
+def test_a_dead_letter_is_as_shown(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """The same keys in the same order, and the same values but for what is new each time, or left out with "…"."""
+    (text,) = fences("json").values()
+    shown = json.loads(text)
+    good = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(1, shown["row"])]
+    hubspot_emulator.world.seed(row["message_id"] for row in good)
+    row = {key: shown[key] for key in ("phone", "message_id", "status", "error_message")}
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in [*good, row]))
+    mark(messages_file=str(tmp_path / "rows.jsonl"), max_rejected=1, report_file=str(tmp_path / "left.jsonl"))
+    letter = json.loads((tmp_path / "left.jsonl").read_text())
+    assert list(letter) == list(shown)
+    assert str(letter["reason"]).startswith(shown["reason"].removesuffix("…"))
+    for varies in ("reason", "correlation_id", "time"):
+        shown[varies] = letter[varies]
+    assert letter == shown

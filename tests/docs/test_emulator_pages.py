@@ -1,0 +1,157 @@
+"""What docs/emulator.md and docs/testing.md say is so: options, control calls, the whole example, the CI snippet."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import Field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from starlette.routing import Route
+
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.control import control_app
+from airflow_provider_hubchan.emulator.entry import Entry
+from airflow_provider_hubchan.emulator.ledger_text import READERS
+from airflow_provider_hubchan.emulator.local import LocalHubspot
+from airflow_provider_hubchan.emulator.settings import Settings
+from tests.paths import DOCS, EXAMPLES, ROOT
+
+REFERENCE = (DOCS / "emulator.md").read_text(encoding="utf-8")
+TESTING = (DOCS / "testing.md").read_text(encoding="utf-8")
+
+
+def section(page: str, title: str) -> str:
+    """A part of a page, from its title to the next."""
+    return page.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def row(name: str, each: Field[Any]) -> str:
+    """What the table of options has to say of a setting."""
+    default: Any = each.default
+    if default is None:
+        default = "the plan's"
+    elif isinstance(default, bool):
+        default = "yes" if default else "no"
+    elif isinstance(default, int | float):
+        default = f"{default:,}"
+    return f"| `--{name.replace('_', '-')}` | {each.metadata['help']} | {default} | {each.metadata['mark']} |"
+
+
+@pytest.mark.parametrize("name", Settings.all())
+def test_every_setting_is_in_the_table_of_options(name: str) -> None:
+    """With its meaning, its default and its mark, word for word."""
+    assert row(name, Settings.all()[name]) in section(REFERENCE, "Options").splitlines()
+
+
+def test_the_table_of_options_is_the_command_lines() -> None:
+    """No option is missing, and none is there that the program does not know."""
+    command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    known = set(re.findall(r"^  (--[a-z][a-z-]*)", told, flags=re.MULTILINE))
+    assert set(re.findall(r"^\| `(--[a-z-]+)`", section(REFERENCE, "Options"), flags=re.MULTILINE)) == known
+
+
+def test_every_control_call_is_documented() -> None:
+    """The table is what the program answers to, no more and no less."""
+    routes = [each for each in control_app(LocalHubspot()).routes if isinstance(each, Route)]
+    calls = [each for each in routes if each.path.startswith("/_emulator/") and "/page/" not in each.path]
+    known = {
+        f"{method} {each.path.removeprefix('/_emulator/').replace(':int', '')}"
+        for each in calls
+        for method in (each.methods or set()) - {"HEAD"}
+    }
+    told = re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`?]+)`", section(REFERENCE, "Control"), flags=re.MULTILINE)
+    assert sorted(told) == sorted(known)
+
+
+def test_everything_the_ledger_can_be_asked_is_documented() -> None:
+    """Each key of a query, and each field of an entry that the page names."""
+    part = section(REFERENCE, "The ledger")
+    table = part[: part.index("`ledger.entries`")]
+    assert {name for line in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)} == set(
+        READERS
+    )
+    (fields,) = re.findall(r"the oldest first: (.*) \|", part)
+    assert [name for name in re.findall(r"`(\w+)`", fields) if not hasattr(Entry, name)] == []
+
+
+@pytest.mark.parametrize("page", [REFERENCE, TESTING], ids=["emulator.md", "testing.md"])
+def test_links_between_the_two_pages_lead_to_sections(page: str) -> None:
+    """A link with a title behind it names one that is there."""
+    titles = {
+        name: {title.lower().replace(" ", "-") for title in re.findall(r"^## (.*)$", text, flags=re.MULTILINE)}
+        for name, text in (("emulator.md", REFERENCE), ("testing.md", TESTING), ("", page))
+    }
+    for name, title in re.findall(r"\]\((emulator\.md|testing\.md|)#([^)]+)\)", page):
+        assert title in titles[name], f"{name}#{title}"
+
+
+def test_the_reference_snippet_of_several_apps_runs() -> None:
+    """As it stands there, and with the end that it names."""
+    (snippet,) = re.findall(r"```python\n(.*?)```", section(REFERENCE, "Several apps and accounts"), flags=re.DOTALL)
+    with Emulator(limit=0) as hubspot:
+        names: dict[str, Any] = {"hubspot": hubspot}
+        exec(snippet, names)
+        assert hubspot.world.tokens[names["token"]].install.portal.id == 777
+        assert [each.id for each in hubspot.messages()] == ["n-1"]
+
+
+def project(folder: Path) -> Path:
+    """The user's project, as the page draws it."""
+    for name, files in (
+        ("dags", [EXAMPLES / "mark_statuses.py"]),
+        ("tests", (DOCS / "testing").glob("*.py")),
+    ):
+        (folder / name).mkdir()
+        for file in files:
+            shutil.copy(file, folder / name)
+    return folder
+
+
+def pytest_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a user's tests, in a process that knows nothing of ours."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("AIRFLOW_HOME", "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"):
+        monkeypatch.delenv(name)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+
+
+def test_the_whole_example_is_green(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good days and bad ones, with as many tests as the page says."""
+    done = pytest_in(project(tmp_path), monkeypatch)
+    assert done.returncode == 0, done.stdout
+    (told,) = re.findall(r"^\d+ passed", TESTING, flags=re.MULTILINE)
+    assert done.stdout.splitlines()[-1].startswith(told)
+
+
+def test_a_red_test_says_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the change that the page makes to the example, line for line; only port, time and order may differ."""
+    changed = project(tmp_path) / "tests" / "test_mark_statuses.py"
+    text = changed.read_text()
+    assert text.count('{"READ": 1, "FAILED": 1}') == 2
+    changed.write_text(text.replace('{"READ": 1, "FAILED": 1}', '{"READ": 2}'))
+    done = pytest_in(tmp_path, monkeypatch, "-k", "test_hubspot_knows")
+    assert done.returncode == 1, done.stdout
+    (shown,) = re.findall(r"<!-- the red test -->\n```\n(.*?)```", TESTING, flags=re.DOTALL)
+
+    def normal(output: str) -> set[str]:
+        return {re.sub(r"\d\d:\d\d:\d\d\.\d{3}|127\.0\.0\.1:\d+", "…", line).strip("- ") for line in output.splitlines()}
+
+    assert normal(shown) - normal(done.stdout) == set()
+
+
+def test_ci_needs_no_secrets() -> None:
+    """The workflow is one that can be read, installs what the page says, and names no secret."""
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", TESTING, flags=re.DOTALL)
+    (job,) = yaml.safe_load(snippet)["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands == ["pip install 'airflow-provider-hubchan[emulator]' pytest", "pytest"]
+    assert commands[0] in section(TESTING, "Install")
+    assert "secrets" not in snippet
