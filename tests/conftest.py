@@ -62,7 +62,7 @@ def answers() -> Iterator[Any]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
-    from tests.helpers import wait_until
+    from tests.waiting import wait_until
 
     threads = []
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = "airflow_provider_hubchan"
-ROOT = Path(__file__).parents[1] / PACKAGE
+from tests.modules import OURS, PACKAGE, SOURCE, modules
 
 #: Floor of each module. Those at half floors stand on a driver, or on a neighbour of their whole floor.
 FLOORS = {
@@ -97,11 +95,6 @@ MAY_IMPORT = {
 }
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
-
-
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, anywhere in it; a name taken from our packages counts as that module."""
     found = set()
@@ -112,12 +105,9 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             base = str(node.module)
             names = {f"{base}.{alias.name}" for alias in node.names}
-            of_ours = {name for name in names if (ROOT.parent / Path(*name.split("."))).with_suffix(".py").exists()}
+            of_ours = {name for name in names if (SOURCE.parent / Path(*name.split("."))).with_suffix(".py").exists()}
             found |= of_ours or {base}
     return found
-
-
-OURS = [(name, path) for name, path in modules() if not name.startswith("emulator") and not name.endswith("__init__")]
 
 
 def test_every_module_has_a_floor() -> None:
@@ -139,7 +129,7 @@ def test_a_module_imports_only_from_below(name: str, path: Path) -> None:
 
 def test_the_package_itself_imports_nothing() -> None:
     """Every Airflow process reads it for the provider's info."""
-    assert imports(ROOT / "__init__.py") == set()
+    assert imports(SOURCE / "__init__.py") == set()
 
 
 def test_the_emulator_stands_apart() -> None:

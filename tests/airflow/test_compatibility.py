@@ -17,8 +17,8 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.sensors import MessageStatusSensor
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
+from tests.airflow.dag_runs import Ran, mark
 from tests.paths import DOCS
-from tests.runs import Ran, mark
 from tests.versions import SINCE_3_3
 
 pytestmark = pytest.mark.usefixtures("airflow_database")

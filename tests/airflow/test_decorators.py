@@ -16,9 +16,9 @@ from airflow_provider_hubchan import decorators
 from airflow_provider_hubchan.decorators import hubchan_status
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from tests.docs.test_example_dags import load
+from tests.airflow.dag_runs import Ran
+from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
-from tests.runs import Ran
 from tests.versions import SINCE_3_3
 
 pytestmark = pytest.mark.usefixtures("airflow_database")

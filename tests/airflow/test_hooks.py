@@ -23,7 +23,9 @@ from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.connection import named
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.helpers import Letters, account_of, wait_until
+from tests.batch.in_memory import RecordingSink
+from tests.local_hubspot import account_of
+from tests.waiting import wait_until
 
 QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
 
@@ -139,7 +141,7 @@ def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.C
     """Updated, skipped and rejected rows, the requests they took, and the log's plan and end."""
     rows = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(100)]
     rows += [{"message_id": "m-1", "status": "READ"}, {"message_id": "nobody", "status": "READ"}]
-    letters = Letters()
+    letters = RecordingSink()
     report = HubchanHook().update_message_statuses(rows, letters=letters)
     assert report.counts() == "102 rows: 100 updated, 1 skipped, 1 rejected, 0 unresolved"
     assert report.requests == len(hubspot.ledger.patches()) == 101
@@ -210,7 +212,7 @@ def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
             hubspot.world.clock.advance(31 * 60)
 
     ids = [f"m-{number}" for number in range(2000)]
-    report = hook.update_message_statuses(ids, status="READ", letters=Letters(half_an_hour_passes))
+    report = hook.update_message_statuses(ids, status="READ", letters=RecordingSink(half_an_hour_passes))
     assert report.updated == 2000
     assert len(hubspot.ledger.grants()) == 4
     assert len(hubspot.ledger.patches(status=200)) == 2000

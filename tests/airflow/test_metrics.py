@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.telemetry import METRICS
-from tests.airflow.test_notifications import BOTH, Call
-from tests.helpers import Kept
+from tests.airflow.callback_runs import BOTH, Call
+from tests.batch.in_memory import MemoryStore
 from tests.paths import DOCS
 
 PAGE = DOCS / "metrics.md"
@@ -123,7 +123,7 @@ def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
 @NEVER_CLOSED
 def test_a_retry_counts_what_it_did_itself(hubspot: Emulator, statsd: Listener) -> None:
     """Over both tries each row that HubSpot accepted is counted once, and each request."""
-    kept = Kept()
+    kept = MemoryStore()
     hubspot.fault(message_id="m-9", status=503, headers={"Retry-After": "3600"})
     for _ in range(2):
         report = HubchanHook().update_message_statuses(rows(12), status="READ", keeper=kept)

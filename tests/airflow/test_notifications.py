@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import json
 import re
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,18 +16,17 @@ import structlog
 from airflow.sdk import DAG, task
 from airflow.sdk.definitions.callback import AsyncCallback, SyncCallback
 from airflow.sdk.log import mask_secret
-from airflow.triggers.callback import CallbackTrigger
 
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
-from tests.docs.test_example_dags import load
+from tests.airflow.callback_runs import BOTH, PATH, Call, on_a_loop
+from tests.airflow.dag_runs import Ran
+from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
-from tests.runs import Ran
 from tests.versions import SINCE_3_3
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
-PATH = "airflow_provider_hubchan.notifications.MessageStatusNotifier"
 #: What a deadline's callback is given (airflow.models.deadline).
 DEADLINE = {
     "dag_run": {"dag_id": "send", "dag_run_id": "manual__1", "conf": {"ids": ["m-1", "m-2"]}},
@@ -69,24 +67,6 @@ def reasons(hubspot: Emulator) -> dict[str, str]:
 def told(reason: str, dag_id: str = "batch") -> str:
     """The reason that a callback gives in ``dag.test()``: Airflow 3.2 keeps the exception from it there."""
     return reason if SINCE_3_3 else f"Not delivered: DAG {dag_id}, task deliver, run manual__"
-
-
-def on_a_loop(context: dict[str, Any], **arguments: Any) -> list[Any]:
-    """Call the notifier as the triggerer does for a deadline."""
-
-    async def run() -> list[Any]:
-        return [event.payload async for event in CallbackTrigger(PATH, {**arguments, "context": context}).run()]
-
-    return asyncio.run(run())
-
-
-def in_threads(context: dict[str, Any], **arguments: Any) -> None:
-    """Call the notifier as a task does."""
-    MessageStatusNotifier(**arguments)(context)
-
-
-BOTH = pytest.mark.parametrize("call", [in_threads, on_a_loop])
-Call = Callable[..., Any]
 
 
 def test_a_failed_task_marks_its_messages(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow_provider_hubchan.client.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from tests.helpers import before_midnight
-from tests.runs import Ran, mark
+from tests.airflow.dag_runs import Ran, mark
+from tests.local_hubspot import before_midnight
 from tests.versions import SINCE_3_3
 
 pytestmark = pytest.mark.usefixtures("airflow_database")

@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_hubchan.client.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from tests.helpers import wait_until
-from tests.runs import Ran, mark
+from tests.airflow.dag_runs import Ran, mark
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest
 from airflow_provider_hubchan.client.errors import CallFailed
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.runs import mark
+from tests.airflow.dag_runs import mark
+from tests.airflow.secret_search import everything_airflow_wrote, found
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -28,17 +28,6 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         emulator.world.seed(f"m-{number}" for number in range(20))
         monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(emulator.connection()))
         yield emulator
-
-
-def everything_airflow_wrote() -> bytes:
-    """The database, byte for byte, and every file beside it."""
-    return b"".join(path.read_bytes() for path in Path(os.environ["AIRFLOW_HOME"]).rglob("*") if path.is_file())
-
-
-def found(secrets: Iterable[str], *places: str | bytes) -> list[str]:
-    """The secrets that stand in one of these places."""
-    texts = [place.encode() if isinstance(place, str) else place for place in places]
-    return [secret for secret in secrets if any(secret.encode() in text for text in texts)]
 
 
 def test_the_search_finds_what_is_there(hubspot: Emulator) -> None:

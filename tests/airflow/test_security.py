@@ -21,11 +21,11 @@ from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
-from tests.airflow.test_secrets import everything_airflow_wrote, found
-from tests.airflow.test_sensors import IDS, Instance, Store, Task
-from tests.client.test_drivers import with_tasks, with_threads
+from tests.airflow.dag_runs import Ran, mark
+from tests.airflow.secret_search import everything_airflow_wrote, found
+from tests.airflow.sensor_runs import IDS, SensorTask, TaskInstance, TaskStateStore
+from tests.client.driver_runs import with_tasks, with_threads
 from tests.paths import DOCS, TESTS
-from tests.runs import Ran, mark
 
 WORDS = "pl4nt3d words of Erika Mustermann"
 
@@ -109,7 +109,7 @@ def test_rows_of_messages_are_shown_by_airflow_and_rows_of_a_file_are_not(hubspo
 def test_a_trigger_holds_no_secret(hubspot_emulator: Emulator) -> None:
     """Its arguments lie in Airflow's database as they are: ids, names and numbers."""
     hubspot_emulator.world.seed(["m-1"])
-    context: Any = {"ti": Instance(), "task_state_store": Store()}
+    context: Any = {"ti": TaskInstance(), "task_state_store": TaskStateStore()}
     with pytest.raises(TaskDeferred) as deferred:
         MessageStatusSensor(task_id="wait", message_ids=["m-1"], statuses=("READ",), deferrable=True).execute(context)
     trigger: Any = deferred.value.trigger
@@ -126,7 +126,7 @@ def test_waiting_writes_nothing(hubspot_emulator: Emulator) -> None:
     hubspot_emulator.world.seed(IDS)
     hubspot_emulator.fault(message_id=IDS[0], status=503)
     with pytest.raises(AirflowSensorTimeout):
-        Task("deferrable", timeout=0.5).run()
+        SensorTask("deferrable", timeout=0.5).run()
     assert {entry.method for entry in hubspot_emulator.ledger.entries if IDS[0] in entry.path} == {"GET"}
 
 

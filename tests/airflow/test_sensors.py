@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timezone
 from threading import Thread
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSensorTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
 from airflow_provider_hubchan.client.pace import Pace
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.sensors import MOST_IDS, MessageStatusSensor
+from airflow_provider_hubchan.sensors import MOST_IDS
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
-from tests.helpers import sockets_to, wait_until
-
-IDS = [f"m-{number}" for number in range(10)]
-MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferrable": {"deferrable": True}}
+from tests.airflow.sensor_runs import IDS, MODES, SensorTask, first_event, rebuilt
+from tests.local_hubspot import sockets_to
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -32,74 +30,13 @@ def read(hubspot: Emulator, *names: str) -> None:
         hubspot.world.messages["100200", name].status = "READ"
 
 
-class Store(dict[str, Any]):
-    """Airflow's task state store."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
-
-
-class Instance:
-    """A task instance that keeps what is pushed."""
-
-    try_number, max_tries = 1, 0
-
-    def __init__(self) -> None:
-        self.pushed: dict[str, Any] = {}
-        self.began = datetime.now(timezone.utc)
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-    def get_first_reschedule_date(self, context: Any) -> datetime:
-        return self.began
-
-
-class Task:
-    """A sensor, and what Airflow does with it: each leg is a new object, as it is a new process."""
-
-    def __init__(self, mode: str, **arguments: Any) -> None:
-        self.arguments = {"message_ids": IDS, "statuses": ("READ",), "poke_interval": 0.05, "timeout": 60.0, **MODES[mode]}
-        self.arguments |= arguments
-        self.context: Any = {"ti": Instance(), "task_state_store": Store()}
-
-    def sensor(self) -> MessageStatusSensor:
-        return MessageStatusSensor(task_id="wait", **self.arguments)
-
-    def run(self) -> Any:
-        """To the end."""
-        leg: Any = lambda: self.sensor().execute(self.context)  # noqa: E731
-        while True:
-            try:
-                return leg()
-            except AirflowRescheduleException:
-                continue
-            except TaskDeferred as deferred:
-                event = asyncio.run(fired(again(deferred.trigger)))
-                leg = lambda event=event: self.sensor().execute_complete(self.context, event)  # noqa: E731
-
-
-def again(trigger: Any) -> MessageStatusTrigger:
-    """As another triggerer builds it."""
-    path, arguments = trigger.serialize()
-    assert path == "airflow_provider_hubchan.triggers.MessageStatusTrigger"
-    built = MessageStatusTrigger(**arguments)
-    assert built.serialize() == (path, arguments)
-    return built
-
-
-async def fired(trigger: MessageStatusTrigger) -> Any:
-    async for event in trigger.run():
-        return event.payload
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
     """Some are read at once, some later; each is asked for until it is, and no longer."""
     read(hubspot, *IDS[:6])
     hubspot.fault(message_id="m-7", status=503, times=2)
     hubspot.fault(message_id="m-8", method="GET", status=200, body={"id": "m-8"})
-    task = Task(mode)
+    task = SensorTask(mode)
     hubspot.ledger.clear()
 
     def gets(name: str) -> int:
@@ -125,16 +62,16 @@ def test_a_message_that_failed_fails_the_sensor_at_once(hubspot: Emulator, mode:
     message = hubspot.world.messages["100200", "m-3"]
     message.status, message.error_message = "FAILED", "30003: gone"
     with pytest.raises(AirflowFailException, match="m-3: FAILED, 30003: gone"):
-        Task(mode).run()
+        SensorTask(mode).run()
 
 
 def test_a_message_that_fails_later_fails_the_trigger(hubspot: Emulator) -> None:
     """The event carries the reason, the task raises it."""
-    task = Task("deferrable")
+    task = SensorTask("deferrable")
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
     hubspot.world.messages["100200", "m-3"].status = "FAILED"
-    event = asyncio.run(fired(again(deferred.value.trigger)))
+    event = asyncio.run(first_event(rebuilt(deferred.value.trigger)))
     assert event["outcome"] == "failed"
     with pytest.raises(AirflowFailException, match="m-3: FAILED"):
         task.sensor().execute_complete(task.context, event)
@@ -145,30 +82,30 @@ def test_revoked_credentials_fail_now(hubspot: Emulator, mode: str) -> None:
     """Waiting would not bring them back."""
     hubspot.world.install.revoked = True
     with pytest.raises(AirflowFailException, match="Install the app in the account again"):
-        Task(mode).run()
+        SensorTask(mode).run()
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_time_that_is_over_is_airflows_own_timeout(hubspot: Emulator, mode: str) -> None:
     """Neither failed nor read: AirflowSensorTimeout, which is not retried."""
     with pytest.raises(AirflowSensorTimeout):
-        Task(mode, timeout=0.2, soft_fail=False).run()
+        SensorTask(mode, timeout=0.2, soft_fail=False).run()
 
 
 def test_part_of_the_messages_can_be_enough(hubspot: Emulator) -> None:
     """Eight of ten."""
     read(hubspot, *IDS[:8])
-    assert Task("poke", min_share=0.8).run() == dict.fromkeys(IDS[:8], "READ") | dict.fromkeys(IDS[8:], "SENT")
+    assert SensorTask("poke", min_share=0.8).run() == dict.fromkeys(IDS[:8], "READ") | dict.fromkeys(IDS[8:], "SENT")
     with pytest.raises(AirflowSensorTimeout):
-        Task("poke", min_share=0.9, timeout=0.0).run()
+        SensorTask("poke", min_share=0.9, timeout=0.0).run()
 
 
 def test_an_unknown_message_is_waited_for_while_the_grace_lasts(hubspot: Emulator) -> None:
     """Then it is an error that names it."""
     with pytest.raises(AirflowFailException, match="nobody: HubSpot answered 404"):
-        Task("poke", message_ids=["nobody"], not_found_grace=0.2).run()
+        SensorTask("poke", message_ids=["nobody"], not_found_grace=0.2).run()
     with pytest.raises(AirflowSensorTimeout):
-        Task("poke", message_ids=["nobody"], not_found_grace=60.0, timeout=0.1).run()
+        SensorTask("poke", message_ids=["nobody"], not_found_grace=60.0, timeout=0.1).run()
 
 
 @pytest.mark.parametrize("ids", [[f"m-{number}" for number in range(MOST_IDS + 1)], ["m" * 40_000]])
@@ -178,7 +115,7 @@ def test_too_many_for_a_trigger_wait_in_the_worker(
     """And the log says why."""
     hubspot.world.seed(ids)
     with pytest.raises(AirflowSensorTimeout):
-        Task("deferrable", message_ids=ids, timeout=0.0).run()
+        SensorTask("deferrable", message_ids=ids, timeout=0.0).run()
     assert "are too many for a trigger" in capsys.readouterr().out
 
 
@@ -187,12 +124,12 @@ def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
     ids = [f"n-{number}" for number in range(MOST_IDS + 100)]
     hubspot.world.seed(ids)
     read(hubspot, *ids[:200])
-    task = Task("deferrable", message_ids=ids)
+    task = SensorTask("deferrable", message_ids=ids)
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
     read(hubspot, *ids)
     task.context["task_state_store"].clear()  # Airflow 3.2 has none
-    event = asyncio.run(fired(again(deferred.value.trigger)))
+    event = asyncio.run(first_event(rebuilt(deferred.value.trigger)))
     result = task.sensor().execute_complete(task.context, event)
     assert len(result) == 1000
     assert task.context["ti"].pushed["counts"] == {"READ": 1100, "messages": 1100}
@@ -201,18 +138,18 @@ def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
 @pytest.mark.parametrize("event", [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}])
 def test_an_event_of_another_version_is_said_so(event: Any) -> None:
     """An upgrade between deferral and resume."""
-    task = Task("deferrable")
+    task = SensorTask("deferrable")
     with pytest.raises(AirflowFailException, match="not of this version of the provider"):
         task.sensor().execute_complete(task.context, event)
 
 
 def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> None:
     """What the trigger has seen is of others."""
-    task = Task("deferrable")
+    task = SensorTask("deferrable")
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
     read(hubspot, *IDS)
-    event = asyncio.run(fired(again(deferred.value.trigger)))
+    event = asyncio.run(first_event(rebuilt(deferred.value.trigger)))
     task.arguments["message_ids"] = IDS[:3]
     with pytest.raises(AirflowFailException, match="message_ids are others than before the wait"):
         task.sensor().execute_complete(task.context, event)
@@ -244,7 +181,7 @@ def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> N
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
     """Before anything is asked."""
     with pytest.raises(AirflowFailException) as caught:
-        Task("poke", **arguments).run()
+        SensorTask("poke", **arguments).run()
     assert fault in str(caught.value)
     assert hubspot.ledger.entries == []
 
@@ -254,26 +191,26 @@ def test_every_wrong_number_is_named_at_once(hubspot: Emulator, value: Any) -> N
     """By what it is before by how much."""
     numbers = dict.fromkeys(("min_share", "share", "not_found_grace", "concurrency"), value)
     with pytest.raises(AirflowFailException) as caught:
-        Task("poke", **numbers).run()
+        SensorTask("poke", **numbers).run()
     assert [name for name in numbers if f" {name} is {value!r}: give " in str(caught.value)] == list(numbers)
     assert hubspot.ledger.entries == []
 
 
 def test_ids_that_are_json_are_read(hubspot: Emulator) -> None:
     """What ``| tojson`` renders to."""
-    assert Task("poke", message_ids='["m-1", "m-2"]', statuses=("SENT",)).run() == {"m-1": "SENT", "m-2": "SENT"}
+    assert SensorTask("poke", message_ids='["m-1", "m-2"]', statuses=("SENT",)).run() == {"m-1": "SENT", "m-2": "SENT"}
 
 
 def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Emptiness is explicit."""
-    assert Task("poke", message_ids=[]).run() == {}
+    assert SensorTask("poke", message_ids=[]).run() == {}
     assert "There are no messages to wait for." in capsys.readouterr().out
 
 
 def test_a_sensor_leaves_an_updater_four_fifths(hubspot: Emulator) -> None:
     """Its lane is bounded by its share of the account's pace."""
     assert Pace().lane(0.2).bound(100, 10.0) == 20
-    assert Task("poke").sensor().share == 0.2
+    assert SensorTask("poke").sensor().share == 0.2
 
 
 def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) -> None:
@@ -289,7 +226,7 @@ def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) ->
 
     async def main() -> list[Any]:
         watcher = asyncio.create_task(watch_the_loop())
-        events = await asyncio.gather(*(fired(each) for each in triggers))
+        events = await asyncio.gather(*(first_event(each) for each in triggers))
         watcher.cancel()
         return list(events)
 
@@ -307,14 +244,14 @@ def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) ->
 
 def test_a_trigger_that_is_cancelled_leaves_no_socket(hubspot: Emulator) -> None:
     """A triggerer that shuts down, or a task that is cleared: the session goes with the trigger."""
-    task = Task("deferrable")
+    task = SensorTask("deferrable")
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
     hubspot.fault(method="GET", delay=30.0, times=100)
 
     async def cancel_under_way() -> None:
         asked = len(hubspot.ledger.entries)
-        waiting = asyncio.create_task(fired(again(deferred.value.trigger)))
+        waiting = asyncio.create_task(first_event(rebuilt(deferred.value.trigger)))
         while len(hubspot.ledger.entries) == asked:
             await asyncio.sleep(0.01)
         waiting.cancel()

@@ -22,9 +22,9 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.instances import Delivery, by_delivery, look_up
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from tests.docs.test_example_dags import load
+from tests.airflow.dag_runs import Ran
+from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
-from tests.runs import Ran
 
 airflow_runs = pytest.mark.usefixtures("airflow_database")
 PAGE = (DOCS / "delivery.md").read_text(encoding="utf-8")

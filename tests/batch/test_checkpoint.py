@@ -1,13 +1,22 @@
-"""The marks: a byte for each update, packed for the store."""
+"""What a checkpoint holds: a byte for each update, packed for the store; which batch it is of; and when it is saved."""
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan.client.marks import TRIES, Marks
 from airflow_provider_hubchan.client.status import Result
+from airflow_provider_hubchan.emulator import Emulator
+from tests.batch.tries import IDS, break_off, empty_store, mark
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(IDS)
+    return hubspot_emulator
 
 
 @pytest.mark.parametrize("result", ["updated", "rejected", "skipped"])
@@ -72,3 +81,58 @@ def test_marks_of_a_longer_batch_are_not_read() -> None:
     marks.set(8, "updated", 1)
     with pytest.raises(ValueError, match="9 marks for 3 updates"):
         Marks(3).unpack(marks.pack(100))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"rows": [*IDS, "one more"]}, id="a row more"),
+        pytest.param({"rows": list(reversed(IDS))}, id="another order"),
+        pytest.param({"status": "SENT"}, id="another status"),
+        pytest.param({"channel_id": "7"}, id="another channel"),
+    ],
+)
+def test_a_batch_that_is_another_one_starts_over(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
+) -> None:
+    """Its rows were never sent; the log says why."""
+    hubspot.world.add_channel("7")
+    progress = empty_store()
+    break_off(hubspot, progress, 120)
+    report = mark(progress, **change)
+    assert report.skipped == 0
+    assert "Rows or arguments are not those of the last try: starting over." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ['{"version": 9}', '{"version": 1, "fingerprint": "x"}', '{"marks": 7}'])
+def test_progress_of_another_version_starts_over(hubspot: Emulator, text: str) -> None:
+    """What cannot be understood is not believed."""
+    progress = empty_store()
+    progress.text = text
+    assert mark(progress).updated == 200
+
+
+def test_progress_is_kept_every_two_seconds_and_at_the_end(hubspot: Emulator) -> None:
+    """Not for every row: the store takes some hundredths of a second for each call."""
+    progress = empty_store()
+    break_off(hubspot, progress, 199)
+    assert 1 <= progress.saved <= 4
+
+
+def test_what_is_kept_stays_small_whatever_the_batch(hubspot: Emulator) -> None:
+    """Airflow warns about more than 64 KB; here half of the rows are rejected, for long reasons."""
+    hubspot.world.seed(f"n-{number}" for number in range(0, 3000, 2))
+    body = {"message": "no " * 1000, "category": "VALIDATION_ERROR", "correlationId": "c" * 36}
+    for number in range(1, 3000, 2):
+        hubspot.fault(message_id=f"n-{number}", status=400, body=body)
+    hubspot.fault(message_id="n-2998", status=477, headers={"Retry-After": "3600"})
+    progress = empty_store()
+    mark(progress, rows=[f"n-{number}" for number in range(3000)])
+    assert 0 < len(progress.text or "") < 65_535
+
+
+def test_a_dry_run_keeps_nothing(hubspot: Emulator) -> None:
+    """And a later try takes nothing for done."""
+    progress = empty_store()
+    assert mark(progress, dry_run=True).skipped == 200
+    assert progress.saved == 0

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.helpers import Kept, Letters
+from tests.batch.in_memory import MemoryStore, RecordingSink
 
 UNKNOWN = {"status": 404, "body": {"message": "No such message.", "category": "OBJECT_NOT_FOUND"}}
 
@@ -31,7 +31,7 @@ def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys
 
 def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot: Emulator) -> None:
     """Once more at its end, and the reason says how long it was waited for."""
-    letters = Letters()
+    letters = RecordingSink()
     rows = ["nobody", "m-1"]
     report = HubchanHook().update_message_statuses(rows, status="READ", not_found_grace=2.0, letters=letters)
     assert (report.updated, report.rejected, report.unresolved) == (1, 1, 0)
@@ -47,9 +47,9 @@ def test_without_a_grace_an_unknown_message_is_rejected_at_once(hubspot: Emulato
 
 def test_a_batch_that_ends_while_it_waits_leaves_the_young_ones_for_a_retry(hubspot: Emulator) -> None:
     """They are unresolved, not rejected: nobody knows."""
-    hook, kept, report = HubchanHook(), Kept(), Report()
+    hook, kept, report = HubchanHook(), MemoryStore(), Report()
 
-    class Stopping(Letters):
+    class Stopping(RecordingSink):
         def flush(self) -> None:
             if len(self.outcomes) == 1:
                 hook.stop()

@@ -18,7 +18,9 @@ from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.reportfile import ReportFile
-from tests.helpers import Kept, sockets_to, wait_until
+from tests.batch.in_memory import MemoryStore
+from tests.local_hubspot import sockets_to
+from tests.waiting import wait_until
 
 IDS = [f"m-{number}" for number in range(300)]
 
@@ -43,7 +45,7 @@ def whole(report: Report) -> bool:
 
 def test_a_timeout_in_the_main_thread_leaves_a_whole_account(hubspot: Emulator, tmp_path: Path) -> None:
     """Report, file and progress agree with HubSpot, threads and sockets are gone, and the timeout goes on its way."""
-    kept, report, path = Kept(), Report(), tmp_path / "left.jsonl"
+    kept, report, path = MemoryStore(), Report(), tmp_path / "left.jsonl"
 
     class File(ReportFile):
         def write(self, outcome: Outcome, attempt: int) -> None:
@@ -136,7 +138,7 @@ def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     """What is done is done, the rest is unresolved and goes on in a retry; requests under way are cut at the deadline."""
     for name in IDS[20:]:
         hubspot.fault(message_id=name, delay=20.0)
-    kept = Kept()
+    kept = MemoryStore()
     report = HubchanHook().update_message_statuses(IDS, status="READ", max_runtime=1.5, keeper=kept, concurrency=4)
     assert whole(report)
     assert report.updated == 20
@@ -156,7 +158,7 @@ def test_a_large_batch_that_is_stopped_is_accounted_for_without_asking_anybody(h
             super().write(outcome, attempt)
             order.append(outcome.result)
 
-    class Keeper(Kept):
+    class Keeper(MemoryStore):
         def save(self, progress: dict[str, Any]) -> None:
             super().save(progress)
             order.append("kept")

@@ -9,7 +9,7 @@ from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.renewal import MARGIN, until_full_hour, until_midnight, with_renewal
 from airflow_provider_hubchan.client.steps import Halt
-from tests.helpers import play, reply
+from tests.client.canned import play, reply
 
 ACCOUNT = Account(base_url="https://api.hubapi.com", access_token="t")
 NOON = pendulum.datetime(2026, 11, 22, 17, 0, 0).timestamp()  # 12:00 in US/Eastern

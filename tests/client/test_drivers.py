@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import socket
 import threading
@@ -11,69 +10,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client import aio, blocking
+from airflow_provider_hubchan.client import blocking
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.delivery import deliver
 from airflow_provider_hubchan.client.pace import Pace
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Outcome, Update
+from airflow_provider_hubchan.client.status import Update
 from airflow_provider_hubchan.client.steps import STOPPED, NeedToken, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
-from tests.helpers import HeadersToo, account_of, sockets_to
-
-PATIENCE = Patience(tries=3, throttles=3, first=0.02)
-BURST = {"policyName": "TEN_SECONDLY_ROLLING", "message": "You have reached your ten_secondly_rolling limit."}
-
-# Which message meets what, and what becomes of it; a script of more times than patience has tries is not survived.
-FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "fine": ([], "updated"),
-    "busy": ([{"status": 503}], "updated"),
-    "very-busy": ([{"status": 503, "times": 3}], "unresolved"),
-    "broken": ([{"status": 500, "times": 2, "body": "<html>"}], "updated"),
-    "locked": ([{"status": 423, "headers": {"Retry-After": "0"}}], "updated"),
-    "throttled": ([{"status": 429, "body": BURST, "headers": {"Retry-After": "0"}}], "updated"),
-    "dropped": ([{"drop": "before"}], "updated"),
-    "dropped-often": ([{"drop": "before", "times": 3}], "unresolved"),
-    "half": ([{"drop": "half", "status": 200, "body": {"id": "half"}}], "updated"),
-    "slow": ([{"delay": 9.0}], "updated"),
-    "done-but-lost": ([{"drop": "before", "apply": True}], "updated"),
-    "proxy-page": ([{"status": 200, "body": "<html>Log in"}], "updated"),
-    "empty": ([{"status": 200}], "updated"),
-    "bad": ([{"status": 400, "body": {"message": "No.", "category": "VALIDATION_ERROR"}}], "rejected"),
-    "conflict": ([{"status": 409, "body": {"message": "No.", "category": "CONFLICT"}}], "rejected"),
-    "gone": ([{"status": 404, "body": {"message": "No.", "category": "OBJECT_NOT_FOUND"}}], "rejected"),
-    "expired": ([{"status": 401, "body": {"message": "No.", "category": "EXPIRED_AUTHENTICATION"}}], "updated"),
-    "a/b?c#d%..ü": ([], "updated"),
-    "..": ([], "updated"),
-    ".": ([], "updated"),
-}
-
-
-def script(emulator: Emulator) -> Account:
-    emulator.world.seed(FAULTS)
-    for message_id, (faults, _) in FAULTS.items():
-        for fault in faults:
-            emulator.fault(message_id=message_id, **fault)
-    return account_of(emulator, timeout=4.0)
-
-
-def stories(account: Account) -> list[Any]:
-    updates = [Update(row, message_id, "READ") for row, message_id in enumerate(FAULTS, 1)]
-    return [deliver(account, "100200", update, PATIENCE) for update in updates]
-
-
-def with_threads(account: Account, pace: Pace | None = None) -> list[Outcome]:
-    with blocking.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
-        return [outcome for outcome in driver.run_all(stories(account), 6) if outcome]
-
-
-def with_tasks(account: Account, pace: Pace | None = None) -> list[Outcome]:
-    async def run() -> list[Outcome]:
-        async with aio.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
-            return await driver.run_all(stories(account), 6)
-
-    return asyncio.run(run())
+from tests.client.driver_runs import FAULTS, PATIENCE, script, with_tasks, with_threads
+from tests.local_hubspot import HeaderLedger, account_of, sockets_to
 
 
 def test_both_drivers_tell_the_same_outcomes() -> None:
@@ -144,7 +90,7 @@ def test_a_netrc_entry_does_not_replace_the_token(drive: Any, tmp_path: Any, mon
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password 3v3\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with Emulator(limit=0) as emulator:
-        emulator.ledger = ledger = HeadersToo()
+        emulator.ledger = ledger = HeaderLedger()
         emulator.world.seed(FAULTS)
         assert {outcome.result for outcome in drive(account_of(emulator))} == {"updated"}
         assert all("basic" not in headers.get("authorization", "").lower() for headers in ledger.headers)
@@ -157,7 +103,7 @@ def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.Mon
     monkeypatch.setenv("no_proxy", "")
     with Emulator(limit=0) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        proxy.ledger = ledger = HeadersToo()
+        proxy.ledger = ledger = HeaderLedger()
         drive(Account(base_url="http://hubspot.invalid", access_token="t"))
         assert ledger.headers[0]["host"] == "hubspot.invalid"
 
@@ -186,7 +132,7 @@ def test_an_environment_that_cannot_work_is_a_plain_outcome(
 def test_no_cookie_is_kept() -> None:
     """Calls must not depend on each other."""
     with Emulator(limit=0) as emulator:
-        emulator.ledger = ledger = HeadersToo()
+        emulator.ledger = ledger = HeaderLedger()
         emulator.world.seed(FAULTS)
         emulator.fault(status=200, body={"id": "fine"}, headers={"Set-Cookie": "a=b"}, times=10)
         for drive in (with_threads, with_tasks):

@@ -10,7 +10,7 @@ from airflow_provider_hubchan.client.errors import NO_REPLY, CallFailed, Problem
 from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.status import Update
 from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Stopped
-from tests.helpers import MESSAGE, play, reply
+from tests.client.canned import MESSAGE, play, reply
 
 PATIENCE = Patience(tries=3, throttles=2, first=1.0)
 REQUEST = Request("GET", "https://api.hubapi.com/x")

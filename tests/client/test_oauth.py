@@ -11,7 +11,7 @@ from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.connection import named
-from tests.helpers import reply
+from tests.client.canned import reply
 
 APP = Account(client_id="id", client_secret="cl13nt&s3cr3t", refresh_token="r3fr3sh")
 PATIENCE = Patience(tries=2)

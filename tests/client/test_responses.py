@@ -13,7 +13,7 @@ from airflow_provider_hubchan.client.claim import Quota
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
 from airflow_provider_hubchan.client.steps import Lost, Reply
 from airflow_provider_hubchan.client.wire import Accepted, Closure, Fault, Refusal, Rejected, Throttle, Unauthorized
-from tests.helpers import MESSAGE, reply
+from tests.client.canned import MESSAGE, reply
 
 NOW = "Sun, 22 Nov 2026 09:00:00 GMT"
 BURST = {

@@ -10,7 +10,7 @@ from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.steps import Halt, Lost, Reply
 from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
-from tests.helpers import play, reply
+from tests.client.canned import play, reply
 
 NOW = 1000.0
 

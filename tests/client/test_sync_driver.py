@@ -16,7 +16,7 @@ from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.status import Update
 from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.emulator import Emulator
-from tests.helpers import account_of
+from tests.local_hubspot import account_of
 
 
 def threads_for(latency: float, work: float, most: int, enough: Callable[[], bool] = lambda: False) -> int:

@@ -23,27 +23,13 @@ from airflow_provider_hubchan.emulator.__main__ import command_line
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from tests.docs.test_example_dags import load
-from tests.docs.test_pages import PAGES
-from tests.runs import mark
+from tests.airflow.dag_runs import mark
+from tests.docs.pages import FENCE, PAGES, fences
+from tests.examples import load
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 ALL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-#: A fence, and the comment before it that names the file it shows: those are held by tests/docs/test_pages.py.
-FENCE = re.compile(r"(<!-- (?:example_dags|docs)/\S+ -->\n)?^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-
-
-def fences(kind: str) -> dict[str, str]:
-    """What is between the fences of a kind, by page and number of its line."""
-    found = {}
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for fence in FENCE.finditer(text):
-            shown, its, held = fence.groups()
-            if its == kind and not shown:
-                found[f"{page.name}:{text.count(chr(10), 0, fence.start()) + 1}"] = held
-    return found
 
 
 @task

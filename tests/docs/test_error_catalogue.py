@@ -5,19 +5,19 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.replies import TRANSIENT
 from airflow_provider_hubchan.client.wire import Closure, Fault, Refusal, Rejected, Unauthorized, meaning
 from airflow_provider_hubchan.connection import named
-from tests.airflow.test_provider_info import TYPE
-from tests.docs.test_reference import errors
-from tests.docs.test_tables import table
-from tests.helpers import reply
+from tests.client.canned import reply
+from tests.docs.pages import table
+from tests.modules import OURS, errors
 from tests.paths import DOCS
-from tests.test_floors import OURS
 
 PAGE = (DOCS / "errors.md").read_text(encoding="utf-8")
 OURS_SAY = PAGE[PAGE.index("## What the provider says") :]
@@ -105,7 +105,8 @@ def test_every_entry_is_of_the_present(entry: str) -> None:
 
 #: Modules whose texts send people to the connection; elsewhere a channel_id is a row's, or the task's.
 SPEAK_OF_FIELDS = ("connection", "drivers", "client.account", "client.checkup", "client.replies", "client.token", "client.wire")
-FIELDS = ("login", "password", *TYPE["conn-fields"])
+INFO: dict[str, Any] = get_provider_info()
+FIELDS = ("login", "password", *INFO["connection-types"][0]["conn-fields"])
 
 
 @pytest.mark.parametrize(("name", "text"), [each for each in SENTENCES if each[0] in SPEAK_OF_FIELDS])

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
+from tests.airflow.dag_runs import Ran
+from tests.examples import load
 from tests.paths import EXAMPLES
-from tests.runs import Ran
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path) -> None:

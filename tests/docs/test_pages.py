@@ -13,10 +13,10 @@ import pytest
 from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from tests.docs.pages import PAGES
 from tests.paths import DOCS, EXAMPLES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 SNIPPETS = [
     snippet
     for page in PAGES

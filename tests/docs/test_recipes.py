@@ -18,11 +18,12 @@ import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.docs.test_example_dags import load
-from tests.helpers import before_midnight, wait_until
+from tests.airflow.dag_runs import Ran
+from tests.examples import load
+from tests.local_hubspot import before_midnight
 from tests.paths import DOCS, EXAMPLES
-from tests.runs import Ran
 from tests.versions import SINCE_3_3
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 

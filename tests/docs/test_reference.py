@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.report import Report
-from tests.docs.test_code_blocks import fences
+from tests.docs.pages import fences
+from tests.modules import OURS, PACKAGE, errors
 from tests.paths import DOCS, EXAMPLES
-from tests.test_floors import OURS, PACKAGE
 
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 #: Modules that users import from.
@@ -35,13 +35,6 @@ def entries() -> Iterator[tuple[str, Any]]:
 
 
 LISTED = dict(entries())
-
-
-def errors(of: type[HubchanError]) -> Iterator[type[HubchanError]]:
-    """An error class and all that are derived from it."""
-    yield of
-    for derived in of.__subclasses__():
-        yield from errors(derived)
 
 
 def path_of(thing: Any) -> str:

@@ -17,6 +17,7 @@ from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
+from tests.docs.pages import page, table
 from tests.paths import DOCS, ROOT
 
 TAKES_ARGUMENTS: dict[str, Any] = {
@@ -24,16 +25,6 @@ TAKES_ARGUMENTS: dict[str, Any] = {
     "sensor": MessageStatusSensor,
     "notifier": MessageStatusNotifier,
 }
-
-
-def page(name: str) -> str:
-    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
-
-
-def table(text: str, heading: str) -> list[list[str]]:
-    """The cells of the table whose head begins so."""
-    lines = text[text.index(f"| {heading}") :].split("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in line.strip("|").split(" |")] for line in lines[2:]]
 
 
 def default(cell: str) -> Any:

@@ -20,7 +20,7 @@ from airflow_provider_hubchan.emulator.records import READ, WRITE, ChannelAccoun
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.world import World
 from tests.emulator.exchanges import PERSON, VERSIONS, custom_channels, egg, exchanges, oauth
-from tests.emulator.test_server import Raw
+from tests.emulator.raw_http import Raw
 
 BASE = "/conversations/custom-channels/2026-03"
 

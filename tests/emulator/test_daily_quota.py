@@ -18,19 +18,10 @@ from airflow_provider_hubchan.emulator.script import Script
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.state import as_json, from_json
 from airflow_provider_hubchan.emulator.world import World
-from tests.emulator.test_server import FORM, Raw, grant_form, message, served
+from tests.emulator.raw_http import FORM, Raw, grant_form, message, served
+from tests.emulator.worlds import NOON, world_at
 
 HOUR = 3600.0
-#: 2026-07-15, noon in New York.
-NOON = datetime(2026, 7, 15, 16, tzinfo=timezone.utc).timestamp()
-
-
-def world_at(now: float = NOON, **arguments: Any) -> World:
-    """A world whose clock stands still until it is moved."""
-    world = World(**arguments)
-    world.clock = Clock(lambda: 0.0, at=now)
-    world.seed(["m-1"])
-    return world
 
 
 def calls(world: World, number: int) -> list[str | None]:

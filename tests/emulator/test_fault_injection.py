@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
-from tests.emulator.test_server import Raw, message, served
+from tests.emulator.raw_http import Raw, message, served
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from airflow_provider_hubchan.emulator.script import Script
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.spoil import answered
 from airflow_provider_hubchan.emulator.world import World
-from tests.emulator.test_server import message
+from tests.emulator.raw_http import message
 
 
 class Stage:

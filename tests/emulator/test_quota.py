@@ -16,8 +16,8 @@ from airflow_provider_hubchan.emulator.limits import RollingWindow
 from airflow_provider_hubchan.emulator.records import Install
 from airflow_provider_hubchan.emulator.settings import PLANS, Settings
 from airflow_provider_hubchan.emulator.world import World
-from tests.emulator.test_daily_quota import world_at
-from tests.emulator.test_server import FORM, Raw, grant_form, message
+from tests.emulator.raw_http import FORM, Raw, grant_form, message
+from tests.emulator.worlds import world_at
 
 #: A time of this year, so that the numbers have the size that they have in use.
 NOW = 1_795_000_000

@@ -17,7 +17,7 @@ from airflow_provider_hubchan.emulator.ledger import Ledger
 from airflow_provider_hubchan.emulator.local import LocalHubspot
 from airflow_provider_hubchan.emulator.shapes import Answer, Call
 from airflow_provider_hubchan.emulator.world import World
-from tests.emulator.test_server import FORM, Raw, grant_form, message
+from tests.emulator.raw_http import FORM, Raw, grant_form, message
 
 #: 2026-07-15T16:00:00Z
 NOON = 1_784_131_200.0

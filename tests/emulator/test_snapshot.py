@@ -19,7 +19,7 @@ from airflow_provider_hubchan.emulator.shapes import Call
 from airflow_provider_hubchan.emulator.spoil import answered
 from airflow_provider_hubchan.emulator.state import as_json, from_json
 from airflow_provider_hubchan.emulator.world import World
-from tests.emulator.test_server import FORM, Raw, message, served
+from tests.emulator.raw_http import FORM, Raw, message, served
 
 IDS = [f"m-{number}" for number in range(4)]
 #: What differs from one answer to the next for no reason.

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from airflow_provider_hubchan.emulator import Emulator
-from tests.emulator.test_server import message
+from tests.emulator.raw_http import message
 
 #: Both of the hook's ways to call, in a process that was told whom to trust before it began.
 BOTH = """

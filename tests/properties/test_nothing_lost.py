@@ -20,7 +20,7 @@ from airflow_provider_hubchan.client.shared import forget
 from airflow_provider_hubchan.client.status import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from tests.helpers import Kept, Letters
+from tests.batch.in_memory import MemoryStore, RecordingSink
 
 #: Two messages have several events, one nobody knows.
 ROWS = [{"message_id": f"m-{number}", "status": status} for number, status in enumerate(["SENT", "READ", "FAILED"] * 5)]
@@ -97,7 +97,7 @@ def accepted(hubspot: Emulator) -> Counter[str]:
     return Counter(str(entry.message_id) for entry in done)
 
 
-def known_as_done(kept: Kept) -> list[int]:
+def known_as_done(kept: MemoryStore) -> list[int]:
     """Places that the next try will leave alone."""
     if kept.text is None:
         return []
@@ -116,7 +116,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     hubspot.reset()
     hubspot.world.seed(name for name in SENDS if name != "x")
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection()))
-    kept, order = Kept(), send_order()
+    kept, order = MemoryStore(), send_order()
     for number, each in enumerate([*tries, Try({}, None, 0.0, cleared=False)], 1):
         if each.cleared:
             kept.text = None
@@ -144,7 +144,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     assert "x" in rejected
 
 
-def attempt(kept: Kept, number: int, each: Try) -> Report:
+def attempt(kept: MemoryStore, number: int, each: Try) -> Report:
     """One try, to its end, whatever that is."""
     kept.attempt, kept.frozen = number, False
     hook, report, seen = HubchanHook(patience=PATIENCE), Report(), 0
@@ -160,7 +160,7 @@ def attempt(kept: Kept, number: int, each: Try) -> Report:
         raise Gone
 
     with suppress(Gone):
-        hook.update_message_statuses(ROWS, keeper=kept, report=report, letters=Letters(end), concurrency=3)
+        hook.update_message_statuses(ROWS, keeper=kept, report=report, letters=RecordingSink(end), concurrency=3)
     return report
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
-from tests.helpers import sockets_to
-from tests.runs import mark
+from tests.airflow.dag_runs import mark
+from tests.local_hubspot import sockets_to
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 

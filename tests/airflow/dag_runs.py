@@ -38,13 +38,13 @@ class Ran:
 
     def rendered(self, task_id: str = "mark") -> dict[str, Any]:
         """What Airflow's UI shows under "Rendered Templates"."""
-        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Kept
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Fields
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
         with create_session() as session:
-            where = Kept.run_id == self._run.run_id, Kept.task_id == task_id
-            fields: dict[str, Any] = session.execute(select(Kept.rendered_fields).where(*where)).scalar_one()
+            where = Fields.run_id == self._run.run_id, Fields.task_id == task_id
+            fields: dict[str, Any] = session.execute(select(Fields.rendered_fields).where(*where)).scalar_one()
             return fields
 
 

@@ -1,0 +1,76 @@
+"""A sensor outside a DAG run: in each of its three modes, from leg to leg."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
+
+from airflow_provider_hubchan.sensors import MessageStatusSensor
+from airflow_provider_hubchan.triggers import MessageStatusTrigger
+
+IDS = [f"m-{number}" for number in range(10)]
+MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferrable": {"deferrable": True}}
+
+
+class TaskStateStore(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+class TaskInstance:
+    """A task instance that keeps what is pushed."""
+
+    try_number, max_tries = 1, 0
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+        self.began = datetime.now(timezone.utc)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def get_first_reschedule_date(self, context: Any) -> datetime:
+        return self.began
+
+
+class SensorTask:
+    """A sensor, and what Airflow does with it: each leg is a new object, as it is a new process."""
+
+    def __init__(self, mode: str, **arguments: Any) -> None:
+        self.arguments = {"message_ids": IDS, "statuses": ("READ",), "poke_interval": 0.05, "timeout": 60.0, **MODES[mode]}
+        self.arguments |= arguments
+        self.context: Any = {"ti": TaskInstance(), "task_state_store": TaskStateStore()}
+
+    def sensor(self) -> MessageStatusSensor:
+        return MessageStatusSensor(task_id="wait", **self.arguments)
+
+    def run(self) -> Any:
+        """To the end."""
+        leg: Any = lambda: self.sensor().execute(self.context)  # noqa: E731
+        while True:
+            try:
+                return leg()
+            except AirflowRescheduleException:
+                continue
+            except TaskDeferred as deferred:
+                event = asyncio.run(first_event(rebuilt(deferred.trigger)))
+                leg = lambda event=event: self.sensor().execute_complete(self.context, event)  # noqa: E731
+
+
+def rebuilt(trigger: Any) -> MessageStatusTrigger:
+    """As another triggerer builds it."""
+    path, arguments = trigger.serialize()
+    assert path == "airflow_provider_hubchan.triggers.MessageStatusTrigger"
+    built = MessageStatusTrigger(**arguments)
+    assert built.serialize() == (path, arguments)
+    return built
+
+
+async def first_event(trigger: MessageStatusTrigger) -> Any:
+    async for event in trigger.run():
+        return event.payload
