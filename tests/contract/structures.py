@@ -39,6 +39,11 @@ def stored(file: str) -> dict[str, Any]:
     return read(FOLDER / f"{file}.json")
 
 
+def operations(file: str) -> set[tuple[str, str]]:
+    """Method and path of all operations of a stored structure."""
+    return {(method.upper(), path) for path, methods in stored(file)["paths"].items() for method in methods}
+
+
 def closest(document: dict[str, Any], folder: Path = FOLDER) -> str | None:
     """The name of the stored structure with which a document has the most paths in common, or None if it has none with any."""
     common = {path.stem: len(read(path)["paths"].keys() & document["paths"].keys()) for path in sorted(folder.glob("*.json"))}

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from airflow_provider_hubchan.emulator.shapes import Call
 from airflow_provider_hubchan.emulator.world import World
-from tests.paths import ROOT
+from tests.contract.structures import FILES, stored
 
-SPECS = ROOT.parent / "shared" / "spec"
-VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
-#: The files there are, with the version that each is of.
-FILES = {f"customChannels-{version}": version for version in VERSIONS} | {
-    "oauth-2026-03": "2026-03",
-    "oauth-2026-09": "2026-09",
-    "accountInfo-2026-03": "2026-03",
-}
+#: The versions of the custom channels' API whose structure is stored.
+VERSIONS = [version for file, version in FILES.items() if file.startswith("customChannels")]
 FORM = "application/x-www-form-urlencoded"
 PERSON = {"deliveryIdentifier": {"type": "HS_PHONE_NUMBER", "value": "+15550123"}, "name": "Carla Customer"}
 LIST = {"limit": "1", "defaultPageLength": "5", "sort": "-name"}
@@ -81,22 +74,10 @@ class Exchange:
         return Call(self.method, self.path.format(**self.ids), headers, body, urlencode(self.query))
 
 
-@cache
-def spec(file: str) -> dict[str, Any]:
-    """One of HubSpot's files."""
-    read: dict[str, Any] = json.loads((SPECS / f"{file}.json").read_text(encoding="utf-8"))
-    return read
-
-
-def specified(file: str) -> set[tuple[str, str]]:
-    """Method and path of all operations of a file."""
-    return {(method.upper(), path) for path, methods in spec(file)["paths"].items() for method in methods}
-
-
 def samples(file: str, schema: dict[str, Any]) -> list[Any]:
     """Good values of a schema, in which every field, every word, every kind and the ends of every number come once."""
     if "$ref" in schema:
-        return samples(file, spec(file)["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
+        return samples(file, stored(file)["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
     if "oneOf" in schema:
         return [each for one in schema["oneOf"] for each in samples(file, one)]
     if "enum" in schema:
@@ -128,7 +109,7 @@ def difference(file: str, method: str, path: str, status: int, body: Any) -> str
         return "documented: errors of the token address have status, error and error_description, but no category"
     if body == {"active": False} and file == "oauth-2026-03":
         return "RFC 7662: nothing more is said of a token that is none, but the file asks for all fields"
-    if status < 300 and str(status) not in spec(file)["paths"][path][method.lower()]["responses"]:
+    if status < 300 and str(status) not in stored(file)["paths"][path][method.lower()]["responses"]:
         return "documented: the answer is 200, but the file has nothing beside the error object"
     return None
 

@@ -1,4 +1,4 @@
-"""The local HubSpot's contract against HubSpot's own OpenAPI files, where these lie beside the project."""
+"""The local HubSpot's contract against the structure of HubSpot's own OpenAPI files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from airflow_provider_hubchan.emulator.contract import answer
 from airflow_provider_hubchan.emulator.messages import WRITABLE
 from airflow_provider_hubchan.emulator.shapes import Answer
 from airflow_provider_hubchan.emulator.world import World
+from tests.contract.structures import FILES, operations, stored
 from tests.emulator.exchanges import (
-    FILES,
-    SPECS,
     VERSIONS,
     Exchange,
     account_info,
@@ -29,14 +28,9 @@ from tests.emulator.exchanges import (
     exchanges,
     oauth,
     samples,
-    spec,
-    specified,
 )
 
-pytestmark = [
-    pytest.mark.skipif(not SPECS.is_dir(), reason="HubSpot's OpenAPI files are not beside the project (../shared/spec)"),
-    pytest.mark.filterwarnings("ignore:Unsupported scheme type"),  # openapi-core knows no oauth2
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Unsupported scheme type")  # openapi-core knows no oauth2
 
 CHANNEL_FILES = [file for file in FILES if file.startswith("customChannels")]
 #: Good calls that are not as a file has them, and why.
@@ -48,7 +42,7 @@ KNOWN_CALLS = {
 @cache
 def openapi(file: str) -> OpenAPI:
     of_any_kind: dict[str, Any] = {"*/*": lambda body, **parameters: json.loads(body)}  # so the files call the kind of an error
-    return OpenAPI.from_dict(spec(file), config=Config(extra_media_type_deserializers=of_any_kind))
+    return OpenAPI.from_dict(stored(file), config=Config(extra_media_type_deserializers=of_any_kind))
 
 
 def world_with_messages() -> World:
@@ -84,7 +78,7 @@ def as_response(said: Answer) -> MockResponse:
 @pytest.mark.parametrize("file", FILES)
 def test_every_operation_of_a_file_is_tried(file: str) -> None:
     """The calls below are all that there are: a new operation in a file fails here."""
-    assert {(each.method, each.path) for each in of_file(World(), file)} == specified(file)
+    assert {(each.method, each.path) for each in of_file(World(), file)} == operations(file)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -118,7 +112,7 @@ def test_every_word_of_a_file_is_taken(file: str) -> None:
     """Bodies with each field, each word of each list, each kind of attachment and the ends of each number are all good."""
     world = world_with_messages()
     for exchange in of_file(world, file):
-        operation = spec(file)["paths"][exchange.path][exchange.method.lower()]
+        operation = stored(file)["paths"][exchange.path][exchange.method.lower()]
         if exchange.body is None or (exchange.method, exchange.path[-12:]) in KNOWN_CALLS:
             continue
         for body in samples(file, operation["requestBody"]["content"]["application/json"]["schema"]):
@@ -174,5 +168,5 @@ def test_a_rate_limit_is_known_to_be_different() -> None:
 @pytest.mark.parametrize("file", CHANNEL_FILES)
 def test_the_statuses_we_send_are_those_of_the_specification(file: str) -> None:
     """Client, emulator and HubSpot's files agree on what may be written."""
-    written = spec(file)["components"]["schemas"]["PublicChannelIntegrationMessageUpdateRequest"]["properties"]["statusType"]
+    written = stored(file)["components"]["schemas"]["PublicChannelIntegrationMessageUpdateRequest"]["properties"]["statusType"]
     assert set(written["enum"]) == set(STATUSES) == set(WRITABLE)

@@ -23,12 +23,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from airflow_provider_hubchan.emulator import Emulator
-from tests.emulator.exchanges import FILES, SPECS, difference, spec, specified
+from tests.contract.structures import FILES, operations, stored
+from tests.emulator.exchanges import difference
 
-pytestmark = pytest.mark.skipif(
-    not SPECS.is_dir(), reason="HubSpot's OpenAPI files are not beside the project (../shared/spec)"
-)
-OPERATIONS = sorted((file, *operation) for file in FILES for operation in specified(file)) if SPECS.is_dir() else []
+OPERATIONS = sorted((file, *operation) for file in FILES for operation in operations(file))
 #: Calls of each operation: as many as leave the whole surface a minute on a machine that is busy.
 EXAMPLES = 12
 
@@ -38,7 +36,7 @@ def schema(file: str) -> Any:
     """A file for schemathesis, but for two things: the names of four hundred properties of a contact, of which any is good;
     and the values of a channel's capabilities, which are objects in the files, and lists and texts in HubSpot's guide.
     """
-    read = deepcopy(spec(file))
+    read = deepcopy(stored(file))
     for each in read["components"]["schemas"].values():
         if "capabilities" in each.get("properties", {}):
             each["properties"]["capabilities"]["additionalProperties"] = {}
@@ -108,7 +106,7 @@ def test_whatever_a_file_allows_is_answered_as_it_says(
     hubspot.world.seed(["m-1"])
     operation = schema(file)[path][method]
     cases = [operation.as_strategy(generation_mode=GenerationMode.POSITIVE)]
-    if spec(file)["paths"][path][method.lower()].keys() & {"parameters", "requestBody"}:
+    if stored(file)["paths"][path][method.lower()].keys() & {"parameters", "requestBody"}:
         cases.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
 
     @seed(160898)
