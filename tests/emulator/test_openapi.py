@@ -57,6 +57,17 @@ def of_file(world: World, file: str) -> list[Exchange]:
     return of_kind[file.split("-")[0]](world, FILES[file])
 
 
+def operation(file: str, exchange: Exchange) -> dict[str, Any]:
+    """What a file says of a call."""
+    found: dict[str, Any] = stored(file)["paths"][exchange.path][exchange.method.lower()]
+    return found
+
+
+def scopes_of(operation: dict[str, Any]) -> list[list[str]]:
+    """The scopes that a call needs: one of these lists."""
+    return [scopes for each in operation.get("security", []) for scopes in each.values()]
+
+
 def as_request(exchange: Exchange) -> MockRequest:
     call = exchange.call()
     return MockRequest(
@@ -112,10 +123,9 @@ def test_every_word_of_a_file_is_taken(file: str) -> None:
     """Bodies with each field, each word of each list, each kind of attachment and the ends of each number are all good."""
     world = world_with_messages()
     for exchange in of_file(world, file):
-        operation = stored(file)["paths"][exchange.path][exchange.method.lower()]
         if exchange.body is None or (exchange.method, exchange.path[-12:]) in KNOWN_CALLS:
             continue
-        for body in samples(file, operation["requestBody"]["content"]["application/json"]["schema"]):
+        for body in samples(file, operation(file, exchange)["requestBody"]["content"]["application/json"]["schema"]):
             if "channelAccountId" in body:
                 body = body | {"channelAccountId": world.account_of(world.channel_id).id}
                 world.posted.clear()
@@ -150,6 +160,22 @@ def test_errors_have_the_specified_shape(file: str) -> None:
             request, said = as_request(each), answer(world, each.call())
             assert 400 <= said.status < 500, (each, said.body)
             openapi(file).validate_response(request, as_response(said))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_call_needs_the_scopes_of_the_specification(file: str) -> None:
+    """Each of the scopes that a file names for a call is enough alone; with all others that there are, it is refused."""
+    world = world_with_messages()
+    operations = [each for file in FILES for path in stored(file)["paths"].values() for each in path.values()]
+    all_scopes = {scope for each in operations for scopes in scopes_of(each) for scope in scopes}
+    for exchange in of_file(world, file):
+        enough = scopes_of(operation(file, exchange))
+        for scopes in enough:
+            token = world.issue(scopes=scopes)
+            assert answer(world, replace(exchange, token=token).call()).status not in (401, 403), (exchange, scopes)
+        if enough:
+            token = world.issue(scopes=sorted(all_scopes.difference(*enough)))
+            assert answer(world, replace(exchange, token=token).call()).status == 403, exchange
 
 
 def test_a_rate_limit_is_known_to_be_different() -> None:
