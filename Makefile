@@ -7,7 +7,7 @@ DOCS   := .venv-docs/bin/python
 OF_3_2 := 2026-06-10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test test-matrix browser pictures e2e e2e-celery check docs wheel bench bench-progress lock clean
+.PHONY: help demo demo-ui test test-fast test-matrix browser pictures e2e e2e-celery check docs wheel bench bench-progress lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click a
 
 test: .venv/ready  ## The test suite (without the browser: make browser)
 	@$(RUN) -m pytest -n 2 --ignore=tests/browser
+
+test-fast: .venv/ready  ## The tests that are not marked as slow: about a minute
+	@$(RUN) -m pytest -n 2 -m "not slow" --ignore=tests/browser
 
 test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
 	@.ci/matrix -n 2 --ignore=tests/browser $(MATRIX)

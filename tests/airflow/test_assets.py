@@ -84,6 +84,7 @@ def test_of_an_account_that_is_not_known_the_channel_is_enough() -> None:
     assert [context["outlet_events"][outlet].extra for outlet in outlets] == [{"updated": 2}, {}]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_database")
 def test_a_run_leaves_an_event_with_its_counters(hubspot: Emulator) -> None:
     """The account need not be known when the DAG is written: an alias learns it from the run."""
@@ -154,6 +155,7 @@ def test_a_faulty_connection_is_said_once(hubspot: Emulator, monkeypatch: pytest
     assert operator.get_openlineage_facets_on_failure(None).outputs == []
 
 
+@pytest.mark.slow
 def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> None:
     """The real provider with a file for its transport: dataset, rows and counters, of a green and of a red task.
 

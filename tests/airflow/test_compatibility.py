@@ -58,6 +58,7 @@ def test_every_row_has_its_test() -> None:
     assert set(re.findall(r"^\| ([^|]+?) \|", table, flags=re.MULTILINE)) - {"", "---"} == set(ROWS)
 
 
+@pytest.mark.slow
 @row("A retry of a batch")
 def test_a_retry_goes_on_or_begins_anew(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Without task state nothing is known of the first try: its rows are sent again, and the log says so."""
@@ -70,6 +71,7 @@ def test_a_retry_goes_on_or_begins_anew(hubspot: Emulator, capsys: pytest.Captur
     assert (told in capsys.readouterr().out) is not SINCE_3_3
 
 
+@pytest.mark.slow
 @row("The time of a retry")
 def test_a_retry_comes_when_hubspot_or_the_task_says(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """The delay of HubSpot's answer needs a retry policy; without one it is the task's own."""
@@ -77,6 +79,7 @@ def test_a_retry_comes_when_hubspot_or_the_task_says(hubspot: Emulator, capsys: 
     assert ("HubSpot asked to come back in 1 s" in capsys.readouterr().out) is SINCE_3_3
 
 
+@pytest.mark.slow
 @row("A long wait with `deferrable=True`")
 def test_a_wait_leaves_the_slot_or_the_task_fails(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Who begins anew after each wait never ends: without task state the task does not defer, and says so."""
@@ -88,6 +91,7 @@ def test_a_wait_leaves_the_slot_or_the_task_fails(hubspot: Emulator, capsys: pyt
     assert len(hubspot.ledger.patches("m-0")) == 1
 
 
+@pytest.mark.slow
 @row("`max_wait`")
 def test_waits_are_counted_together_or_one_by_one(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Each is five seconds at least. When the first began is task state: without it no number of them is too long."""
@@ -118,6 +122,7 @@ def test_an_error_that_stays_is_not_retried_or_it_is() -> None:
     assert len(calls) == (1 if SINCE_3_3 else 2)
 
 
+@pytest.mark.slow
 @row('The sensor with `mode="reschedule"`')
 def test_a_look_knows_of_the_last_or_asks_for_all(hubspot: Emulator) -> None:
     """Each look is a process of its own: what the last one has seen is task state."""

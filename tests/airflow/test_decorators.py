@@ -109,6 +109,7 @@ def test_functions_are_mapped(hubspot: Emulator) -> None:
     assert hubspot.world.messages["100200", "m-3"].error_message == "of [3]"
 
 
+@pytest.mark.slow
 def test_a_wait_outside_the_slot_calls_the_function_again(hubspot: Emulator) -> None:
     """The resumed task is another process: it asks for the rows anew, and goes on where it was. Airflow 3.2: a retry does."""
     calls = list[None]()
@@ -209,6 +210,7 @@ def test_the_page_shows_the_example() -> None:
     assert f"<!-- example_dags/mark_by_function.py -->\n```python\n{example}```" in page
 
 
+@pytest.mark.slow
 def test_the_example_is_one_task(hubspot_emulator: Emulator) -> None:
     """A mapping of id to status, made by the function that is the task."""
     hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])

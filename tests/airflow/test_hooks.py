@@ -166,6 +166,7 @@ def test_a_dry_run_sends_nothing(hubspot: Emulator) -> None:
     assert hubspot.ledger.entries == []
 
 
+@pytest.mark.slow
 def test_a_missing_scope_ends_the_batch(hubspot: Emulator) -> None:
     """403 concerns everyone: a handful of requests, and the rest is unresolved."""
     hubspot.world.install.scopes = ("oauth", "conversations.custom_channels.read")
@@ -200,6 +201,7 @@ def test_the_daily_limit_ends_the_batch_with_its_time(hubspot: Emulator) -> None
     assert report.halt.retry_after == 18720.0
 
 
+@pytest.mark.slow
 def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
     """A batch of four token lives: four grants, whatever the number of threads, and every row updated."""
     hook, done = HubchanHook(), 0
@@ -285,6 +287,7 @@ def test_who_is_not_there_is_told_by_the_last_row(hubspot: Emulator) -> None:
     assert "HubSpot answered 503" in report.halt.problem.reason
 
 
+@pytest.mark.slow
 def test_a_stop_leaves_the_rest_unresolved(hubspot: Emulator) -> None:
     """Stopped from another place: the batch ends soon, with every row accounted for and no thread left."""
     hook = HubchanHook()
@@ -380,6 +383,7 @@ def test_the_test_button_sees_what_was_granted_just_now(hubspot: Emulator) -> No
     assert HubchanHook().test_connection()[0]
 
 
+@pytest.mark.slow
 def test_the_test_button_does_not_wait_for_a_dripping_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that sends a byte now and then never runs into a read timeout; the button answers all the same."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -482,6 +486,7 @@ def test_the_test_button_names_what_to_mend_beside_what_may_pass(hubspot: Emulat
     assert "HubSpot answered 503" in text
 
 
+@pytest.mark.slow
 def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs is given up before the form is."""
     hubspot.fault(path="/", delay=30.0, times=10)

@@ -99,6 +99,7 @@ def rows(number: int) -> list[dict[str, Any]]:
     return [{"message_id": each} for each in ("m-5", "nobody", *(f"m-{number}" for number in range(number - 2)))]
 
 
+@pytest.mark.slow
 @NEVER_CLOSED
 def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
     """Every metric of the table arrives, with its kind and the report's number."""
@@ -157,6 +158,7 @@ def test_a_batch_that_breaks_off_is_a_span_with_the_reason(hubspot: Emulator, tr
     assert dict(span.attributes or {})["hubchan.requests"] == 0
 
 
+@pytest.mark.slow
 @BOTH
 @NEVER_CLOSED
 def test_a_callback_tells_what_a_batch_tells(
@@ -184,6 +186,7 @@ def test_a_callback_tells_what_a_batch_tells(
     assert span.status.status_code is trace.StatusCode.UNSET
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_callback_that_waits_and_runs_out_of_time_tells_it(
     hubspot: Emulator, tracing: InMemorySpanExporter, call: Call

@@ -226,6 +226,7 @@ def test_what_is_beyond_the_limit_is_counted(hubspot: Emulator, call: Call, caps
     )
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_deadline_ends_it(hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     """A HubSpot that does not answer: every message is accounted for, and Airflow is not kept."""

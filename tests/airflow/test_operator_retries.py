@@ -64,6 +64,7 @@ def execute(store: Store | None = None, **arguments: Any) -> Any:
     return operator.execute({"ti": Instance()} | ({} if store is None else {"task_state_store": store}))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_retry_goes_on_at_the_time_that_hubspot_gave(hubspot: Emulator, tmp_path: Path) -> None:
     """A second later and not after the task's own minute; nothing is sent twice, and the report is the whole batch's.
 
@@ -82,6 +83,7 @@ def test_a_retry_goes_on_at_the_time_that_hubspot_gave(hubspot: Emulator, tmp_pa
     assert (line["message_id"], line["outcome"]) == ("nobody", "rejected")
 
 
+@pytest.mark.slow
 def test_a_task_waits_for_the_new_day_outside_its_slot(limited: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """It defers, goes on at the next row after the account's midnight, and uses up no retry. Airflow 3.2: it fails."""
     ran = run(deferrable=True, defer_after=0.0)

@@ -70,6 +70,7 @@ def test_who_wants_no_xcom_gets_none(hubspot: Emulator, capsys: pytest.CaptureFi
     assert "The report is in XCom" not in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("max_rejected", "state"),
     [(0, "failed"), (2, "failed"), (3, "success"), (0.02, "failed"), (0.03, "success"), (1.0, "success")],
@@ -80,6 +81,7 @@ def test_rejected_rows_are_judged_by_count_or_share(hubspot: Emulator, max_rejec
     assert mark(messages=rows, status="READ", max_rejected=max_rejected).state() == state
 
 
+@pytest.mark.slow
 def test_a_share_is_kept_to_the_row(hubspot: Emulator) -> None:
     """29 of 100 are not more than 0.29, whatever 0.29 * 100 is in floating point."""
     rows = [f"m-{number}" for number in range(71)] + [f"nobody-{number}" for number in range(29)]
@@ -137,6 +139,7 @@ def test_an_unresolved_row_turns_the_task_red(hubspot: Emulator, capsys: pytest.
     assert "No retry is left: clear the task to send the whole batch" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:
     """With retries the next try brings what the first could not."""
     hubspot.fault(message_id="m-1", status=477, headers={"Retry-After": "1"})
@@ -212,6 +215,7 @@ def test_every_wrong_number_is_named_at_once(value: Any) -> None:
     assert str(caught.value).count(": give ") == len(named)
 
 
+@pytest.mark.slow
 def test_a_batch_may_run_as_long_as_it_takes(hubspot: Emulator) -> None:
     """``max_runtime=None`` is no fault, and whole numbers are seconds, too."""
     numbers: dict[str, Any] = {**dict.fromkeys(SECONDS, 60), "max_runtime": None}

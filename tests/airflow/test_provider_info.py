@@ -133,6 +133,7 @@ with DAG("batch", schedule=None, on_failure_callback=MessageStatusNotifier(statu
 EVERY_MODULE = f"import {', '.join(MODULES)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dag_file", "imported"),
     [

@@ -42,6 +42,7 @@ def echo(hubspot: Emulator) -> dict[str, Any]:
     return {"message": f"Not with {' '.join(known)}!", "category": "VALIDATION_ERROR", "correlationId": "c-1"}
 
 
+@pytest.mark.slow
 def test_no_secret_is_written_anywhere(
     hubspot: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

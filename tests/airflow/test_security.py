@@ -85,6 +85,7 @@ def test_what_people_wrote_stays_with_hubspot(
     assert found([WORDS], *places) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_database")
 def test_rows_of_messages_are_shown_by_airflow_and_rows_of_a_file_are_not(hubspot_emulator: Emulator, tmp_path: Path) -> None:
     """Airflow keeps what a template field was rendered to, all keys of its rows, for the UI; of a file it keeps the name."""
@@ -121,6 +122,7 @@ def test_a_trigger_holds_no_secret(hubspot_emulator: Emulator) -> None:
     assert found(secrets, json.dumps(arguments)) == []
 
 
+@pytest.mark.slow
 def test_waiting_writes_nothing(hubspot_emulator: Emulator) -> None:
     """A trigger that is restarted would send twice: the sensor and its trigger only ask."""
     hubspot_emulator.world.seed(IDS)

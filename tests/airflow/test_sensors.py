@@ -30,6 +30,7 @@ def read(hubspot: Emulator, *names: str) -> None:
         hubspot.world.messages["100200", name].status = "READ"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
     """Some are read at once, some later; each is asked for until it is, and no longer."""
@@ -65,6 +66,7 @@ def test_a_message_that_failed_fails_the_sensor_at_once(hubspot: Emulator, mode:
         SensorTask(mode).run()
 
 
+@pytest.mark.slow
 def test_a_message_that_fails_later_fails_the_trigger(hubspot: Emulator) -> None:
     """The event carries the reason, the task raises it."""
     task = SensorTask("deferrable")
@@ -119,6 +121,7 @@ def test_too_many_for_a_trigger_wait_in_the_worker(
     assert "are too many for a trigger" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
     """The others are known already, and come back with the event."""
     ids = [f"n-{number}" for number in range(MOST_IDS + 100)]
@@ -143,6 +146,7 @@ def test_an_event_of_another_version_is_said_so(event: Any) -> None:
         task.sensor().execute_complete(task.context, event)
 
 
+@pytest.mark.slow
 def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> None:
     """What the trigger has seen is of others."""
     task = SensorTask("deferrable")
@@ -213,6 +217,7 @@ def test_a_sensor_leaves_an_updater_four_fifths(hubspot: Emulator) -> None:
     assert SensorTask("poke").sensor().share == 0.2
 
 
+@pytest.mark.slow
 def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) -> None:
     """Whatever they do, the loop turns at least as often as it does with one that sleeps for 50 ms."""
     longest = 0.0
@@ -242,6 +247,7 @@ def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) ->
     print(f"longest gap {longest * 1000:.0f} ms")
 
 
+@pytest.mark.slow
 def test_a_trigger_that_is_cancelled_leaves_no_socket(hubspot: Emulator) -> None:
     """A triggerer that shuts down, or a task that is cleared: the session goes with the trigger."""
     task = SensorTask("deferrable")

@@ -117,6 +117,7 @@ def test_a_delivery_that_was_skipped_leaves_all_alone(hubspot: Emulator) -> None
     assert hubspot.ledger.patches() == []
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_messages_are_told_apart_whoever_pushed(hubspot: Emulator) -> None:
     """As many values as failures, but not theirs: a success has pushed one, a failure has not."""
@@ -125,6 +126,7 @@ def test_messages_are_told_apart_whoever_pushed(hubspot: Emulator) -> None:
     assert [told(hubspot, number) for number in range(4)] == ["SENT", "index 1 of batch", "mine", "index 3 of batch"]
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_when_everybody_has_pushed_each_gets_its_own(hubspot: Emulator) -> None:
     """All values come in one round trip, in the order of the map indexes."""
@@ -158,6 +160,7 @@ def test_another_number_of_messages_is_an_error(hubspot: Emulator, capsys: pytes
     assert hubspot.ledger.entries == []
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_a_task_in_a_group_has_the_groups_name(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Who leaves it out is told the whole name."""
@@ -171,6 +174,7 @@ def test_a_task_in_a_group_has_the_groups_name(hubspot: Emulator, capsys: pytest
     assert "delivery_task_id is 'deliver', no task of this DAG: it has gateway.deliver." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_in_a_mapped_group_the_neighbour_counts(hubspot: Emulator) -> None:
     """Both tasks in one mapped group: each mark looks at the delivery of its own map index, which has a batch."""
@@ -196,6 +200,7 @@ def test_in_a_mapped_group_the_neighbour_counts(hubspot: Emulator) -> None:
     assert "batch.deliver, map index 2, ended as failed" in (told(hubspot, 5) or "")
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_a_thousand_instances_and_more(hubspot: Emulator) -> None:
     """One look at 1,200 of them; they end without running, because a task before them fails."""
@@ -239,6 +244,7 @@ def test_a_retry_looks_again(hubspot: Emulator, capsys: pytest.CaptureFixture[st
     assert ran.xcom()["problems"][0]["reason"].startswith("the delivery has not ended (state running)")
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_what_a_mapped_task_returned_is_in_order(hubspot: Emulator) -> None:
     """The ids may come from the instances of another mapped task."""
@@ -301,6 +307,7 @@ def test_a_trigger_rule_under_which_failures_are_never_told_is_warned_of(
     assert "is not upstream" not in log
 
 
+@pytest.mark.slow
 @airflow_runs
 def test_the_example_marks_each_message(hubspot_emulator: Emulator) -> None:
     """One gateway error, two deliveries."""

@@ -51,7 +51,14 @@ def test_what_is_unresolved_or_young_is_sent_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "rejected"), [(200_000, 0.0), (200_000, 0.05), (200_000, 0.5), (2_000_000, 0.0), (2_000_000, 0.05)]
+    ("size", "rejected"),
+    [
+        (200_000, 0.0),
+        (200_000, 0.05),
+        (200_000, 0.5),
+        pytest.param(2_000_000, 0.0, marks=pytest.mark.slow),
+        pytest.param(2_000_000, 0.05, marks=pytest.mark.slow),
+    ],
 )
 def test_any_batch_fits_into_the_store(size: int, rejected: float) -> None:
     """At most so many characters; what is forgotten is the end, and nothing that was not done is taken for done."""
@@ -119,6 +126,7 @@ def test_progress_is_kept_every_two_seconds_and_at_the_end(hubspot: Emulator) ->
     assert 1 <= progress.saved <= 4
 
 
+@pytest.mark.slow
 def test_what_is_kept_stays_small_whatever_the_batch(hubspot: Emulator) -> None:
     """Airflow warns about more than 64 KB; here half of the rows are rejected, for long reasons."""
     hubspot.world.seed(f"n-{number}" for number in range(0, 3000, 2))

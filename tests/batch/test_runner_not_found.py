@@ -18,6 +18,7 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
     return hubspot_emulator
 
 
+@pytest.mark.slow
 def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """The others do not wait for it, and the log says what is waited for."""
     hubspot.fault(message_id="m-3", **UNKNOWN)
@@ -29,6 +30,7 @@ def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys
     assert "HubSpot does not know 1 of the messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot: Emulator) -> None:
     """Once more at its end, and the reason says how long it was waited for."""
     letters = RecordingSink()
@@ -45,6 +47,7 @@ def test_without_a_grace_an_unknown_message_is_rejected_at_once(hubspot: Emulato
     assert (report.rejected, len(hubspot.ledger.patches("nobody"))) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_batch_that_ends_while_it_waits_leaves_the_young_ones_for_a_retry(hubspot: Emulator) -> None:
     """They are unresolved, not rejected: nobody knows."""
     hook, kept, report = HubchanHook(), MemoryStore(), Report()

@@ -43,6 +43,7 @@ def whole(report: Report) -> bool:
     return report.rows == len(IDS) == report.updated + report.skipped + report.rejected + report.unresolved
 
 
+@pytest.mark.slow
 def test_a_timeout_in_the_main_thread_leaves_a_whole_account(hubspot: Emulator, tmp_path: Path) -> None:
     """Report, file and progress agree with HubSpot, threads and sockets are gone, and the timeout goes on its way."""
     kept, report, path = MemoryStore(), Report(), tmp_path / "left.jsonl"
@@ -66,6 +67,7 @@ def test_a_timeout_in_the_main_thread_leaves_a_whole_account(hubspot: Emulator, 
     assert (again.skipped, again.updated, again.rejected) == (report.updated, report.unresolved, 1)
 
 
+@pytest.mark.slow
 def test_a_stop_cuts_off_who_waits_for_an_answer(hubspot: Emulator) -> None:
     """HubSpot holds every answer back for half a minute; the batch ends while it still does."""
     for name in IDS:
@@ -116,6 +118,7 @@ def a_byte_at_a_time() -> Iterator[tuple[str, list[int]]]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}", sent
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_a_byte_at_a_time_does_not_hold_a_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """No timeout of a socket ends this; the connection is cut, and its thread is gone."""
     with a_byte_at_a_time() as (url, sent):
@@ -134,6 +137,7 @@ def test_a_server_that_answers_a_byte_at_a_time_does_not_hold_a_stop_up(monkeypa
         wait_until(lambda: sent[-1] == -1)
 
 
+@pytest.mark.slow
 def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     """What is done is done, the rest is unresolved and goes on in a retry; requests under way are cut at the deadline."""
     for name in IDS[20:]:

@@ -55,6 +55,7 @@ def test_text_comes_back_as_it_went_in() -> None:
         ]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows() -> None:
     """Thirty thousand rows, every third of them superseded, are read, judged and handed out in less than a megabyte."""
 

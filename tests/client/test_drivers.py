@@ -22,6 +22,7 @@ from tests.client.driver_runs import FAULTS, PATIENCE, script, with_tasks, with_
 from tests.local_hubspot import HeaderLedger, account_of, sockets_to
 
 
+@pytest.mark.slow
 def test_both_drivers_tell_the_same_outcomes() -> None:
     """One script of faults through threads and through tasks: equal outcomes, row for row and word for word."""
     lists = []
@@ -225,6 +226,7 @@ def test_a_deadline_ends_everything() -> None:
         assert outcome.problem.label == "given up: out of time"
 
 
+@pytest.mark.slow
 def test_the_pace_is_kept_by_threads_and_tasks() -> None:
     """An account of 15 requests per 0.5 s, learned from the first reply, shared by threads and tasks: no 429."""
     with Emulator(limit=15, window=0.5) as emulator:

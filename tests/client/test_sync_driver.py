@@ -53,6 +53,7 @@ def test_nobody_is_called_while_somebody_waits_for_the_pace() -> None:
     assert threads_for(0.1, 0.0005, 16, enough=lambda: True) == 1
 
 
+@pytest.mark.slow
 def test_a_slow_pace_needs_few_threads_and_no_more_sockets() -> None:
     """Sixteen are allowed, and a quota of 20 requests in half a second at 5 ms latency needs one or two, and one that waits."""
     with Emulator(limit=20, window=0.5) as emulator:

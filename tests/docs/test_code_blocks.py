@@ -82,7 +82,7 @@ def run(where: str, text: str, **names: Any) -> dict[str, Any]:
 PYTHON = fences("python")
 TESTS = {where: text for where, text in PYTHON.items() if "def test_" in text}
 for _where, _text in TESTS.items():  # tests themselves, which pytest runs as it would a reader's
-    globals()["test_" + re.sub(r"\W", "_", _where)] = run(_where, _text)["test_my_dag"]
+    globals()["test_" + re.sub(r"\W", "_", _where)] = pytest.mark.slow(run(_where, _text)["test_my_dag"])
 
 
 def test_every_kind_of_fence_is_known() -> None:
@@ -90,6 +90,7 @@ def test_every_kind_of_fence_is_known() -> None:
     assert {fence[1] for fence in FENCE.findall(ALL)} == {"", "json", "python", "yaml"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [where for where in PYTHON if where not in TESTS])
 def test_a_fragment_runs(where: str, hubspot_emulator: Emulator) -> None:
     """In a DAG and beside a HubSpot, as it stands there."""

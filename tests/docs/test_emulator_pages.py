@@ -123,6 +123,7 @@ def pytest_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> s
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
 
 
+@pytest.mark.slow
 def test_the_whole_example_is_green(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Good days and bad ones, with as many tests as the page says."""
     done = pytest_in(project(tmp_path), monkeypatch)
@@ -131,6 +132,7 @@ def test_the_whole_example_is_green(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert done.stdout.splitlines()[-1].startswith(told)
 
 
+@pytest.mark.slow
 def test_a_red_test_says_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the change that the page makes to the example, line for line; only port, time and order may differ."""
     changed = project(tmp_path) / "tests" / "test_mark_statuses.py"

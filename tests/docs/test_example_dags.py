@@ -16,7 +16,7 @@ from tests.airflow.dag_runs import Ran
 from tests.examples import load
 from tests.paths import EXAMPLES
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("airflow_database")]
 
 
 def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path) -> None:

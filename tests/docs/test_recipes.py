@@ -25,7 +25,7 @@ from tests.paths import DOCS, EXAMPLES
 from tests.versions import SINCE_3_3
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("airflow_database")]
 
 PAGE = DOCS / "recipes.md"
 #: Seconds, a minute more than a token lives.

@@ -455,6 +455,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(body=JSON, change=st.sampled_from([None, *egg("1")]))
 def test_whatever_is_posted_is_read_or_refused(body: Any, change: str | None) -> None:
     """Any JSON, alone or in the place of any field of a good message; never a fault of Python's."""

@@ -224,6 +224,7 @@ def raw() -> Iterator[Raw]:
             yield asker
 
 
+@pytest.mark.slow
 def test_a_day_over_http(raw: Raw) -> None:
     """Three calls, then 429s, until a control call brings midnight near and another goes over it."""
     assert [raw.patch()[0] for _ in range(4)] == [200, 200, 200, 429]

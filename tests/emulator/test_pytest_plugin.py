@@ -15,6 +15,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from tests.paths import ROOT
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 OPT_IN = 'pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]'
 #: What the tests below know, as a user's test knows it.
 HEAD = """

@@ -340,6 +340,7 @@ def test_the_command_line_serves_and_says_how_to_connect() -> None:
     assert seeded == {"message-1": "SENT", "message-2": "SENT", "message-3": "SENT"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "error"),
     [

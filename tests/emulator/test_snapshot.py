@@ -245,6 +245,7 @@ def test_the_state_goes_over_http() -> None:
         assert raw.patch()[0] == 200
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """The state is written when the program ends, and taken up when it begins; messages are seeded once."""
     file = tmp_path / "state.json"

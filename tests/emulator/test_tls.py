@@ -59,6 +59,7 @@ def test_the_certificate_is_gone_at_the_end() -> None:
         assert plain.ca_file is None
 
 
+@pytest.mark.slow
 def test_the_hook_calls_over_https() -> None:
     """Blocking calls go by REQUESTS_CA_BUNDLE, those on an event loop by SSL_CERT_FILE."""
     with Emulator(tls=True) as emulator:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.properties.simulation import Buckets, Case, Rolling, TokenBucket, TwoWindows, World, fixed, median, ours, stricter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("case", "used", "rate_limited"),

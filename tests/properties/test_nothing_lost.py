@@ -22,6 +22,8 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink
 
+pytestmark = pytest.mark.slow
+
 #: Two messages have several events, one nobody knows.
 ROWS = [{"message_id": f"m-{number}", "status": status} for number, status in enumerate(["SENT", "READ", "FAILED"] * 5)]
 ROWS += [

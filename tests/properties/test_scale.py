@@ -14,7 +14,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from tests.airflow.dag_runs import mark
 from tests.local_hubspot import sockets_to
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("airflow_database")]
 
 ROWS = 10_000
 BURST = {"policyName": "TEN_SECONDLY_ROLLING", "message": "You have reached your ten_secondly_rolling limit."}
