@@ -32,7 +32,7 @@ os.environ |= {
 for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
     del os.environ[name]
 
-pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]
+pytest_plugins = ["airflow_provider_hubchan.emulator.pytest_plugin"]
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import psutil
 
 from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.entry import Entry
-from airflow_provider_hubchan.emulator.ledger import Ledger
-from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.entry import Entry
+from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 from tests.waiting import wait_until
 
 
@@ -48,9 +48,9 @@ class HeaderLedger(Ledger):
         super().__init__()
         self.headers: list[Mapping[str, str]] = []
 
-    def begin(self, call: Call, world: World) -> Entry:
-        self.headers.append(call.headers)
-        return super().begin(call, world)
+    def begin(self, request: Request, world: World) -> Entry:
+        self.headers.append(request.headers)
+        return super().begin(request, world)
 
 
 def account_of(emulator: Emulator, **other: Any) -> Account:

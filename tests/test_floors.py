@@ -138,9 +138,3 @@ def test_the_emulator_stands_apart() -> None:
         of_ours = {imported for imported in imports(path) if imported.startswith(PACKAGE)}
         of_emulator = {imported for imported in of_ours if imported.startswith(f"{PACKAGE}.emulator")}
         assert of_ours == of_emulator if name.startswith("emulator") else not of_emulator, name
-
-
-def test_no_module_is_longer_than_a_sitting() -> None:
-    """At two hundred lines a module wants to be two."""
-    long = {name: lines for name, path in modules() if (lines := len(path.read_text().splitlines())) > 200}
-    assert not long

@@ -1,7 +1,7 @@
 """A local HubSpot for demos and tests: `Emulator`, or ``python -m airflow_provider_hubchan.emulator``.
 
-It writes HubSpot's contract down a second time, apart from the client: nothing of ours is imported here, so that one
-mistake cannot agree with itself.
+It writes HubSpot's contract down a second time and imports nothing of the rest of the package, so that a mistake in the client
+is not repeated here and goes unnoticed.
 """
 
 from __future__ import annotations

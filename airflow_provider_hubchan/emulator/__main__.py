@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.faultfile import read_faults
-from airflow_provider_hubchan.emulator.settings import Settings
+from airflow_provider_hubchan.emulator.faults.schedule import read_faults
+from airflow_provider_hubchan.emulator.model.settings import Settings
+from airflow_provider_hubchan.emulator.server import Emulator
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -42,29 +42,30 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Parse the command line, seed the messages, say how to connect, serve."""
+    """Parse the command line, start the emulator, print how to connect, and serve until it is stopped."""
     parser = command_line()
-    chosen = parser.parse_args()
-    ids = _ids(parser, chosen.messages)
+    options = parser.parse_args()
+    ids = _message_ids(parser, options.messages)
     try:
-        emulator = _made(chosen)
-        emulator.world.seed(each for each in ids if (emulator.world.channel_id, each) not in emulator.world.messages)
-    except ValueError as fault:
-        parser.error(str(fault))
+        emulator = _make_emulator(options)
+        world = emulator.world
+        world.seed(message_id for message_id in ids if (world.channel_id, message_id) not in world.messages)
+    except ValueError as error:
+        parser.error(str(error))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what stops a container ends it as Ctrl-C does
     try:
         with emulator, contextlib.suppress(KeyboardInterrupt):
-            _introduce(emulator)
+            _print_introduction(emulator)
             threading.Event().wait()
     finally:
-        if chosen.state:
-            emulator.save(chosen.state)
+        if options.state:
+            emulator.save(options.state)
     if sys.stdout.isatty():
         print()  # after the ^C
 
 
-def _introduce(emulator: Emulator) -> None:
-    """Say where it is, and how to connect."""
+def _print_introduction(emulator: Emulator) -> None:
+    """Print where the emulator is, and how to connect."""
     world = emulator.world
     print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {len(world.messages):,} messages.")
     print("Connect Airflow with:")
@@ -75,54 +76,60 @@ def _introduce(emulator: Emulator) -> None:
     print("Ctrl-C ends it.", flush=True)
 
 
-def _made(chosen: argparse.Namespace) -> Emulator:
-    """The emulator as the options want it.
+def _make_emulator(options: argparse.Namespace) -> Emulator:
+    """The emulator of the options.
 
-    :raises ValueError: they cannot be.
+    :raises ValueError: names what is wrong with them.
     """
-    settings = {name: getattr(chosen, name) for name in Settings.all() if name in chosen}
-    faults = read_faults(chosen.faults) if chosen.faults else None
-    if chosen.state and not Path(chosen.state).absolute().parent.is_dir():
-        raise ValueError(f"--state: there is no folder {Path(chosen.state).parent}")
+    settings = {name: getattr(options, name) for name in Settings.all() if name in options}
+    faults = read_faults(options.faults) if options.faults else None
+    if options.state and not Path(options.state).absolute().parent.is_dir():
+        raise ValueError(f"--state: there is no folder {Path(options.state).parent}")
     try:
-        emulator = Emulator(host=chosen.host, port=chosen.port, tls=chosen.tls, **settings)
+        emulator = Emulator(host=options.host, port=options.port, tls=options.tls, **settings)
     except OSError as error:
         raise ValueError(
-            f"--host {chosen.host} --port {chosen.port}: {error.strerror}; choose another, or port 0 for any free one"
+            f"--host {options.host} --port {options.port}: {error.strerror}; choose another, or port 0 for any free one"
         ) from error
-    if chosen.state and Path(chosen.state).exists():
-        emulator.load(chosen.state)
+    if options.state and Path(options.state).exists():
+        emulator.load(options.state)
         emulator.choose(**settings)
     world = emulator.world
     if faults is not None:
-        emulator.script.clear()
+        emulator.schedule.clear()
         emulator.faults(faults)
-    if chosen.speed is not None:
-        world.clock.run(chosen.speed)
-    if chosen.advance is not None:
-        world.clock.advance(chosen.advance)
-    if chosen.before_midnight is not None:
-        world.before_midnight(chosen.before_midnight)
+    if options.speed is not None:
+        world.clock.run(options.speed)
+    if options.advance is not None:
+        world.clock.advance(options.advance)
+    if options.before_midnight is not None:
+        world.before_midnight(options.before_midnight)
     return emulator
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """An option for each setting, with its mark."""
-    for name, each in Settings.all().items():
-        mark = {"ours": ""}.get(each.metadata["mark"], f"{each.metadata['mark']}; ")
-        default = "that of the plan" if each.default is None else each.default
-        more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{each.metadata['help']} ({mark}default: {default})"}
-        if isinstance(each.default, bool):
+    """Add an option for each setting, with its mark in the help."""
+    for name, setting in Settings.all().items():
+        mark = {"ours": ""}.get(setting.metadata["mark"], f"{setting.metadata['mark']}; ")
+        default = "that of the plan" if setting.default is None else setting.default
+        more: dict[str, Any] = {
+            "default": argparse.SUPPRESS,
+            "help": f"{setting.metadata['help']} ({mark}default: {default})",
+        }
+        if isinstance(setting.default, bool):
             more["action"] = argparse.BooleanOptionalAction
         else:
-            more |= {"type": int if each.default is None else type(each.default), "metavar": name.upper()}
-        if each.metadata["among"]:
-            more |= {"choices": each.metadata["among"], "metavar": "|".join(each.metadata["among"])}
+            more |= {"type": int if setting.default is None else type(setting.default), "metavar": name.upper()}
+        if choices := setting.metadata["choices"]:
+            more |= {"choices": choices, "metavar": "|".join(choices)}
         parser.add_argument(f"--{name.replace('_', '-')}", **more)
 
 
-def _ids(parser: argparse.ArgumentParser, messages: str) -> list[str]:
-    """The ids to seed: so many, or those of a file."""
+def _message_ids(parser: argparse.ArgumentParser, messages: str) -> list[str]:
+    """The ids to seed.
+
+    :param messages: a number, or the path of a JSON Lines file.
+    """
     if messages.isdigit():
         return [f"message-{number}" for number in range(1, int(messages) + 1)]
     if not Path(messages).is_file():

@@ -1,4 +1,4 @@
-"""What the server says and hears in ASGI, the interface between it and uvicorn."""
+"""The server on top of uvicorn: requests and responses in ASGI, and connections that can be dropped."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_hubchan.emulator.shapes import Answer
+from airflow_provider_hubchan.emulator.api.http import Response
 
 #: In how many pieces a slow body is sent.
 PIECES = 10
 
 
-def dated(send: Any, now: Callable[[], float]) -> Any:
-    """Have every answer say what time it is *now*, unless it has a ``Date`` of its own, which a fault may be given."""
+def with_date(send: Any, now: Callable[[], float]) -> Any:
+    """Give every response a ``Date`` header, unless it has one of its own, which a fault may give it.
 
-    async def send_dated(message: Any) -> None:
+    :param now: gives the time, seconds since the epoch.
+    """
+
+    async def send_with_date(message: Any) -> None:
         if message["type"] == "http.response.start" and b"date" not in dict(message["headers"]):
             date = formatdate(now(), usegmt=True)
             message["headers"] = [*message["headers"], (b"date", date.encode("ascii"))]
         await send(message)
 
-    return send_dated
+    return send_with_date
 
 
-async def gone_within(receive: Any, seconds: float) -> bool:
-    """Wait *seconds*, or until the caller closes the connection."""
+async def disconnected_within(receive: Any, seconds: float) -> bool:
+    """Wait *seconds*, or until the caller closes the connection: True if it did."""
     try:
         while (await asyncio.wait_for(receive(), seconds))["type"] != "http.disconnect":
             pass
@@ -38,8 +41,8 @@ async def gone_within(receive: Any, seconds: float) -> bool:
     return True
 
 
-async def body_of(receive: Any) -> bytes:
-    """Read a request to its end."""
+async def read_body(receive: Any) -> bytes:
+    """The whole body of a request."""
     parts, more = [], True
     while more:
         message = await receive()
@@ -48,26 +51,28 @@ async def body_of(receive: Any) -> bytes:
     return b"".join(parts)
 
 
-async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive: Any = None, seconds: float = 0.0) -> None:
-    """Send an answer in one go.
+async def send_response(
+    send: Any, response: Response, half: bool = False, *, receive: Any = None, seconds: float = 0.0
+) -> None:
+    """Send a response.
 
-    :param half: say how long it is, send the first half, and leave.
-    :param receive: tells that the caller is gone; needed with *seconds* only.
-    :param seconds: time that the body takes, in pieces.
+    :param half: announce the whole body, send half of it, and leave the rest out.
+    :param receive: of ASGI, to see that the caller is gone; needed with *seconds* only.
+    :param seconds: time that the body takes, in pieces; 0 to send it at once.
     """
-    kind = "text/html" if isinstance(answer.body, str) else "application/json;charset=utf-8"
-    body = answer.content()
-    headers = {name.lower(): value for name, value in answer.headers.items()}  # however a fault writes them
-    if answer.status != 204:  # of nothing there is neither kind nor length
+    content_type = "text/html" if isinstance(response.body, str) else "application/json;charset=utf-8"
+    body = response.content()
+    headers = {name.lower(): value for name, value in response.headers.items()}  # a fault may write them in any case
+    if response.status != 204:  # an empty response has neither type nor length
         length = max(len(body), 2) if half else len(body)
-        headers = {"content-type": kind, **headers, "content-length": str(length)}
+        headers = {"content-type": content_type, **headers, "content-length": str(length)}
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
     rest = body[: len(body) // 2] if half else body
     if seconds:
         size = len(rest) // PIECES + 1
         for start in range(0, len(rest), size):
-            if await gone_within(receive, seconds * size / len(rest)):
+            if await disconnected_within(receive, seconds * size / len(rest)):
                 return
             await send({"type": "http.response.body", "body": rest[start : start + size], "more_body": True})
         rest = b""
@@ -75,9 +80,9 @@ async def send_answer(send: Any, answer: Answer, half: bool = False, *, receive:
 
 
 def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
-    """Have uvicorn put the connection into the scope: to drop it cannot be said in ASGI.
+    """A protocol of uvicorn that puts its transport into the scope, because ASGI cannot drop a connection.
 
-    :param open_transports: where to keep all connections that are open.
+    :param open_transports: where all connections that are open are kept.
     """
 
     class WithTransport(protocol):  # type: ignore[misc]
@@ -100,7 +105,7 @@ def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
 
 
 class Server(uvicorn.Server):
-    """One that leaves no connection open: over TLS each would wait for the other end to say goodbye.
+    """A server that closes every connection when it stops: over TLS each would wait for the other end to say goodbye.
 
     :ivar transports: connections that are open.
     """

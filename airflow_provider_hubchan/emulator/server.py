@@ -1,32 +1,35 @@
-"""The local HubSpot over HTTP, on a loopback address unless told otherwise, in a thread of its own."""
+"""The emulator as a server in a thread of its own: HTTP or HTTPS, on a loopback address unless told otherwise."""
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import ssl
+import tempfile
 import threading
+import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
 import uvicorn
 
-from airflow_provider_hubchan.emulator import contract
-from airflow_provider_hubchan.emulator.asgi import Server, body_of, dated, send_answer
+from airflow_provider_hubchan.emulator.api import routes
+from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.asgi import Server, read_body, send_response, with_date
+from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.control import control_app
-from airflow_provider_hubchan.emulator.entry import Entry
-from airflow_provider_hubchan.emulator.environment import airflow_connection
-from airflow_provider_hubchan.emulator.local import LocalHubspot
-from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.spoil import Spoiled, spoil
-from airflow_provider_hubchan.emulator.tls import certificate
+from airflow_provider_hubchan.emulator.faults.injection import Injected, inject
+from airflow_provider_hubchan.emulator.request_log.entry import Entry
 
 CONTROL = "/_emulator"
-LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  # only if asked for
+LOOPBACK, ALL_ADDRESSES = "127.0.0.1", "0.0.0.0"  # noqa: S104  # only if asked for
 
 
-class Emulator(LocalHubspot):
+class Emulator(HubspotBackend):
     """A HubSpot of one's own: start it, give `connection` to Airflow, look at `world` and `ledger` afterwards.
 
     >>> with Emulator() as hubspot:
@@ -37,19 +40,21 @@ class Emulator(LocalHubspot):
     :param host: IPv4 address to listen on, ``0.0.0.0`` for all. Nothing protects it: whoever reaches it may do everything.
     :param port: 0 for any free one.
     :param tls: True to serve https, with a certificate that `ca_file` vouches for.
-    :param settings: see `Settings`; ``limit=0`` for as good as none.
-    :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped.
+    :param settings: fields of `Settings`; ``limit=0`` for a rate limit that is never reached.
+    :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped; else None.
+    :raises OSError: it cannot listen there.
+    :raises ValueError: names every setting that is not allowed.
     """
 
     def __init__(self, *, host: str = LOOPBACK, port: int = 0, tls: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
-        self._certificate = certificate() if tls else None
+        self._certificate = make_certificate() if tls else None
         self.ca_file = self._certificate.ca_file if self._certificate else None
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._control = control_app(self)
         self._socket = socket.create_server((host, port), backlog=512)
-        shown = LOOPBACK if host == EVERYWHERE else host
-        self.url = f"{'https' if tls else 'http'}://{shown}:{self._socket.getsockname()[1]}"
+        reachable = LOOPBACK if host == ALL_ADDRESSES else host
+        self.url = f"{'https' if tls else 'http'}://{reachable}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self._serve,
             interface="asgi3",
@@ -76,7 +81,7 @@ class Emulator(LocalHubspot):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.should_exit = True
-        self._server.force_exit = True  # a call that is being delayed is not waited for
+        self._server.force_exit = True  # do not wait for a response that is being delayed
         self._thread.join()
         self._socket.close()
         if self._certificate:
@@ -84,41 +89,87 @@ class Emulator(LocalHubspot):
 
     @contextmanager
     def as_connection(self, conn_id: str = "hubchan_default", **extra: Any) -> Iterator[Emulator]:
-        """Have Airflow find it under this connection id, through the environment; start it first if need be.
+        """Have Airflow find it under this connection id, through the environment; it is started if it does not run yet.
 
         :param extra: more of the connection's extras.
         """
-        with nullcontext() if self._thread.is_alive() else self, airflow_connection(conn_id, self.connection(**extra)):
+        started = nullcontext() if self._thread.is_alive() else self
+        with started, _environment_variable(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(self.connection(**extra))):
             yield self
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        send = dated(send, lambda: self.world.clock.now())
+        send = with_date(send, lambda: self.world.clock.now())
         if scope["path"] == "/" or scope["path"].startswith(CONTROL):
             return await self._control(scope, receive, send)
-        call = Call(
+        request = Request(
             scope["method"],
             scope["raw_path"].decode("ascii"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            await body_of(receive),
+            await read_body(receive),
             scope["query_string"].decode("latin-1"),
         )
-        about = call.message
-        entry = self.ledger.begin(call, self.world)
-        if about:
-            entry.others_in_flight = self._in_flight[about]
-            self._in_flight[about] += 1
+        message = request.message
+        entry = self.ledger.begin(request, self.world)
+        if message:
+            entry.others_in_flight = self._in_flight[message]
+            self._in_flight[message] += 1
         try:
-            await self._answer(call, entry, scope, receive, send)
+            await self._answer(request, entry, scope, receive, send)
         finally:
-            if about:
-                self._in_flight[about] -= 1
-                if not self._in_flight[about]:
-                    del self._in_flight[about]
+            if message:
+                self._in_flight[message] -= 1
+                if not self._in_flight[message]:
+                    del self._in_flight[message]
 
-    async def _answer(self, call: Call, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
-        strike = self.script.take(call, self.world)
-        if strike is None:
-            return await send_answer(send, self.ledger.answered(entry, call, contract.answer(self.world, call)))
-        entry.fault = strike.fault
-        spoiled = Spoiled(self.world, strike, call, lambda answer: self.ledger.answered(entry, call, answer))
-        return await spoil(spoiled, scope["transport"], receive, send)
+    async def _answer(self, request: Request, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
+        hit = self.schedule.next_hit(request, self.world)
+        if hit is None:
+            return await send_response(send, self.ledger.answered(entry, request, routes.answer(self.world, request)))
+        entry.fault = hit.fault
+        injected = Injected(self.world, hit, request, lambda response: self.ledger.answered(entry, request, response))
+        return await inject(injected, scope["transport"], receive, send)
+
+
+@contextmanager
+def _environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of this process; afterwards it is as it was before."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+class Certificate:
+    """A certificate of the server, and that of the authority that has signed it.
+
+    :param context: holds the server's certificate.
+    :param authority: the authority's certificate in PEM.
+    :ivar ca_file: path of a file with it; it is removed by `remove`, or at the end of the program.
+    """
+
+    def __init__(self, context: ssl.SSLContext, authority: bytes) -> None:
+        self.context = context
+        with tempfile.NamedTemporaryFile(prefix="hubchan-emulator-", suffix=".pem", delete=False) as file:
+            file.write(authority)
+        self.ca_file = file.name
+        self.remove: Callable[[], object] = weakref.finalize(self, os.unlink, file.name)
+
+
+def make_certificate() -> Certificate:
+    """A new certificate for 127.0.0.1 and localhost.
+
+    :raises ModuleNotFoundError: trustme is not installed.
+    """
+    try:
+        import trustme  # only here: it imports cryptography, which takes longer to load than everything else
+    except ModuleNotFoundError as missing:
+        command = "pip install 'airflow-provider-hubchan[emulator]'"
+        raise ModuleNotFoundError(f"TLS needs {missing.name}: {command}", name=missing.name) from missing
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return Certificate(context, authority.cert_pem.bytes())

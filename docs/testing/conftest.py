@@ -19,7 +19,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
 }
 
-pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]
+pytest_plugins = ["airflow_provider_hubchan.emulator.pytest_plugin"]
 
 
 @pytest.fixture(scope="session", autouse=True)

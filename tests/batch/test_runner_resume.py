@@ -103,7 +103,7 @@ def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
     with pytest.raises(Killed):
         mark(progress, letters=RecordingSink(kill))
     progress.frozen = False
-    hubspot.script.clear()
+    hubspot.schedule.clear()
     report = mark(progress)
     assert report.skipped == len(before)
     assert report.skipped + report.updated == 200

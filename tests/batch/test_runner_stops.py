@@ -147,7 +147,7 @@ def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     assert whole(report)
     assert report.updated == 20
     assert "given up: out of time" in {label for _, label in report.reasons}
-    hubspot.script.clear()
+    hubspot.schedule.clear()
     kept.attempt = 2
     again = HubchanHook().update_message_statuses(IDS, status="READ", keeper=kept)
     assert (again.skipped, again.updated) == (20, 280)

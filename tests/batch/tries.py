@@ -31,4 +31,4 @@ def break_off(hubspot: Emulator, store: MemoryStore, at: int, **other: Any) -> N
         hubspot.fault(message_id=name, status=477, headers={"Retry-After": "3600"})
     report = mark(store, **other)
     assert report.unresolved
-    hubspot.script.clear()
+    hubspot.schedule.clear()

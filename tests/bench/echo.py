@@ -7,9 +7,9 @@ import json
 import re
 import sys
 
-from airflow_provider_hubchan.emulator.contract import answer
-from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.api.routes import answer
+from airflow_provider_hubchan.emulator.model.world import World
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -19,8 +19,8 @@ def patch_answer() -> bytes:
     world = World(limit=0)
     world.seed(["message-1"])
     path = "/conversations/custom-channels/2026-03/100200/messages/message-1"
-    call = Call("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
-    said = answer(world, call)
+    request = Request("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
+    said = answer(world, request)
     assert said.status == 200, said
     body = json.dumps(said.body).encode()
     headers = {"Content-Type": "application/json;charset=utf-8", **said.headers, "Content-Length": str(len(body))}

@@ -108,17 +108,17 @@ def servers() -> str:
 
 def answer_time(calls: int = 20_000) -> float:
     """Microseconds for the emulator's rules and the JSON of an answer."""
-    from airflow_provider_hubchan.emulator.contract import answer
-    from airflow_provider_hubchan.emulator.shapes import Call
-    from airflow_provider_hubchan.emulator.world import World
+    from airflow_provider_hubchan.emulator.api.http import Request
+    from airflow_provider_hubchan.emulator.api.routes import answer
+    from airflow_provider_hubchan.emulator.model.world import World
 
     world = World(limit=0)
     world.seed(["m-1"])
     path = "/conversations/custom-channels/2026-03/100200/messages/m-1"
-    call = Call("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
+    request = Request("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
     began = time.perf_counter()
     for _ in range(calls):
-        json.dumps(answer(world, call).body)
+        json.dumps(answer(world, request).body)
     return (time.perf_counter() - began) / calls * 1e6
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import requests
 
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.clock import Clock
+from airflow_provider_hubchan.emulator.model.clock import Clock
 
 #: 2026-11-20T14:02:10Z, and the seed of everything that is left to chance.
 BEGAN, SEED = 1_795_183_330.0, 20

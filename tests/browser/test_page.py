@@ -138,7 +138,7 @@ def test_every_fault_of_the_form_is_one(page: Page, hubspot: Emulator) -> None:
             page.get_by_label(name).select_option(index=number)
             page.get_by_role("button", name="Inject", exact=True).click()
             expect(page.get_by_role("dialog")).to_have_count(0)
-    assert len(list(hubspot.script)) == 15
+    assert len(list(hubspot.schedule)) == 15
     expect(page.locator("#faults")).to_have_text("15")
     page.get_by_role("button", name="Clear all").click()
     expect(page.locator("#faults")).to_have_text("0")

@@ -178,7 +178,7 @@ def test_6_a_backfill_outlives_tokens_and_a_worker(
     def restart_worker(*_: object) -> None:
         """As Airflow does on SIGTERM."""
         get_current_context()["task"].on_kill()  # type: ignore[union-attr]
-        in_background.script.clear()
+        in_background.schedule.clear()
 
     dag = load("backfill").backfill()
     dag.get_task("mark").retry_delay = timedelta(0)

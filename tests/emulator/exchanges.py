@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.model.world import World
 from tests.contract.structures import FILES, stored
 
 #: The versions of the custom channels' API whose structure is stored.
@@ -63,7 +63,7 @@ class Exchange:
     token: str | None = None
     ids: dict[str, str] = field(default_factory=dict)
 
-    def call(self) -> Call:
+    def call(self) -> Request:
         """The request."""
         headers = {"content-type": FORM if self.form is not None else "application/json"}
         if self.token:
@@ -71,7 +71,7 @@ class Exchange:
         body = b"" if self.body is None else json.dumps(self.body).encode()
         if self.form is not None:
             body = urlencode(self.form).encode()
-        return Call(self.method, self.path.format(**self.ids), headers, body, urlencode(self.query))
+        return Request(self.method, self.path.format(**self.ids), headers, body, urlencode(self.query))
 
 
 def samples(file: str, schema: dict[str, Any]) -> list[Any]:
@@ -114,15 +114,14 @@ def difference(file: str, method: str, path: str, status: int, body: Any) -> str
     return None
 
 
-def egg(account_id: str, version: str = "2026-03", **more: Any) -> dict[str, Any]:
+def message_payload(account_id: str, **more: Any) -> dict[str, Any]:
     """A message to post, with all that it can have."""
-    sender = PERSON if version in ("2025-09", "2026-09") else PERSON | {"senderActorId": "A-1201"}
     return {
         "attachments": ATTACHMENTS,
         "channelAccountId": account_id,
         "messageDirection": "INCOMING",
         "recipients": [PERSON],
-        "senders": [sender],
+        "senders": [PERSON | {"senderActorId": "A-1201"}],
         "text": "Where is my parcel?",
         "timestamp": "2026-03-30T12:00:00.123+02:00",
         "associateWithContactId": 2**40,
@@ -178,12 +177,12 @@ def custom_channels(world: World, version: str) -> list[Exchange]:
         Exchange("GET", accounts + "/{channelAccountId}", ids=to_account),
         Exchange("GET", accounts + "/{channelAccountId}", query={"archived": "true"}, ids=ids | {"channelAccountId": archived}),
         Exchange("PATCH", accounts + "/{channelAccountId}", body={"authorized": True, "name": "Depot 2"}, ids=to_account),
-        Exchange("POST", messages, 201, egg(account.id, version), ids=ids),
+        Exchange("POST", messages, 201, message_payload(account.id), ids=ids),
         Exchange(
             "POST",
             messages,
             201,
-            egg(account.id, version, messageDirection="OUTGOING", integrationIdempotencyId="i-2"),
+            message_payload(account.id, messageDirection="OUTGOING", integrationIdempotencyId="i-2"),
             ids=ids,
         ),
         *(

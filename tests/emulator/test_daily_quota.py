@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator, quota
-from airflow_provider_hubchan.emulator.clock import CENTURY, FURTHEST, Calendar, Clock, iso
-from airflow_provider_hubchan.emulator.contract import answer
-from airflow_provider_hubchan.emulator.script import Script
-from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.state import as_json, from_json
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.api import quota
+from airflow_provider_hubchan.emulator.api.http import Request, Response
+from airflow_provider_hubchan.emulator.api.routes import answer
+from airflow_provider_hubchan.emulator.faults.schedule import Schedule
+from airflow_provider_hubchan.emulator.model.clock import CENTURY, FURTHEST, Calendar, Clock, iso
+from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.snapshot import as_json, from_json
 from tests.emulator.raw_http import FORM, Raw, grant_form, message, served
 from tests.emulator.worlds import NOON, world_at
 
@@ -26,12 +27,12 @@ HOUR = 3600.0
 
 def calls(world: World, number: int) -> list[str | None]:
     """Call so many times at once; each time None, or the policy that refused."""
-    return [quota.refusal(world, world.install) for _ in range(number)]
+    return [quota.count_request(world, world.install) for _ in range(number)]
 
 
-def ask(world: World, path: str) -> Answer:
-    call = Call("GET", path, {"authorization": f"Bearer {world.issue()}"})
-    return answer(world, call)
+def ask(world: World, path: str) -> Response:
+    request = Request("GET", path, {"authorization": f"Bearer {world.issue()}"})
+    return answer(world, request)
 
 
 def test_no_daily_quota_unless_asked_for() -> None:
@@ -87,8 +88,8 @@ def test_apps_of_one_account_share_its_day() -> None:
     other = world.add_app("other")
     sibling, stranger = world.add_install(other, world.install.portal), world.add_install(other, world.add_portal(2))
     assert calls(world, 2) == [None, None]
-    assert [quota.refusal(world, sibling) for _ in range(2)] == [None, "DAILY"]
-    assert quota.refusal(world, stranger) is None
+    assert [quota.count_request(world, sibling) for _ in range(2)] == [None, "DAILY"]
+    assert quota.count_request(world, stranger) is None
 
 
 def test_a_used_up_day_is_answered_as_documented() -> None:
@@ -196,7 +197,7 @@ def test_no_number_of_steps_leads_beyond_what_can_be_written() -> None:
         world.clock.advance(CENTURY)
     world.before_midnight(1)
     assert iso(world.clock.now() + CENTURY)
-    assert from_json(json.dumps(as_json(world, Script())))[0].clock.now() >= world.clock.now()
+    assert from_json(json.dumps(as_json(world, Schedule())))[0].clock.now() >= world.clock.now()
 
 
 def test_a_clock_goes_on_though_the_time_of_day_is_set_back() -> None:
@@ -242,7 +243,7 @@ def test_a_day_over_http(raw: Raw) -> None:
 
 
 def test_every_answer_is_dated_by_the_emulators_clock(raw: Raw) -> None:
-    """Good, refused, unknown, spoiled and control answers say the same one time, and another when the clock has moved."""
+    """Good, refused, unknown, faulty and control answers say the same one time, and another when the clock has moved."""
     raw.emulator.world.settings.change(daily=0)
     asked: list[tuple[str, str, Any, dict[str, str]]] = [
         ("GET", message("m-1"), None, {}),

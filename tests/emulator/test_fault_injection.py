@@ -1,4 +1,4 @@
-"""What a spoiled answer is on the wire, and how faults, clock and settings are steered over HTTP and from the command line."""
+"""What a faulty answer is on the wire, and how faults, clock and settings are controlled over HTTP and by options."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_headers_do_not_wait_for_a_slow_body(raw: Raw) -> None:
 
 
 def test_a_revoked_token_is_told_over_http(raw: Raw) -> None:
-    """From the second call on it is unknown, and the ledger says that a fault struck."""
+    """From the second call on it is unknown, and the ledger says that a fault hit it."""
     raw.emulator.fault(revoke="access", after=1)
     assert [raw.patch()[0] for _ in range(3)] == [200, 401, 401]
     assert [entry.fault is not None for entry in raw.emulator.ledger.entries] == [False, True, False]
 
 
 def test_faults_are_listed_and_taken_out_over_http(raw: Raw) -> None:
-    """What was asked for, how often it struck, what is left; one goes by its id."""
+    """What was asked for, how many requests it has hit, what is left; one goes by its id."""
     added = raw.ask("POST", "/_emulator/faults", [{"answer": "locked", "times": 3}, {"status": 500, "rate": 0.5}])[1]
     assert added == {"added": 2, "ids": [1, 2]}
     assert raw.patch()[0] == 423
@@ -99,7 +99,7 @@ def test_faults_are_listed_and_taken_out_over_http(raw: Raw) -> None:
     assert names["locked"] == (423, "observed")
 
 
-def test_a_fault_tells_how_often_it_struck(raw: Raw) -> None:
+def test_a_fault_tells_how_many_requests_it_has_hit(raw: Raw) -> None:
     """What the test that added it wants to know."""
     fault = raw.emulator.fault(answer="locked", times=2)
     assert [raw.patch()[0] for _ in range(3)] == [423, 423, 200]

@@ -1,4 +1,4 @@
-"""Faults as scripts: what they say, whom they strike and when. Time stands still here, and is moved."""
+"""Faults: what they say, which requests they hit and when. Time stands still here, and is moved."""
 
 from __future__ import annotations
 
@@ -10,37 +10,36 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.emulator.answers import ANSWERS
-from airflow_provider_hubchan.emulator.clock import Clock
-from airflow_provider_hubchan.emulator.contract import answer
-from airflow_provider_hubchan.emulator.delays import Duration
-from airflow_provider_hubchan.emulator.faultfile import read_faults
-from airflow_provider_hubchan.emulator.records import AccessToken
-from airflow_provider_hubchan.emulator.script import Script
-from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.spoil import answered
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Request, Response
+from airflow_provider_hubchan.emulator.api.routes import answer
+from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS
+from airflow_provider_hubchan.emulator.faults.durations import Duration
+from airflow_provider_hubchan.emulator.faults.injection import answer_hit
+from airflow_provider_hubchan.emulator.faults.schedule import Schedule, read_faults
+from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.model.records import AccessToken
+from airflow_provider_hubchan.emulator.model.world import World
 from tests.emulator.raw_http import message
 
 
 class Stage:
-    """A world whose time is moved by hand, a script, and calls that are answered as the server answers them."""
+    """A world whose time is moved by hand, a schedule of faults, and calls that are answered as the server answers them."""
 
     def __init__(self, *faults: dict[str, Any], **settings: Any) -> None:
         self.world = World(**({"limit": 0} | settings))
         self.world.clock = Clock(lambda: 0.0, at=1_000_000.0)
         self.world.seed(f"m-{number}" for number in range(200))
-        self.script = Script()
-        self.script.add_all(faults, self.world.clock.now())
+        self.schedule = Schedule()
+        self.schedule.add_all(faults, self.world.clock.now())
         self.token = self.world.issue(value="token")
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None) -> Response:
         raw = b"" if body is None else json.dumps(body).encode()
-        call = Call(method, path, {"authorization": f"Bearer {self.token}"}, raw)
-        strike = self.script.take(call, self.world)
-        return answered(self.world, strike, call) if strike else answer(self.world, call)
+        request = Request(method, path, {"authorization": f"Bearer {self.token}"}, raw)
+        hit = self.schedule.next_hit(request, self.world)
+        return answer_hit(self.world, hit, request) if hit else answer(self.world, request)
 
-    def patch(self, message_id: str = "m-0", status: str = "READ") -> Answer:
+    def patch(self, message_id: str = "m-0", status: str = "READ") -> Response:
         return self.call("PATCH", message(message_id), {"statusType": status})
 
     def read(self, message_id: str = "m-0") -> str:
@@ -57,7 +56,7 @@ def test_every_named_answer_is_one(name: str) -> None:
     said = stage.patch()
     assert said.status == ANSWERS[name].status
     assert "<title>" in said.body if isinstance(said.body, str) else said.body["message"]
-    assert ("X-HubSpot-RateLimit-Max" in said.headers) is ANSWERS[name].counted
+    assert ("X-HubSpot-RateLimit-Max" in said.headers) is ANSWERS[name].has_rate_headers
     assert stage.patch().status == 200
 
 
@@ -155,29 +154,29 @@ def test_headers_can_come_with_a_named_answer() -> None:
 def test_a_wrong_fault_is_told_all_that_is_wrong(fault: Any, errors: list[str]) -> None:
     """One error, which names every key, and what is known."""
     with pytest.raises(ValueError, match=r".") as caught:
-        Script().add(fault, 0.0)
+        Schedule().add(fault, 0.0)
     for error in errors:
         assert error in str(caught.value)
 
 
 def test_one_wrong_fault_of_many_adds_none() -> None:
     """Each is named by its place."""
-    script = Script()
+    schedule = Schedule()
     with pytest.raises(ValueError, match=r"^fault 2: a fault has no x; .*; fault 4: a fault must do something"):
-        script.add_all([{"status": 500}, {"x": 1}, {"status": 500}, {}], 0.0)
-    assert list(script) == []
+        schedule.add_all([{"status": 500}, {"x": 1}, {"status": 500}, {}], 0.0)
+    assert list(schedule) == []
 
 
-def test_a_fault_strikes_after_so_many_calls_and_so_many_times() -> None:
-    """Two are left alone, three are struck, the rest is left alone; what does not fit is not counted."""
+def test_a_fault_hits_after_so_many_calls_and_so_many_times() -> None:
+    """Two are left alone, three are hit, the rest is left alone; what does not fit is not counted."""
     stage = Stage({"status": 500, "after": 2, "times": 3, "method": "patch"})
     stage.call("GET", message("m-0"))
     assert stage.statuses(7) == [200, 200, 500, 500, 500, 200, 200]
-    (placed,) = stage.script
-    assert placed.as_json() == {"status": 500, "after": 2, "times": 3, "method": "patch", "id": 1, "struck": 3, "left": 0}
+    (scheduled,) = stage.schedule
+    assert scheduled.as_json() == {"status": 500, "after": 2, "times": 3, "method": "patch", "id": 1, "struck": 3, "left": 0}
 
 
-def test_the_first_fault_that_strikes_is_used() -> None:
+def test_the_first_fault_that_hits_is_used() -> None:
     """One that waits lets the next have the call; those of the message come first."""
     stage = Stage(
         {"status": 500, "after": 1, "times": "always"}, {"status": 502, "times": 2}, {"status": 503, "message_id": "m-0"}
@@ -213,22 +212,22 @@ def test_a_migration_is_of_one_portal() -> None:
 
 
 def test_a_rate_is_kept_and_hangs_on_the_seed() -> None:
-    """A fifth of many calls is struck, the same ones each time; another seed strikes others."""
+    """A fifth of many calls is hit, the same ones each time; another seed hits others."""
 
-    def struck(seed: int) -> list[str]:
+    def hit_by(seed: int) -> list[str]:
         stage = Stage({"answer": "locked", "rate": 0.2}, seed=seed)
         ids = [f"m-{number}" for number in range(200)] * 5
         return [message_id for message_id in ids if stage.patch(message_id).status == 423]
 
-    assert 120 < len(struck(1)) < 280
-    assert struck(1) == struck(1) != struck(2)
+    assert 120 < len(hit_by(1)) < 280
+    assert hit_by(1) == hit_by(1) != hit_by(2)
 
 
 def test_chance_does_not_hang_on_the_order_of_calls() -> None:
-    """Which try of which message is struck is the same, whoever comes first; and another fault has its own luck."""
+    """Which try of which message is hit is the same, whoever comes first; and another fault has its own luck."""
     fault = {"answer": "locked", "rate": 0.3}
 
-    def struck(order: list[str], *faults: dict[str, Any]) -> dict[str, list[int]]:
+    def hit_by(order: list[str], *faults: dict[str, Any]) -> dict[str, list[int]]:
         stage = Stage(*faults, seed=5)
         statuses: dict[str, list[int]] = {}
         for message_id in order:
@@ -238,8 +237,8 @@ def test_chance_does_not_hang_on_the_order_of_calls() -> None:
     order = [f"m-{number}" for number in range(50)] * 4
     mixed = order.copy()
     Random(1).shuffle(mixed)
-    assert struck(order, fault) == struck(mixed, fault)
-    assert struck(order, {"status": 500, "message_id": "nobody"}, fault) != struck(order, fault)
+    assert hit_by(order, fault) == hit_by(mixed, fault)
+    assert hit_by(order, {"status": 500, "message_id": "nobody"}, fault) != hit_by(order, fault)
 
 
 @pytest.mark.parametrize(
@@ -254,10 +253,10 @@ def test_chance_does_not_hang_on_the_order_of_calls() -> None:
 def test_a_delay_has_its_distribution(said: dict[str, Any], middle: float) -> None:
     """The median of many is where it belongs, and bounds hold."""
     chance = Random(1)
-    drawn = sorted(Duration.read("delay", said).draw(chance) for _ in range(4001))
+    drawn = sorted(Duration.parse("delay", said).draw(chance) for _ in range(4001))
     assert drawn[2000] == pytest.approx(middle, rel=0.05)
     assert drawn[0] >= 0
-    bounded = Duration.read("delay", said | {"least": 1.5, "most": 2.5})
+    bounded = Duration.parse("delay", said | {"least": 1.5, "most": 2.5})
     drawn = [bounded.draw(chance) for _ in range(1000)]
     assert (min(drawn), max(drawn)) == (1.5, 2.5)
 
@@ -267,8 +266,8 @@ def test_the_same_seed_gives_the_same_delays() -> None:
 
     def delays() -> list[float]:
         stage = Stage({"delay": {"lognormal": [0.1, 1]}, "trickle": {"uniform": [0, 1]}, "times": "always"})
-        strikes = [stage.script.take(Call("PATCH", message(f"m-{number}")), stage.world) for number in range(9)]
-        return [seconds for strike in strikes if strike for seconds in (strike.delay, strike.trickle)]
+        hits = [stage.schedule.next_hit(Request("PATCH", message(f"m-{number}")), stage.world) for number in range(9)]
+        return [seconds for hit in hits if hit for seconds in (hit.delay, hit.trickle)]
 
     assert delays() == delays()
     assert len(set(delays())) == 18
@@ -293,7 +292,7 @@ def test_a_write_that_is_refused_changes_nothing_for_readers() -> None:
     """Nothing was written, so nothing lags."""
     stage = Stage({"lag": 30})
     assert stage.patch(status="RECEIVED").status == 400
-    assert stage.world.lagging.until == {}
+    assert stage.world.stale_reads.until == {}
 
 
 def test_a_young_message_is_not_there_yet() -> None:
@@ -325,7 +324,7 @@ def test_tokens_can_be_revoked_at_a_time() -> None:
 
 
 def test_thousands_of_faults_for_messages_are_not_looked_through() -> None:
-    """A call takes as many steps with three thousand of them as with one, struck or not, and fewer once its own is over."""
+    """A call takes as many steps with three thousand of them as with one, hit or not, and fewer once its own is over."""
 
     def steps(faults: int, message_id: str) -> list[int]:
         stage = Stage(*({"status": 500, "message_id": f"m-{number}"} for number in range(faults)))
@@ -335,10 +334,10 @@ def test_thousands_of_faults_for_messages_are_not_looked_through() -> None:
             counted[-1] += event == "call"
 
         for _ in range(2):
-            call = Call("PATCH", message(message_id))
+            request = Request("PATCH", message(message_id))
             counted.append(0)
             sys.setprofile(profile)
-            stage.script.take(call, stage.world)
+            stage.schedule.next_hit(request, stage.world)
             sys.setprofile(None)
         return counted
 
@@ -351,12 +350,12 @@ def test_thousands_of_faults_for_messages_are_not_looked_through() -> None:
 def test_a_fault_can_be_taken_out() -> None:
     """By its number; the others keep theirs. One that is over can be taken out, too."""
     stage = Stage({"status": 500}, {"status": 502, "message_id": "m-0"}, {"status": 503})
-    stage.script.remove(1)
+    stage.schedule.remove(1)
     assert stage.statuses(3) == [502, 503, 200]
-    stage.script.remove(2)
-    assert [placed.number for placed in stage.script] == [3]
+    stage.schedule.remove(2)
+    assert [scheduled.number for scheduled in stage.schedule] == [3]
     with pytest.raises(ValueError, match="there is no fault 1; there are 3"):
-        stage.script.remove(1)
+        stage.schedule.remove(1)
 
 
 @pytest.mark.parametrize(

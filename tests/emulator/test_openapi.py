@@ -14,10 +14,10 @@ from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
 from airflow_provider_hubchan.client.status import STATUSES
-from airflow_provider_hubchan.emulator.contract import answer
-from airflow_provider_hubchan.emulator.messages import WRITABLE
-from airflow_provider_hubchan.emulator.shapes import Answer
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Response
+from airflow_provider_hubchan.emulator.api.routes import answer
+from airflow_provider_hubchan.emulator.model.records import WRITABLE
+from airflow_provider_hubchan.emulator.model.world import World
 from tests.contract.structures import FILES, operations, stored
 from tests.emulator.exchanges import (
     VERSIONS,
@@ -81,7 +81,7 @@ def as_request(exchange: Exchange) -> MockRequest:
     )
 
 
-def as_response(said: Answer) -> MockResponse:
+def as_response(said: Response) -> MockResponse:
     body = b"" if said.body is None else json.dumps(said.body).encode()
     return MockResponse(body, said.status, dict(said.headers), content_type="application/json;charset=utf-8")
 

@@ -16,7 +16,7 @@ from tests.paths import ROOT
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow
-OPT_IN = 'pytest_plugins = ["airflow_provider_hubchan.emulator.fixture"]'
+OPT_IN = 'pytest_plugins = ["airflow_provider_hubchan.emulator.pytest_plugin"]'
 #: What the tests below know, as a user's test knows it.
 HEAD = """
 import json, os
@@ -230,7 +230,7 @@ def test_green(hubspot_emulator):
             "*- HubSpot emulator at http://127.0.0.1:* -*",
             "3 messages: 1 FAILED, 2 SENT",
             "message-1 is FAILED: 30003: unreachable",
-            "3 requests: 2 with 200, 1 with 503, 1 spoiled by faults",
+            "3 requests: 2 with 200, 1 with 503, 1 hit by faults",
             "??:??:??.??? POST /oauth/2026-03/token grant_type=refresh_token&*client_secret=%2A%2A%2A*-> 200",
             '??:??:??.??? PATCH */message-1 {"statusType":"FAILED","errorMessage":"30003: unreachable"} -> 200',
             '*PATCH */message-2 {"statusType":"READ"} -> 503 {"message":"Try later."} (fault: *',
@@ -253,6 +253,15 @@ def test_nothing_is_loaded_that_was_not_asked_for(pytester: pytest.Pytester) -> 
     done = run(pytester, "def test_it(hubspot_emulator): ...\n", "")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*fixture 'hubspot_emulator' not found"])
+
+
+@pytest.mark.parametrize("names", [["fixture"], ["fixture", "pytest_plugin"]])
+def test_the_plugin_has_an_older_name(pytester: pytest.Pytester, names: list[str]) -> None:
+    """``emulator.fixture`` loads it, and it is loaded once: what the emulator saw is in the report one time."""
+    conftest = f"pytest_plugins = {[f'airflow_provider_hubchan.emulator.{name}' for name in names]}"
+    done = run(pytester, "def test_it(hubspot_emulator):\n    assert hubspot_emulator is None\n", conftest)
+    done.assert_outcomes(failed=1)
+    assert str(done.stdout).count("- HubSpot emulator at ") == 1
 
 
 @pytest.mark.parametrize("missing", ["uvicorn", "starlette"])

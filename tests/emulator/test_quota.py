@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator, quota
-from airflow_provider_hubchan.emulator.clock import DAY
-from airflow_provider_hubchan.emulator.limits import RollingWindow
-from airflow_provider_hubchan.emulator.records import Install
-from airflow_provider_hubchan.emulator.settings import PLANS, Settings
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.api import quota
+from airflow_provider_hubchan.emulator.model.clock import DAY
+from airflow_provider_hubchan.emulator.model.limits import RollingWindow
+from airflow_provider_hubchan.emulator.model.records import Install
+from airflow_provider_hubchan.emulator.model.settings import PLANS, Settings
+from airflow_provider_hubchan.emulator.model.world import World
 from tests.emulator.raw_http import FORM, Raw, grant_form, message
 from tests.emulator.worlds import world_at
 
@@ -57,7 +58,7 @@ def test_another_program_uses_its_share_of_the_window(foreign: float) -> None:
         world, calls = world_at(foreign=foreign), round(1_000 * 11 * share)
         said = []
         for _ in range(calls):  # 1,000 seconds
-            said.append(quota.refusal(world, world.install))
+            said.append(quota.count_request(world, world.install))
             world.clock.advance(1_000 / calls)
         return sum(policy is not None for policy in said) / calls
 
@@ -78,11 +79,11 @@ def test_another_program_shows_in_the_headers() -> None:
 def test_plans(plan: str) -> None:
     """The window has room for so many; what is chosen by hand goes before the plan."""
     world = world_at(plan=plan)
-    assert (quota.limit(world), quota.daily(world)) == PLANS[plan]
-    refused = [quota.refusal(world, world.install) for _ in range(260)]
+    assert (quota.window_limit(world), quota.daily_limit(world)) == PLANS[plan]
+    refused = [quota.count_request(world, world.install) for _ in range(260)]
     assert refused.count(None) == PLANS[plan][0]
     world.settings.change(limit=7, daily=0)
-    assert (quota.limit(world), quota.daily(world)) == (7, 0)
+    assert (quota.window_limit(world), quota.daily_limit(world)) == (7, 0)
 
 
 def test_refused_calls_may_count() -> None:
@@ -91,7 +92,7 @@ def test_refused_calls_may_count() -> None:
     def let_through(**chosen: Any) -> int:
         world, done = world_at(limit=10, **chosen), 0
         for _ in range(1000):
-            done += quota.refusal(world, world.install) is None
+            done += quota.count_request(world, world.install) is None
             world.clock.advance(0.1)
         return done
 
@@ -107,9 +108,9 @@ def test_a_private_app_is_told_of_its_day() -> None:
     def told(install: Install) -> str | None:
         return quota.rate_headers(world, install).get("X-HubSpot-RateLimit-Daily-Remaining")
 
-    assert quota.refusal(world, private) is None
+    assert quota.count_request(world, private) is None
     assert (told(world.install), told(private)) == (None, "249999")
-    assert quota.too_many("TEN_SECONDLY_ROLLING", private).body["groupName"] == (
+    assert quota.rate_limited("TEN_SECONDLY_ROLLING", private).body["groupName"] == (
         "publicapi:private_app-api-calls-ten-secondly:62515:7"
     )
     world.clock.advance(DAY)
@@ -129,7 +130,7 @@ def test_each_app_has_a_window_in_each_account() -> None:
     """Four windows, and none of them knows of another."""
     world = world_at(limit=5)
     for install in two_apps_in_two_portals(world):
-        refused = [quota.refusal(world, install) for _ in range(7)]
+        refused = [quota.count_request(world, install) for _ in range(7)]
         assert refused == [None] * 5 + ["TEN_SECONDLY_ROLLING"] * 2
 
 

@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator, contract
-from airflow_provider_hubchan.emulator.clock import Clock
-from airflow_provider_hubchan.emulator.ledger import Ledger
-from airflow_provider_hubchan.emulator.local import LocalHubspot
-from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.api import routes
+from airflow_provider_hubchan.emulator.api.http import Request, Response
+from airflow_provider_hubchan.emulator.backend import HubspotBackend
+from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 from tests.emulator.raw_http import FORM, Raw, grant_form, message
 
 #: 2026-07-15T16:00:00Z
@@ -33,10 +34,10 @@ class Noted:
 
     def patch(self, message_id: str, answered: bool = True) -> None:
         """A PATCH of a message."""
-        call = Call("PATCH", message(message_id), {"authorization": f"Bearer {self.token}"}, b'{"statusType": "READ"}')
-        entry = self.ledger.begin(call, self.world)
+        request = Request("PATCH", message(message_id), {"authorization": f"Bearer {self.token}"}, b'{"statusType": "READ"}')
+        entry = self.ledger.begin(request, self.world)
         if answered:
-            self.ledger.answered(entry, call, contract.answer(self.world, call))
+            self.ledger.answered(entry, request, routes.answer(self.world, request))
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def raw() -> Iterator[Raw]:
 
 
 def test_an_entry_is_the_whole_request_and_the_whole_reply(raw: Raw) -> None:
-    """Time, caller, message, body, status and reply, and that nothing spoiled it."""
+    """Time, caller, message, body, status and reply, and that no fault hit it."""
     reply = raw.patch("a%2Fb", {"statusType": "FAILED", "errorMessage": "30003"})[1]
     (entry,) = raw.ask("GET", "/_emulator/ledger")[1]
     assert entry == {
@@ -69,7 +70,7 @@ def test_an_entry_is_the_whole_request_and_the_whole_reply(raw: Raw) -> None:
 
 
 def test_an_entry_says_which_fault_it_was(raw: Raw) -> None:
-    """What the script said of it, in the entry and in its line."""
+    """The fault as it was given, in the entry and in its line."""
     raw.emulator.fault(message_id="m-1", status=503, body={"message": "Try later."})
     raw.patch()
     (entry,) = raw.emulator.ledger.entries
@@ -241,9 +242,9 @@ def test_more_entries_than_are_written_at_a_time_are_whole() -> None:
     """1,234 entries, written a few hundred at a time, are a JSON array and as many lines."""
     with Emulator(limit=0) as emulator, Raw(emulator) as raw:
         emulator.world.seed(["m-1"])
-        call = Call("PATCH", message("m-1"))
+        request = Request("PATCH", message("m-1"))
         for _ in range(1234):
-            emulator.ledger.begin(call, emulator.world)
+            emulator.ledger.begin(request, emulator.world)
         assert len(raw.ask("GET", "/_emulator/ledger")[1]) == 1234
         assert len(text_of(raw, "/_emulator/ledger.jsonl").splitlines()) == 1234
 
@@ -284,7 +285,7 @@ def test_an_entry_is_light() -> None:
         for number in range(2000):
             noted.patch(f"message-{number}")
         kept = tracemalloc.get_traced_memory()[0]
-        replies = sum(len(entry.said) for entry in noted.ledger.entries[-2000:])
+        replies = sum(len(entry.response_body) for entry in noted.ledger.entries[-2000:])
     finally:
         tracemalloc.stop()
     assert 2000 * 300 < replies < kept - before < 1400 * 2000
@@ -293,11 +294,11 @@ def test_an_entry_is_light() -> None:
 
 def test_a_reply_is_made_into_bytes_once() -> None:
     """What the ledger keeps is the very bytes that are sent."""
-    noted, answer = Noted(), Answer(200, {"id": "m-1"})
-    call = Call("PATCH", message("m-1"))
-    entry = noted.ledger.begin(call, noted.world)
-    assert noted.ledger.answered(entry, call, answer) is answer
-    assert entry.said is answer.content()
+    noted, answer = Noted(), Response(200, {"id": "m-1"})
+    request = Request("PATCH", message("m-1"))
+    entry = noted.ledger.begin(request, noted.world)
+    assert noted.ledger.answered(entry, request, answer) is answer
+    assert entry.response_body is answer.content()
 
 
 def test_each_once_names_those_to_blame() -> None:
@@ -320,7 +321,7 @@ def test_each_once_names_those_to_blame() -> None:
 
 def test_messages_are_listed_by_status() -> None:
     """A test sees which failed and why, without knowing how the emulator keeps them."""
-    emulator = LocalHubspot()
+    emulator = HubspotBackend()
     emulator.world.seed(["m-1", "m-2"])
     emulator.world.messages["100200", "m-2"].status = "FAILED"
     emulator.world.messages["100200", "m-2"].error_message = "30003"

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_hubchan.emulator import Emulator
 from tests.emulator.raw_http import FORM, Raw, grant_form, message, served
 
-VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
+VERSIONS = ("v3", "2026-03", "2026-09")
 
 
 @pytest.fixture
@@ -54,7 +54,16 @@ def test_an_encoded_id_is_one_segment(raw: Raw) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["{", "[]", "", {"statusType": "RECEIVED"}, {"statusType": "read"}, {}, {"statusType": "FAILED", "errorMessage": 5}],
+    [
+        "{",
+        "[]",
+        "",
+        {"statusType": "RECEIVED"},
+        {"statusType": "read"},
+        {"statusType": "\ud800"},
+        {},
+        {"statusType": "FAILED", "errorMessage": 5},
+    ],
 )
 def test_a_bad_body_is_a_validation_error(raw: Raw, body: Any) -> None:
     """Broken JSON and values outside the enum are answered in one form, and change nothing."""
@@ -322,6 +331,15 @@ def test_a_wrong_control_call_says_what_is_wrong(raw: Raw, path: str, body: Any,
     status, said, _ = raw.ask("POST", f"/_emulator/{path}", body)
     assert status == 400
     assert error in said["error"]
+
+
+def test_a_control_call_that_does_not_exist_is_refused(raw: Raw) -> None:
+    """An unknown path with 404, a wrong method with 405 and those that are allowed, a fault without a number with 400."""
+    assert raw.ask("GET", "/_emulator/nowhere")[:2] == (404, b"Not Found")
+    status, _, headers = raw.ask("PATCH", "/_emulator/faults")
+    assert (status, headers["Allow"]) == (405, "GET, POST, DELETE")
+    assert raw.ask("DELETE", "/_emulator/faults/x")[:2] == (400, {"error": "'x' is not the number of a fault"})
+    assert raw.ask("HEAD", "/_emulator/health")[0] == 200
 
 
 def test_a_state_that_is_too_deep_is_refused(raw: Raw) -> None:

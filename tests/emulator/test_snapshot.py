@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.emulator.contract import answer
-from airflow_provider_hubchan.emulator.local import LocalHubspot
-from airflow_provider_hubchan.emulator.records import StagingToken
-from airflow_provider_hubchan.emulator.shapes import Call
-from airflow_provider_hubchan.emulator.spoil import answered
-from airflow_provider_hubchan.emulator.state import as_json, from_json
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.api.routes import answer
+from airflow_provider_hubchan.emulator.backend import HubspotBackend
+from airflow_provider_hubchan.emulator.faults.injection import answer_hit
+from airflow_provider_hubchan.emulator.model.records import StagingToken
+from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.snapshot import as_json, from_json
 from tests.emulator.raw_http import FORM, Raw, message, served
 
 IDS = [f"m-{number}" for number in range(4)]
@@ -58,7 +58,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-class Stopped(LocalHubspot):
+class Stopped(HubspotBackend):
     """One whose clock stands still until it is moved, and that answers without HTTP."""
 
     url = "http://127.0.0.1:1"
@@ -85,22 +85,22 @@ class Stopped(LocalHubspot):
         world.seed(["theirs"], "7")
         world.messages["7", "theirs"].content = {"direction": "INCOMING", "text": "Hello\n\u2603"}
         world.posted[account.id, "once"] = "theirs"
-        self.script.add_all(faults, world.clock.now())
+        self.schedule.add_all(faults, world.clock.now())
 
     def call(self, method: str, path: str, status: str, token: str) -> Any:
         headers = {"authorization": f"Bearer {token}", "content-type": FORM}
-        call = Call(method, path, headers, json.dumps({"statusType": status}).encode())
+        request = Request(method, path, headers, json.dumps({"statusType": status}).encode())
         if path.endswith("/token"):
             install = self.world.install
             form = {"grant_type": "refresh_token", "refresh_token": install.refresh_token}
             form |= {"client_id": install.app.client_id, "client_secret": install.app.client_secret}
-            call = Call("POST", path, headers, urlencode(form).encode())
-        strike = self.script.take(call, self.world)
-        said = answered(self.world, strike, call) if strike else answer(self.world, call)
+            request = Request("POST", path, headers, urlencode(form).encode())
+        hit = self.schedule.next_hit(request, self.world)
+        said = answer_hit(self.world, hit, request) if hit else answer(self.world, request)
         body = (
             {key: value for key, value in said.body.items() if key not in RANDOM} if isinstance(said.body, dict) else said.body
         )
-        return said.status, body, {key: value for key, value in said.headers.items() if key not in RANDOM}, strike
+        return said.status, body, {key: value for key, value in said.headers.items() if key not in RANDOM}, hit
 
 
 @settings(max_examples=150, deadline=None)
@@ -126,8 +126,9 @@ def test_what_is_loaded_is_what_was_saved(
 
 def test_nothing_of_the_world_is_left_out() -> None:
     """Each field of the world is in the state, by its own name or by a known one."""
-    saved = set(as_json(World(), LocalHubspot().script)) - {"version", "last_fault", "faults"}
-    assert set(vars(World())) == saved
+    saved = set(as_json(World(), HubspotBackend().schedule)) - {"version", "last_fault", "faults"}
+    names = {"stale_reads": "lagging"}
+    assert {names.get(name, name) for name in vars(World())} == saved
 
 
 def test_a_state_is_the_same_after_a_file(tmp_path: Path) -> None:
@@ -160,9 +161,9 @@ def test_faults_that_are_over_are_not_saved() -> None:
     )
     one.call("GET", message("m-0"), "", "good")
     one.world.clock.advance(5)
-    one.script.remove(4)
+    one.schedule.remove(4)
     other.restore(json.dumps(one.state()))
-    assert [placed.number for placed in other.script] == [3]
+    assert [scheduled.number for scheduled in other.schedule] == [3]
     assert other.fault(status=500).number == one.fault(status=500).number == 5
 
 

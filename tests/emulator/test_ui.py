@@ -11,38 +11,39 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.emulator import Emulator, quota
-from airflow_provider_hubchan.emulator.clock import Clock
-from airflow_provider_hubchan.emulator.entry import Entry
-from airflow_provider_hubchan.emulator.faults import Fault
-from airflow_provider_hubchan.emulator.local import LocalHubspot
-from airflow_provider_hubchan.emulator.page import changes
-from airflow_provider_hubchan.emulator.pulse import Pulse
-from airflow_provider_hubchan.emulator.script import Placed
-from airflow_provider_hubchan.emulator.shapes import Answer, Call
-from airflow_provider_hubchan.emulator.survey import Wanted
-from airflow_provider_hubchan.emulator.view import View, describe
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.emulator.api import quota
+from airflow_provider_hubchan.emulator.api.http import Request, Response
+from airflow_provider_hubchan.emulator.backend import HubspotBackend
+from airflow_provider_hubchan.emulator.faults.fault import Fault
+from airflow_provider_hubchan.emulator.faults.schedule import ScheduledFault
+from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.request_log.entry import Entry
+from airflow_provider_hubchan.emulator.ui.page import changes
+from airflow_provider_hubchan.emulator.ui.threads import ThreadFilter
+from airflow_provider_hubchan.emulator.ui.traffic import Traffic
+from airflow_provider_hubchan.emulator.ui.view import View, describe
 
 Asked = Callable[[str, str], http.client.HTTPResponse]
 NOON = 1_795_176_000.0
 
 
 @pytest.fixture
-def hubspot() -> LocalHubspot:
+def hubspot() -> HubspotBackend:
     """Its clock stands. Four threads: m-1 to m-3, m-4 to m-6 and so on."""
-    local = LocalHubspot()
+    local = HubspotBackend()
     local.world.clock = Clock(lambda: 0.0, at=NOON)
     local.world.seed(f"m-{number}" for number in range(1, 13))
     return local
 
 
-def update(hubspot: LocalHubspot, message_id: str, status: str = "READ", error_message: str | None = None) -> None:
+def update(hubspot: HubspotBackend, message_id: str, status: str = "READ", error_message: str | None = None) -> None:
     """What a PATCH leaves behind, a second later."""
     hubspot.world.clock.advance(1)
     message = hubspot.world.messages["100200", message_id]
     message.status, message.error_message, message.updated_at = status, error_message, hubspot.world.clock.now()
-    call = Call("PATCH", f"/conversations/v3/custom-channels/100200/messages/{message_id}")
-    hubspot.ledger.answered(hubspot.ledger.begin(call, hubspot.world), call, Answer(200))
+    request = Request("PATCH", f"/conversations/v3/custom-channels/100200/messages/{message_id}")
+    hubspot.ledger.answered(hubspot.ledger.begin(request, hubspot.world), request, Response(200))
 
 
 def entries(at: Iterable[float], status: int | None, path: str = "/conversations/v3/x") -> list[Entry]:
@@ -54,141 +55,141 @@ def ids(seen: dict[str, Any]) -> list[list[str]]:
     return [[message["id"] for message in seen["threads"][str(thread)]["messages"]] for thread in seen["order"]]
 
 
-def test_the_latest_activity_comes_first(hubspot: LocalHubspot) -> None:
+def test_the_latest_activity_comes_first(hubspot: HubspotBackend) -> None:
     """A thread whose message was updated is the first, with all its messages in the order in which they were sent."""
     update(hubspot, "m-5")
-    seen = View(hubspot, Wanted()).look()
+    seen = View(hubspot, ThreadFilter()).snapshot()
     assert ids(seen) == [["m-4", "m-5", "m-6"], ["m-1", "m-2", "m-3"], ["m-7", "m-8", "m-9"], ["m-10", "m-11", "m-12"]]
     assert seen["threads"][str(seen["order"][0])]["at"] == NOON + 1
     assert seen["counts"] == {"SENT": 11, "READ": 1}
 
 
-def test_a_failure_comes_with_its_reason(hubspot: LocalHubspot) -> None:
+def test_a_failure_comes_with_its_reason(hubspot: HubspotBackend) -> None:
     """The reason of an update that failed, as it was written; none once the message is read after all."""
     update(hubspot, "m-1", "FAILED", "30003: <b>Unreachable</b>")
-    view = View(hubspot, Wanted())
-    first = view.look()["threads"]["7700880000"]["messages"][0]
+    view = View(hubspot, ThreadFilter())
+    first = view.snapshot()["threads"]["7700880000"]["messages"][0]
     assert (first["status"], first["error"]) == ("FAILED", "30003: <b>Unreachable</b>")
     update(hubspot, "m-1", "READ", "30003")
-    assert view.look()["threads"]["7700880000"]["messages"][0]["error"] is None
+    assert view.snapshot()["threads"]["7700880000"]["messages"][0]["error"] is None
 
 
-def test_what_changes_is_seen_before_all_messages_are_gone_through_again(hubspot: LocalHubspot) -> None:
+def test_what_changes_is_seen_before_all_messages_are_gone_through_again(hubspot: HubspotBackend) -> None:
     """With a million messages that is seldom: updates, and messages that are new, come forward at once all the same."""
-    view = View(hubspot, Wanted())
-    view.look()
+    view = View(hubspot, ThreadFilter())
+    view.snapshot()
     update(hubspot, "m-9")
     hubspot.world.clock.advance(1)
     hubspot.world.seed(["m-13", "m-14"])
-    assert ids(view.look())[:2] == [["m-13", "m-14"], ["m-7", "m-8", "m-9"]]
+    assert ids(view.snapshot())[:2] == [["m-13", "m-14"], ["m-7", "m-8", "m-9"]]
 
 
 @pytest.mark.parametrize(
     ("wanted", "shown"),
     [
-        (Wanted(status="FAILED"), [["m-4", "m-5", "m-6"]]),
-        (Wanted(search="M-1"), [["m-1", "m-2", "m-3"], ["m-10", "m-11", "m-12"]]),
-        (Wanted(search="7700880002"), [["m-7", "m-8", "m-9"]]),
-        (Wanted(status="FAILED", search="m-1"), []),
+        (ThreadFilter(status="FAILED"), [["m-4", "m-5", "m-6"]]),
+        (ThreadFilter(search="M-1"), [["m-1", "m-2", "m-3"], ["m-10", "m-11", "m-12"]]),
+        (ThreadFilter(search="7700880002"), [["m-7", "m-8", "m-9"]]),
+        (ThreadFilter(status="FAILED", search="m-1"), []),
     ],
 )
-def test_threads_can_be_chosen(hubspot: LocalHubspot, wanted: Wanted, shown: list[list[str]]) -> None:
+def test_threads_can_be_chosen(hubspot: HubspotBackend, wanted: ThreadFilter, shown: list[list[str]]) -> None:
     """By the status of one of their messages, by an id, by their number, and by both together."""
     update(hubspot, "m-5", "FAILED")
-    seen = View(hubspot, wanted).look()
-    assert (ids(seen), seen["fitting"]) == (shown, len(shown))
+    seen = View(hubspot, wanted).snapshot()
+    assert (ids(seen), seen["matching"]) == (shown, len(shown))
 
 
-def test_a_thread_goes_that_is_wanted_no_more(hubspot: LocalHubspot) -> None:
+def test_a_thread_goes_that_is_wanted_no_more(hubspot: HubspotBackend) -> None:
     """Who looks at failures does not see what has been read meanwhile, and sees what has failed meanwhile."""
     update(hubspot, "m-5", "FAILED")
-    view = View(hubspot, Wanted(status="FAILED"))
-    view.look()
+    view = View(hubspot, ThreadFilter(status="FAILED"))
+    view.snapshot()
     update(hubspot, "m-5", "READ")
     update(hubspot, "m-12", "FAILED")
-    assert ids(view.look()) == [["m-10", "m-11", "m-12"]]
+    assert ids(view.snapshot()) == [["m-10", "m-11", "m-12"]]
 
 
-def test_two_hundred_threads_are_shown_at_most(hubspot: LocalHubspot) -> None:
+def test_two_hundred_threads_are_shown_at_most(hubspot: HubspotBackend) -> None:
     """The others are counted; who comes forward pushes the last one out."""
     hubspot.world.seed(f"more-{number}" for number in range(900))
-    view = View(hubspot, Wanted())
-    seen = view.look()
-    assert (len(seen["order"]), len(seen["threads"]), seen["fitting"]) == (200, 200, 304)
+    view = View(hubspot, ThreadFilter())
+    seen = view.snapshot()
+    assert (len(seen["order"]), len(seen["threads"]), seen["matching"]) == (200, 200, 304)
     update(hubspot, "more-899")
-    again = view.look()
+    again = view.snapshot()
     assert again["order"] == [7_700_880_303, *seen["order"][:199]]
 
 
-def test_of_a_long_thread_the_latest_messages_are_shown(hubspot: LocalHubspot) -> None:
+def test_of_a_long_thread_the_latest_messages_are_shown(hubspot: HubspotBackend) -> None:
     """Twelve, among them the ones that were searched for; the rest is counted."""
     hubspot.world.seed(f"long-{number}" for number in range(40))
     for _, message in list(hubspot.world.messages.items())[12:]:
         message.thread = 5
-    thread = View(hubspot, Wanted(search="long-3")).look()["threads"]["5"]
+    thread = View(hubspot, ThreadFilter(search="long-3")).snapshot()["threads"]["5"]
     assert [message["id"] for message in thread["messages"]] == ["long-3", *(f"long-{n}" for n in range(29, 40))]
     assert thread["more"] == 28
 
 
-def test_a_reset_makes_a_view_outdated(hubspot: LocalHubspot) -> None:
+def test_a_reset_makes_a_view_outdated(hubspot: HubspotBackend) -> None:
     """The next one begins without what was."""
-    view = View(hubspot, Wanted())
-    assert not view.outdated()
+    view = View(hubspot, ThreadFilter())
+    assert not view.is_outdated()
     hubspot.reset()
-    assert view.outdated()
-    assert View(hubspot, Wanted()).look()["order"] == []
+    assert view.is_outdated()
+    assert View(hubspot, ThreadFilter()).snapshot()["order"] == []
 
 
-def test_all_messages_are_gone_through_again_in_time(hubspot: LocalHubspot) -> None:
+def test_all_messages_are_gone_through_again_in_time(hubspot: HubspotBackend) -> None:
     """So that what a test changes in the world itself is counted, too."""
-    view = View(hubspot, Wanted())
+    view = View(hubspot, ThreadFilter())
     hubspot.world.messages["100200", "m-1"].status = "READ"
     view.renew(float("-inf"))
-    assert view.look()["counts"] == {"SENT": 12}, "it is not time yet"
+    assert view.snapshot()["counts"] == {"SENT": 12}, "it is not time yet"
     view.renew(float("inf"))
-    assert view.look()["counts"] == {"SENT": 11, "READ": 1}
+    assert view.snapshot()["counts"] == {"SENT": 11, "READ": 1}
 
 
-def test_the_quota_of_every_app_and_account_is_told(hubspot: LocalHubspot) -> None:
+def test_the_quota_of_every_app_and_account_is_told(hubspot: HubspotBackend) -> None:
     """The first is the one of the plot. No limit is none, not a million."""
     world = hubspot.world
     world.add_install(world.add_app("other", app_id=7), world.add_portal(8))
-    assert quota.refusal(world, world.installs[1]) is None
+    assert quota.count_request(world, world.installs[1]) is None
     used = {"used": 0, "limit": 110, "day_used": 0, "day_limit": None}
-    first, other = View(hubspot, Wanted()).look()["quotas"]
+    first, other = View(hubspot, ThreadFilter()).snapshot()["quotas"]
     assert first == {"app": 300400, "portal": 62515, **used}
     assert other == {"app": 7, "portal": 8, **used, "used": 1, "day_used": 1}
     world.settings.change(limit=0, daily=5)
-    assert View(hubspot, Wanted()).look()["quotas"][1] == {**other, "limit": None, "day_limit": 5}
+    assert View(hubspot, ThreadFilter()).snapshot()["quotas"][1] == {**other, "limit": None, "day_limit": 5}
 
 
-def test_the_pulse_is_of_the_last_minute() -> None:
+def test_the_traffic_is_of_the_last_minute() -> None:
     """Calls, 429s and the fullest moment of each half second; what is older is forgotten."""
-    pulse = Pulse()
-    pulse.hear(entries([NOON, NOON + 0.1], 200) + entries([NOON + 0.2], 429), NOON + 0.3, used=2, window=10)
-    assert pulse.beats == {int(NOON / 0.5): replace(pulse.beats[int(NOON / 0.5)], calls=3, refused=1, used=2)}
-    pulse.hear(entries([NOON + 59], 200), NOON + 59.5, used=1, window=10)
-    assert (pulse.refused, pulse.rate(NOON + 60)) == (1, 0.5)
-    pulse.hear([], NOON + 61, used=0, window=10)
-    assert pulse.refused == 0
+    traffic = Traffic()
+    traffic.add(entries([NOON, NOON + 0.1], 200) + entries([NOON + 0.2], 429), NOON + 0.3, used=2, window=10)
+    assert traffic.buckets == {int(NOON / 0.5): replace(traffic.buckets[int(NOON / 0.5)], calls=3, refused=1, used=2)}
+    traffic.add(entries([NOON + 59], 200), NOON + 59.5, used=1, window=10)
+    assert (traffic.refused, traffic.rate(NOON + 60)) == (1, 0.5)
+    traffic.add([], NOON + 61, used=0, window=10)
+    assert traffic.refused == 0
 
 
 def test_a_call_that_is_answered_late_counts_when_it_is() -> None:
     """Its 429 belongs to the time at which the call came."""
-    pulse = Pulse()
+    traffic = Traffic()
     (late,) = entries([NOON], None)
-    assert pulse.hear([late], NOON, used=0, window=10) == []
+    assert traffic.add([late], NOON, used=0, window=10) == []
     late.status = 429
-    assert pulse.hear([], NOON + 5, used=0, window=10) == [late]
-    assert {number: beat.refused for number, beat in pulse.beats.items()} == {int(NOON / 0.5): 1}
+    assert traffic.add([], NOON + 5, used=0, window=10) == [late]
+    assert {number: bucket.refused for number, bucket in traffic.buckets.items()} == {int(NOON / 0.5): 1}
 
 
 def test_the_window_is_reckoned_for_the_time_before_anybody_looked() -> None:
     """From what was let through: it counts for ten seconds. Calls for a token do not count."""
-    pulse = Pulse()
+    traffic = Traffic()
     heard = entries([NOON, NOON + 4], 200) + entries([NOON + 5], 429) + entries([NOON + 6], 200, "/oauth/v3/token")
-    pulse.hear(heard, NOON + 20, used=0, window=10)
-    used = {number - int(NOON / 0.5): beat.used for number, beat in pulse.beats.items() if beat.used}
+    traffic.add(heard, NOON + 20, used=0, window=10)
+    used = {number - int(NOON / 0.5): bucket.used for number, bucket in traffic.buckets.items() if bucket.used}
     assert used == {**dict.fromkeys(range(8), 1), **dict.fromkeys(range(8, 20), 2), **dict.fromkeys(range(20, 28), 1)}
 
 
@@ -209,14 +210,14 @@ def test_the_window_is_reckoned_for_the_time_before_anybody_looked() -> None:
     ],
 )
 def test_a_fault_is_told_in_words(fault: Fault, text: str) -> None:
-    """With the number of calls that it will still spoil."""
-    assert describe(Placed(1, {}, fault, 0.0)) == {"text": text, "times": fault.most}
+    """With the number of calls that it will still hit."""
+    assert describe(ScheduledFault(1, {}, fault, 0.0)) == {"text": text, "times": fault.max_hits}
 
 
 def test_only_what_changed_is_told() -> None:
-    """Of threads and beats by the piece, of all else as a whole."""
-    known = {"rate": 1, "order": [1, 2], "threads": {"1": "a", "2": "b"}, "beats": {"7": [1]}}
-    seen = {"rate": 1, "order": [2, 1], "threads": {"1": "a", "2": "c"}, "beats": {}}
+    """Of threads and buckets by the piece, of all else as a whole."""
+    known = {"rate": 1, "order": [1, 2], "threads": {"1": "a", "2": "b"}, "buckets": {"7": [1]}}
+    seen = {"rate": 1, "order": [2, 1], "threads": {"1": "a", "2": "c"}, "buckets": {}}
     assert changes({}, known) == known
     assert changes(known, known) == {}
     assert changes(known, seen) == {"order": [2, 1], "threads": {"2": "c"}}
@@ -272,14 +273,14 @@ def test_the_events_begin_with_everything(emulator: Emulator, asked: Asked) -> N
     emulator.world.seed(["m-1", "m-2", "m-3"])
     response = asked("GET", "/_emulator/events?search=m-2&status=SENT")
     first = told(response)
-    assert (response.headers["Content-Type"], first["anew"], first["fitting"]) == ("text/event-stream; charset=utf-8", True, 1)
+    assert (response.headers["Content-Type"], first["full"], first["matching"]) == ("text/event-stream; charset=utf-8", True, 1)
     emulator.world.messages["100200", "m-2"].status = "READ"
     changed: dict[str, Any] = {}
     while "order" not in changed:
         changed = told(response)
-    assert (changed["anew"], changed["order"], "portal" in changed) == (False, [], False)
+    assert (changed["full"], changed["order"], "portal" in changed) == (False, [], False)
     emulator.reset()
-    while not changed["anew"]:
+    while not changed["full"]:
         changed = told(response)
     assert (changed["counts"], changed["order"]) == ({}, [])
 
@@ -290,5 +291,5 @@ def test_a_question_that_cannot_be_answered_is_refused(asked: Asked) -> None:
     said = json.loads(response.read())["error"]
     assert (response.status, said) == (
         400,
-        "there is no find; there are status, search; status is 'Read', not one of SENT, READ, FAILED, RECEIVED",
+        "there is no find; there are status, search; status is 'Read', not one of FAILED, READ, SENT, RECEIVED",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_hubchan.emulator.clock import Clock
-from airflow_provider_hubchan.emulator.world import World
+from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.model.world import World
 
 #: 2026-07-15, noon in New York.
 NOON = datetime(2026, 7, 15, 16, tzinfo=timezone.utc).timestamp()

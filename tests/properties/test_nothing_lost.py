@@ -129,7 +129,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
         before = accepted(hubspot)
         report = attempt(kept, number, each)
         after = accepted(hubspot)
-        hubspot.script.clear()
+        hubspot.schedule.clear()
 
         if not kept.frozen:  # the dead do not report
             assert report.rows == report.updated + report.skipped + report.rejected + report.unresolved == len(ROWS)

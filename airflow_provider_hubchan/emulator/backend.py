@@ -1,0 +1,146 @@
+"""The emulator without its server: what it holds, the faults it injects, and the requests it has received."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_hubchan.emulator.faults.schedule import Schedule, ScheduledFault, read_faults
+from airflow_provider_hubchan.emulator.model.records import Message
+from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
+from airflow_provider_hubchan.emulator.snapshot import as_json, from_json
+
+#: Settings that the first portal and the first channel are made with.
+FIXED = ("channel_id", "time_zone")
+
+
+class HubspotBackend:
+    """World, schedule of faults, and ledger. Everything is lost when the process ends, see `save`.
+
+    :param settings: fields of `Settings`.
+    :raises ValueError: names every setting that is not allowed.
+    """
+
+    #: The base URL, for the host field of a connection.
+    url: str
+    #: The refresh token of the first install, None for the usual one.
+    refresh_token: str | None = None
+
+    def __init__(self, **settings: Any) -> None:
+        self._initial_settings = settings
+        self.schedule, self.ledger = Schedule(), Ledger()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start over: no messages, no tokens, no faults, an empty ledger, the clock at the present, the initial settings."""
+        world = World(**self._initial_settings)
+        if self.refresh_token:
+            world.install.refresh_token = self.refresh_token
+        self.world = world
+        self.schedule.clear()
+        self.ledger.clear()
+
+    def choose(self, **settings: Any) -> None:
+        """Change settings while it runs.
+
+        :raises ValueError: a name or value that is not allowed, or a setting of `FIXED`; nothing is changed then.
+        """
+        current = vars(self.world.settings)
+        if fixed := [name for name in FIXED if settings.get(name, current[name]) != current[name]]:
+            raise ValueError(f"{' and '.join(fixed)} can be chosen at the start only")
+        self.world.settings.change(**settings)
+
+    def fault(self, **spec: Any) -> ScheduledFault:
+        """Add a fault.
+
+        :param spec: fields of `Fault`.
+        :return: the fault in its place, which counts how many requests it has hit.
+        :raises ValueError: names everything that is wrong with it.
+        """
+        return self.schedule.add(spec, self.world.clock.now())
+
+    def faults(self, source: str | os.PathLike[str] | Iterable[Any]) -> list[ScheduledFault]:
+        """Add several faults, or those of a YAML or JSON file: all or, if one is wrong, none.
+
+        :param source: a path, or specs of faults.
+        :raises ValueError: names everything that is wrong with any of them.
+        """
+        specs = read_faults(source) if isinstance(source, str | os.PathLike) else source
+        return self.schedule.add_all(specs, self.world.clock.now())
+
+    def messages(self, status: str | None = None) -> list[Message]:
+        """The messages with this status, or all, in the order they came."""
+        return [message for message in list(self.world.messages.values()) if status in (None, message.status)]
+
+    def seen(self, last: int = 20) -> str:
+        """The messages and the last requests, in words and without secrets, to find out why a test has failed.
+
+        :param last: how many requests are shown, the newest.
+        """
+        entries = self.ledger.entries
+        answers = Counter(f"with {'no answer' if entry.status is None else entry.status}" for entry in entries)
+        hit = sum(entry.fault is not None for entry in entries)
+        notes = f", {hit:,} hit by faults" if hit else ""
+        notes += f"; {self.ledger.dropped:,} of them are not kept" if self.ledger.dropped else ""
+        failed = [f"{message.id} is FAILED: {message.error_message}" for message in self.messages("FAILED")]
+        return "\n".join(
+            [
+                f"{len(self.world.messages):,} messages{_counted(self.world.counts())}",
+                *failed[:5],
+                *([f"and {len(failed) - 5:,} more are FAILED"] if len(failed) > 5 else []),
+                f"{self.ledger.received:,} requests{_counted(answers)}{notes}",
+                *([f"the last {last}:"] if len(entries) > last else []),
+                *(entry.as_line() for entry in entries[-last:]),
+            ]
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the ledger as plain data, see `airflow_provider_hubchan.emulator.snapshot`."""
+        return as_json(self.world, self.schedule)
+
+    def restore(self, raw: str | bytes) -> None:
+        """Replace everything but the ledger by a saved state.
+
+        :param raw: a state as JSON.
+        :raises ValueError: it is not one, or of another version; nothing is changed then.
+        """
+        self.world, self.schedule = from_json(raw)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file, all of it or nothing."""
+        partial = Path(f"{os.fspath(path)}.part")
+        partial.write_text(json.dumps(self.state()), encoding="utf-8")
+        partial.replace(path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Restore the state of a file.
+
+        :raises ValueError: see `restore`.
+        """
+        try:
+            self.restore(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+    def connection(self, **extra: Any) -> dict[str, Any]:
+        """An Airflow connection to this emulator as plain data; as JSON it is a value for ``AIRFLOW_CONN_HUBCHAN_DEFAULT``.
+
+        :param extra: more of the connection's extras.
+        """
+        install = self.world.install
+        return {
+            "conn_type": "hubchan",
+            "host": self.url,
+            "login": install.app.client_id,
+            "password": install.app.client_secret,
+            "extra": {"refresh_token": install.refresh_token, "channel_id": self.world.channel_id, **extra},
+        }
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ": " + ", ".join(f"{number:,} {name}" for name, number in sorted(numbers.items())) if numbers else ""

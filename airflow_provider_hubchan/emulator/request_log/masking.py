@@ -1,0 +1,72 @@
+"""What is shown of bodies, queries and paths: everything but secrets, which are recognized by their names."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+MASK = "***"
+#: Names of secrets, in lower case, without dashes and underscores.
+SECRETS = frozenset(
+    {
+        "accesstoken",
+        "accounttoken",
+        "authorization",
+        "clientsecret",
+        "codeverifier",
+        "hapikey",
+        "password",
+        "refreshtoken",
+        "signedaccesstoken",
+        "token",
+    }
+)
+#: In a request ``code`` is an authorization code; in a reply it says what is wrong (specified: ``ErrorDetail``).
+SECRETS_OF_REQUESTS = SECRETS | {"code"}
+_FIELD_NAME = re.compile(r"[\w.\[\]-]+")
+_TOKEN_IN_PATH = re.compile(r"(?<=-tokens/)[^/]+")
+
+
+def masked_body(body: bytes, secrets: frozenset[str] = SECRETS) -> Any:
+    """A body without its secrets: its JSON, or its form, or its text; None if it is empty."""
+    if not body:
+        return None
+    text = body.decode(errors="replace")
+    try:
+        return _masked(json.loads(text), secrets)
+    except (ValueError, RecursionError):
+        pass
+    if form := parse_form(body):
+        return urlencode([(name, MASK if _normalized(name) in secrets else value) for name, value in form.items()])
+    return f"{len(body)} bytes that may hold a secret" if any(name in _normalized(text) for name in secrets) else text
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of a form; empty if the body is not one."""
+    if b"=" not in body:
+        return {}
+    fields = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    return fields if all(map(_FIELD_NAME.fullmatch, fields)) else {}
+
+
+def masked_query(query: str) -> str:
+    """A query without its secrets."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, MASK if _normalized(name) in SECRETS_OF_REQUESTS else value) for name, value in pairs])
+
+
+def masked_path(path: str) -> str:
+    """A path without the staging token of a channel account that may be in it (specified)."""
+    return _TOKEN_IN_PATH.sub(MASK, path)
+
+
+def _masked(value: Any, secrets: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: MASK if _normalized(name) in secrets else _masked(item, secrets) for name, item in value.items()}
+    return [_masked(item, secrets) for item in value] if isinstance(value, list) else value
+
+
+def _normalized(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
