@@ -24,7 +24,7 @@ STATUSES = {"delivered": "SENT", "seen": "READ", "undeliverable": "FAILED"}
     tags=["hubspot"],
 )
 def mark_callbacks() -> None:
-    @task(retries=2)
+    @task(retries=2, multiple_outputs=False)  # the report is one XCom, without one more for each of its counters
     def mark(params: Any = None) -> dict[str, Any]:
         """The webhook receiver leaves a file for each callback; it is put aside when HubSpot has answered."""
         files = sorted(Path(params["folder"]).glob("*.json"))

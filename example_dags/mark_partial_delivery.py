@@ -40,10 +40,10 @@ def mark_partial_delivery() -> None:
                 print(message_id, file=noted, flush=True)
 
     @task(trigger_rule="all_done")  # after the last try; not a callback: the scheduler starts it, also if the sender was killed
-    def look_up(message_ids: Any, params: Any = None, run_id: Any = None) -> dict[str, str]:
+    def look_up(message_ids: Any, params: Any = None, run_id: Any = None) -> list[dict[str, str]]:
         """What the gateway took is SENT, the rest is FAILED."""
         sent = taken(notes(params, run_id))
-        return {message_id: "SENT" if message_id in sent else "FAILED" for message_id in message_ids}
+        return [{"message_id": each, "status": "SENT" if each in sent else "FAILED"} for each in message_ids]
 
     @task
     def close_campaign() -> None:

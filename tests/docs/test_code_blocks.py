@@ -25,7 +25,7 @@ from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.dag_runs import mark
 from tests.docs.pages import FENCE, PAGES, fences
-from tests.examples import load
+from tests.examples import load, tasks_with_multiple_outputs
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -33,8 +33,8 @@ ALL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 @task
-def map_codes() -> dict[str, str]:
-    return {"m-1": "READ"}
+def map_codes() -> list[dict[str, str]]:
+    return [{"message_id": "m-1", "status": "READ"}]
 
 
 @task
@@ -67,6 +67,7 @@ KNOWN: dict[str, Any] = {
     "my_dag": lambda: load("mark_statuses").mark_statuses(),
     "pytest": pytest,
     "requests": requests,
+    "task": task,
     "task_group": task_group,
     "timedelta": timedelta,
 }
@@ -94,8 +95,9 @@ def test_every_kind_of_fence_is_known() -> None:
 @pytest.mark.parametrize("where", [where for where in PYTHON if where not in TESTS])
 def test_a_fragment_runs(where: str, hubspot_emulator: Emulator) -> None:
     """In a DAG and beside a HubSpot, as it stands there."""
-    with DAG("batch", schedule=None):
+    with DAG("batch", schedule=None) as dag:
         run(where, PYTHON[where], hubspot=hubspot_emulator)
+    assert tasks_with_multiple_outputs(dag) == []
 
 
 def test_the_emulators_commands_can_be_given() -> None:

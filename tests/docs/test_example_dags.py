@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
 from tests.airflow.dag_runs import Ran
-from tests.examples import load
+from tests.examples import load, tasks_with_multiple_outputs
 from tests.paths import EXAMPLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("airflow_database")]
@@ -39,6 +39,18 @@ def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path)
     assert all(message.error_message for message in hubspot_emulator.world.messages.values() if message.status == "FAILED"), (
         "and every failure says why"
     )
+
+
+def test_no_example_writes_an_xcom_for_each_key() -> None:
+    """A ``@task`` function that is annotated with a mapping does, unless it says otherwise: one row of the database and some
+    milliseconds for each message.
+    """
+    from airflow.dag_processing.dagbag import DagBag
+
+    dags = DagBag(dag_folder=EXAMPLES).dags.values()
+    read = {Path(dag.fileloc).stem for dag in dags}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} - read == {"run_demo", "run_demo_ui"}
+    assert [task for dag in dags for task in tasks_with_multiple_outputs(dag)] == []
 
 
 def test_the_demo_removes_no_folder_that_is_not_airflows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
