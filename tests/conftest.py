@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from airflow_provider_hubchan.client.shared import forget
 from tests.paths import EXAMPLES, TESTS
@@ -31,6 +32,11 @@ os.environ |= {
 }
 for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
     del os.environ[name]
+
+#: The same examples in every run; ``--hypothesis-profile=random`` draws new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile("fixed")
 
 pytest_plugins = ["airflow_provider_hubchan.emulator.pytest_plugin"]
 
