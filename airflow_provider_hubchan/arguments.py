@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.client.status import STATUSES
+from airflow_provider_hubchan.batch.rows import STATUSES
 from airflow_provider_hubchan.connection import channel_faults
-from airflow_provider_hubchan.rows import as_data
+from airflow_provider_hubchan.row_files import as_data
 
 #: What Airflow renders before the task begins.
 TEMPLATED: Sequence[str] = (

@@ -13,10 +13,10 @@ from typing import Any
 
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is there for Airflow's own logs, in 3.2 and 3.3
 
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.client.errors import BadInput
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.status import numbered
-from airflow_provider_hubchan.rows import as_data
+from airflow_provider_hubchan.row_files import as_data
 
 #: Letters of a cause at most.
 LONGEST = 300

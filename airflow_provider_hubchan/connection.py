@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_hubchan import get_provider_info
-from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account, sendable
 from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account, sendable
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+from airflow_provider_hubchan.client.actions import STOPPED
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.shared import shared
-from airflow_provider_hubchan.client.steps import STOPPED
+from airflow_provider_hubchan.client.shared_state import shared
 from airflow_provider_hubchan.connection import channel_faults, named, open_account
 
 if TYPE_CHECKING:
-    from airflow_provider_hubchan.client import aio
-    from airflow_provider_hubchan.client.account import Account
-    from airflow_provider_hubchan.client.blocking import Driver
+    from airflow_provider_hubchan.client import async_driver
+    from airflow_provider_hubchan.client.models import Account
+    from airflow_provider_hubchan.client.sync_driver import Driver
 
 
 _telling: set[asyncio.Future[None]] = set()
@@ -86,7 +86,7 @@ class DrivingHook(BaseHook):
         :param max_runtime: seconds after which everything ends.
         :raises RuntimeError: on an event loop, which would stand still.
         """
-        from airflow_provider_hubchan.client.blocking import Driver  # where a DAG file is parsed, nobody needs requests
+        from airflow_provider_hubchan.client.sync_driver import Driver  # where a DAG file is parsed, nobody needs requests
 
         if _on_a_running_loop():
             raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
@@ -97,13 +97,13 @@ class DrivingHook(BaseHook):
             driver.end(STOPPED)
         return driver
 
-    async def adriver(self, *, share: float = 1.0) -> aio.Driver:
+    async def adriver(self, *, share: float = 1.0) -> async_driver.Driver:
         """An asynchronous context manager that performs stories on this event loop; arguments as of `driver`."""
-        from airflow_provider_hubchan.client import aio  # most tasks need no aiohttp, and its import costs time
+        from airflow_provider_hubchan.client import async_driver  # most tasks need no aiohttp, and its import costs time
 
         # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
         await asyncio.to_thread(lambda: self.account)
-        return aio.Driver(self.account, *shared(self.account, announce), self.patience, share=share)
+        return async_driver.Driver(self.account, *shared(self.account, announce), self.patience, share=share)
 
 
 def announce(secret: str) -> None:

@@ -8,19 +8,19 @@ import time
 from typing import Any
 
 from airflow_provider_hubchan import assets
-from airflow_provider_hubchan.client import calls, delivery
-from airflow_provider_hubchan.client.batch import Manner, mark
-from airflow_provider_hubchan.client.checkpoint import Keeper, Nowhere
-from airflow_provider_hubchan.client.checkup import Finding, check_up
+from airflow_provider_hubchan.batch.checkpoint import Keeper, Nowhere
+from airflow_provider_hubchan.batch.dead_letters import Letters, NoFile
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import Status, read_one
+from airflow_provider_hubchan.batch.runner import Manner, mark
+from airflow_provider_hubchan.client import endpoints, flow
+from airflow_provider_hubchan.client.actions import Request
+from airflow_provider_hubchan.client.connection_check import Finding, check_up
+from airflow_provider_hubchan.client.daily_quota import with_renewal
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.letter import Letters, NoFile
-from airflow_provider_hubchan.client.renewal import with_renewal
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.shared import shared
-from airflow_provider_hubchan.client.status import Status, read_one
-from airflow_provider_hubchan.client.steps import Request
+from airflow_provider_hubchan.client.shared_state import shared
 from airflow_provider_hubchan.drivers import DrivingHook, announce
-from airflow_provider_hubchan.telemetry import observed
+from airflow_provider_hubchan.metrics import observed
 
 
 class HubchanHook(DrivingHook):
@@ -81,7 +81,7 @@ class HubchanHook(DrivingHook):
         async with await self.adriver() as driver:
             channel = self.channel(channel_id)
             request = self._update(message_id, status, error_message, channel)
-            message = await driver.run(delivery.fetch(self.account, request, self.patience))
+            message = await driver.run(flow.fetch(self.account, request, self.patience))
         await asyncio.to_thread(assets.collect, self, self.portal, channel)  # its first call imports much
         return message
 
@@ -98,7 +98,7 @@ class HubchanHook(DrivingHook):
         """
         async with await self.adriver() as driver:
             request = self._get(message_id, channel_id)
-            return await driver.run(delivery.fetch(self.account, request, self.patience))
+            return await driver.run(flow.fetch(self.account, request, self.patience))
 
     def update_message_statuses(
         self,
@@ -176,11 +176,11 @@ class HubchanHook(DrivingHook):
 
     def _call(self, request: Request) -> dict[str, Any]:
         with self.driver() as driver:
-            return driver.run(delivery.fetch(self.account, request, self.patience))
+            return driver.run(flow.fetch(self.account, request, self.patience))
 
     def _get(self, message_id: str, channel_id: str | None) -> Request:
         known = read_one(message_id, "READ", None).message_id  # as strict as with an update
-        return calls.get_message(self.account, self.channel(channel_id), known)
+        return endpoints.get_message(self.account, self.channel(channel_id), known)
 
     def _update(self, message_id: str, status: Status, error_message: str | None, channel: str) -> Request:
-        return calls.update_message(self.account, channel, read_one(message_id, status, error_message))
+        return endpoints.update_message(self.account, channel, read_one(message_id, status, error_message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubchan.assets import channel_asset, convert_to_openlineage
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.report import Report
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

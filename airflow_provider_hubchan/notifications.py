@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import STATUSES, Numbered, Outcome, Status, Update, read
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.callbacks import Tally, cause_of, covered, rows_of
-from airflow_provider_hubchan.client.delivery import deliver, given_up
+from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Story
 from airflow_provider_hubchan.client.errors import HubchanError
+from airflow_provider_hubchan.client.flow import deliver, given_up
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import STATUSES, Numbered, Outcome, Status, Update, read
-from airflow_provider_hubchan.client.steps import OUT_OF_TIME, Story
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.telemetry import observed
+from airflow_provider_hubchan.metrics import observed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

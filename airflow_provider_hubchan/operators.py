@@ -10,15 +10,15 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan import assets, lineage
 from airflow_provider_hubchan.arguments import TEMPLATED, bring_retry_policy, faults_of
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.report import Report
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.instances import by_delivery
 from airflow_provider_hubchan.links import InboxLink, ReportLink
-from airflow_provider_hubchan.progress import TaskProgress
-from airflow_provider_hubchan.reportfile import ReportFile
-from airflow_provider_hubchan.rows import as_data, read_file
+from airflow_provider_hubchan.report_file import ReportFile
+from airflow_provider_hubchan.row_files import as_data, read_file
+from airflow_provider_hubchan.task_state import TaskProgress
+from airflow_provider_hubchan.upstream_states import by_delivery
 from airflow_provider_hubchan.verdict import failure
 from airflow_provider_hubchan.waiting import wait
 

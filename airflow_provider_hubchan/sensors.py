@@ -14,9 +14,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.arguments import bring_retry_policy, watched
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.client.status_poll import Watch, WatchFailed, Wish
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.progress import Seen
+from airflow_provider_hubchan.task_state import Seen
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.client.status_poll import Watch, WatchFailed, Wish
 from airflow_provider_hubchan.hooks import HubchanHook
 
 #: Of the event; who resumes a task after an upgrade in between must know what it reads.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.client.report import BatchIncomplete, Report
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 
 
 def failure(

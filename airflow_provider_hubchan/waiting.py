@@ -8,9 +8,9 @@ from typing import Any
 import pendulum
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.client.journal import words
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.progress import TaskProgress
+from airflow_provider_hubchan.batch.progress_log import words
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.task_state import TaskProgress
 
 #: Seconds of the shortest wait outside the slot: a trigger that fires at once is a race that Airflow can lose.
 SHORTEST = 5.0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from airflow_provider_hubchan.client.shared import forget
+from airflow_provider_hubchan.client.shared_state import forget
 from tests.paths import EXAMPLES, TESTS
 
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.emulator.api.http import Request
 from airflow_provider_hubchan.emulator.model.world import World

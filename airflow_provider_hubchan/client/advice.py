@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from airflow_provider_hubchan.batch.report import BatchIncomplete
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed, HubchanError
-from airflow_provider_hubchan.client.report import BatchIncomplete
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from airflow.sdk.types import TaskInstanceKey
 
 from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.assets import channel_asset, convert_to_openlineage
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseHook
 
-from airflow_provider_hubchan.client.account import Account
 from airflow_provider_hubchan.client.errors import BadConnection
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.connection import read_account
 
 APP = {"login": "id", "password": "cl13nt-s3cr3t"}

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.blocking import Driver
+from airflow_provider_hubchan.batch.rows import Outcome
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed
-from airflow_provider_hubchan.client.lanes import Ticket
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.shared import shared
-from airflow_provider_hubchan.client.status import Outcome
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.ratelimit.lanes import Ticket
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.shared_state import shared
+from airflow_provider_hubchan.client.sync_driver import Driver
 from airflow_provider_hubchan.connection import named
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook

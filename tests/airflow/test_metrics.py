@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.telemetry import METRICS
+from airflow_provider_hubchan.metrics import METRICS
 from tests.airflow.callback_runs import BOTH, Call
 from tests.batch.in_memory import MemoryStore
 from tests.paths import DOCS

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from airflow_provider_hubchan.client.report import BatchIncomplete
+from airflow_provider_hubchan.batch.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.dag_runs import Ran, mark

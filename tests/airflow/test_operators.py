@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.client.report import BatchIncomplete
+from airflow_provider_hubchan.batch.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.dag_runs import Ran, mark

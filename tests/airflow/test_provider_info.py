@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 import airflow_provider_hubchan
-from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT
+from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.paths import ROOT
 from tests.versions import SINCE_3_3

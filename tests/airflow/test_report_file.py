@@ -10,10 +10,10 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
+from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
-from airflow_provider_hubchan.reportfile import ReportFile
-from airflow_provider_hubchan.rows import read_file
+from airflow_provider_hubchan.report_file import ReportFile
+from airflow_provider_hubchan.row_files import read_file
 
 WHY = Problem("HubSpot answered 404: no.", "404")
 

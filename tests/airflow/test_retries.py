@@ -10,9 +10,9 @@ import pytest
 from airflow import sdk
 from airflow.sdk import DAG
 
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 from airflow_provider_hubchan.client.advice import advise
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRow, BadRows, CallFailed, Problem
-from airflow_provider_hubchan.client.report import BatchIncomplete, Report
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.versions import SINCE_3_3
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.client.errors import BadRows
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
-from airflow_provider_hubchan.rows import read_file
+from airflow_provider_hubchan.row_files import read_file
 
 Write = Callable[..., str]
 

@@ -17,7 +17,7 @@ import trustme
 from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor

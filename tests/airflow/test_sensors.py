@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.sensors import MOST_IDS
 from airflow_provider_hubchan.triggers import MessageStatusTrigger

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.progress import KEY, TaskProgress
+from airflow_provider_hubchan.task_state import KEY, TaskProgress
 
 LOG: Any = logging.getLogger("tests.progress")
 BATCH = {"version": 1, "marks": "…"}

@@ -14,14 +14,14 @@ import pytest
 from airflow.sdk import DAG, TaskGroup, TaskInstanceState, task, task_group
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
+from airflow_provider_hubchan.batch.rows import Outcome, Settled, Update, numbered, read
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, Settled, Update, numbered, read
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.instances import Delivery, by_delivery, look_up
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.upstream_states import Delivery, by_delivery, look_up
 from tests.airflow.dag_runs import Ran
 from tests.examples import load
 from tests.paths import DOCS, EXAMPLES

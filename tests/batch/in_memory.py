@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_hubchan.client.checkpoint import Nowhere
-from airflow_provider_hubchan.client.letter import NoFile
-from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.batch.checkpoint import Nowhere
+from airflow_provider_hubchan.batch.dead_letters import NoFile
+from airflow_provider_hubchan.batch.rows import Outcome
 
 
 class RecordingSink(NoFile):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.marks import TRIES, Marks
-from airflow_provider_hubchan.client.status import Result
+from airflow_provider_hubchan.batch.marks import TRIES, Marks
+from airflow_provider_hubchan.batch.rows import Result
 from airflow_provider_hubchan.emulator import Emulator
 from tests.batch.tries import IDS, break_off, empty_store, mark
 

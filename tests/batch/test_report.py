@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 from typing import cast
 
-from airflow_provider_hubchan.client.claim import Quota
+from airflow_provider_hubchan.batch.dead_letters import letter
+from airflow_provider_hubchan.batch.progress_log import Journal, words
+from airflow_provider_hubchan.batch.report import NAMED, Report
+from airflow_provider_hubchan.batch.rows import Outcome, Result, Update
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.journal import Journal, words
-from airflow_provider_hubchan.client.letter import letter
-from airflow_provider_hubchan.client.report import NAMED, Report
-from airflow_provider_hubchan.client.status import Outcome, Result, Update
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
 
 NOT_FOUND = Problem("HubSpot answered 404: no.", "404 OBJECT_NOT_FOUND", 404, "OBJECT_NOT_FOUND", "c-1")
 

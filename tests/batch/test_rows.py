@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan.batch.dead_letters import letter
+from airflow_provider_hubchan.batch.rows import Numbered, Outcome, Update, numbered, read
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
-from airflow_provider_hubchan.client.letter import letter
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Numbered, Outcome, Update, numbered, read
 
 
 def updates(rows: object, **defaults: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.batch.rows import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.reportfile import ReportFile
-from airflow_provider_hubchan.rows import read_file
+from airflow_provider_hubchan.report_file import ReportFile
+from airflow_provider_hubchan.row_files import read_file
 from tests.batch.in_memory import RecordingSink
 from tests.batch.tries import IDS, break_off, empty_store, mark
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.reportfile import ReportFile
+from airflow_provider_hubchan.report_file import ReportFile
 from tests.batch.in_memory import MemoryStore
 from tests.local_hubspot import sockets_to
 from tests.waiting import wait_until

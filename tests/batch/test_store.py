@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan.batch.rows import numbered, read
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.client.errors import BadRows
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import numbered, read
 
 
 def sheet_of(rows: object, **defaults: Any) -> Sheet:

@@ -18,7 +18,7 @@ ORDER = (1000, 20_000, 1000, 50_000, 1000, 200_000, 1000, 1000)
 def batch(file: str, updates: int) -> dict[str, float]:
     """Mark what a JSON Lines file says, after one update; the figures of the file alone."""
     from airflow_provider_hubchan.hooks import HubchanHook
-    from airflow_provider_hubchan.rows import read_file
+    from airflow_provider_hubchan.row_files import read_file
 
     def send() -> None:
         report = HubchanHook().update_message_statuses(read_file(file), status="READ")

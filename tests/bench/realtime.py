@@ -16,13 +16,13 @@ from typing import Any
 import requests
 from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.delivery import deliver
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client.flow import deliver
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.sync_driver import Driver
 from tests.bench.common import emulator, percent, say, table
 from tests.bench.peers import Refused
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Story, Wait
+from airflow_provider_hubchan.client.actions import Halt, Lost, NeedToken, Reply, Request, Step, Story, Wait
 
 T = TypeVar("T")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from airflow_provider_hubchan.client import aio, blocking
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import deliver
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.batch.rows import Outcome, Update
+from airflow_provider_hubchan.client import async_driver, sync_driver
+from airflow_provider_hubchan.client.flow import deliver
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Outcome, Update
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
 from airflow_provider_hubchan.emulator import Emulator
 from tests.local_hubspot import account_of
 
@@ -57,13 +57,13 @@ def stories(account: Account) -> list[Any]:
 
 
 def with_threads(account: Account, pace: Pace | None = None) -> list[Outcome]:
-    with blocking.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
+    with sync_driver.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
         return [outcome for outcome in driver.run_all(stories(account), 6) if outcome]
 
 
 def with_tasks(account: Account, pace: Pace | None = None) -> list[Outcome]:
     async def run() -> list[Outcome]:
-        async with aio.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
+        async with async_driver.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
             return await driver.run_all(stories(account), 6)
 
     return asyncio.run(run())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pendulum
 import pytest
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.actions import Halt
+from airflow_provider_hubchan.client.daily_quota import MARGIN, until_full_hour, until_midnight, with_renewal
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.renewal import MARGIN, until_full_hour, until_midnight, with_renewal
-from airflow_provider_hubchan.client.steps import Halt
+from airflow_provider_hubchan.client.models import Account
 from tests.client.canned import play, reply
 
 ACCOUNT = Account(base_url="https://api.hubapi.com", access_token="t")

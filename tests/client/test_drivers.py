@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client import blocking
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import deliver
-from airflow_provider_hubchan.client.pace import Pace
-from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.steps import STOPPED, NeedToken, Stopped, Wait
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client import sync_driver
+from airflow_provider_hubchan.client.actions import STOPPED, NeedToken, Stopped, Wait
+from airflow_provider_hubchan.client.flow import deliver
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
 from airflow_provider_hubchan.emulator import Emulator
 from tests.client.driver_runs import FAULTS, PATIENCE, script, with_tasks, with_threads
 from tests.local_hubspot import HeaderLedger, account_of, sockets_to
@@ -148,7 +148,7 @@ def test_a_stop_ends_the_batch_within_one_request() -> None:
         emulator.world.seed(map(str, range(500)))
         emulator.fault(delay=0.2, times=1000)
         account = account_of(emulator)
-        with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
+        with sync_driver.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
             outcomes = []
             rows = (deliver(account, "100200", Update(row, str(row), "SENT"), PATIENCE) for row in range(500))
             for outcome in driver.run_all(rows, 4):
@@ -165,7 +165,7 @@ def test_a_stop_does_not_wait_for_somebody_elses_token() -> None:
     """Another driver holds the account's token lock: a batch that is told to end does, all the same."""
     account = Account(access_token="t")
     bearer = Bearer(account)
-    with bearer.lock, blocking.Driver(account, Pace(), bearer, PATIENCE) as driver:
+    with bearer.lock, sync_driver.Driver(account, Pace(), bearer, PATIENCE) as driver:
         threading.Timer(0.2, driver.end, [STOPPED]).start()
         story = deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE)
         next(story)
@@ -178,7 +178,7 @@ def test_an_exception_of_the_caller_leaves_no_thread_behind() -> None:
     with Emulator(limit=0) as emulator:
         account = account_of(emulator)
         rows = (deliver(account, "100200", Update(row, str(row), "SENT"), PATIENCE) for row in range(500))
-        with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
+        with sync_driver.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
             results = driver.run_all(rows, 4)
             next(results)
             with pytest.raises(KeyboardInterrupt):
@@ -194,7 +194,7 @@ def test_a_defect_in_a_story_reaches_the_caller() -> None:
         yield Wait(1 / 0)
 
     account = Account(access_token="t")
-    with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver, pytest.raises(ZeroDivisionError):
+    with sync_driver.Driver(account, Pace(), Bearer(account), PATIENCE) as driver, pytest.raises(ZeroDivisionError):
         list(driver.run_all([defect()], 2))
 
 
@@ -206,7 +206,7 @@ def test_the_socket_after_a_broken_one_is_closed() -> None:
         emulator.fault(drop="before")
         gc.disable()
         try:
-            with blocking.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
+            with sync_driver.Driver(account, Pace(), Bearer(account), PATIENCE) as driver:
                 assert driver.run(deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE)).result == "updated"
                 assert len(sockets_to(emulator)) == 1
             assert sockets_to(emulator) == []
@@ -220,7 +220,7 @@ def test_a_deadline_ends_everything() -> None:
         account = account_of(emulator, timeout=30.0)
         emulator.fault(delay=30.0, path="/", times=10)
         began = time.monotonic()
-        with blocking.Driver(account, Pace(), Bearer(account), PATIENCE, deadline=began + 0.3) as driver:
+        with sync_driver.Driver(account, Pace(), Bearer(account), PATIENCE, deadline=began + 0.3) as driver:
             outcome = driver.run(deliver(account, "100200", Update(1, "m", "SENT"), PATIENCE))
         assert outcome.problem is not None
         assert outcome.problem.label == "given up: out of time"

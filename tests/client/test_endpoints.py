@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from airflow_provider_hubchan.client import calls
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.status import Update
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client import endpoints
+from airflow_provider_hubchan.client.models import Account
 
 HOST = "https://api.hubapi.com"
 
@@ -23,8 +23,8 @@ HOST = "https://api.hubapi.com"
 def test_each_version_has_its_address(version: str, path: str) -> None:
     """Only v3 stands before the name of the API."""
     account = Account(api_version=version)
-    assert calls.update_message(account, "100", Update(1, "m-1", "SENT")).url == HOST + path
-    assert calls.get_message(account, "100", "m-1").url == HOST + path
+    assert endpoints.update_message(account, "100", Update(1, "m-1", "SENT")).url == HOST + path
+    assert endpoints.get_message(account, "100", "m-1").url == HOST + path
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_each_version_has_its_address(version: str, path: str) -> None:
 )
 def test_an_id_stays_one_segment(message_id: str, segment: str) -> None:
     """Whatever an id holds, the call goes to this message's address and no other."""
-    url = calls.get_message(Account(), "100", message_id).url
+    url = endpoints.get_message(Account(), "100", message_id).url
     assert url == f"{HOST}/conversations/custom-channels/2026-03/100/messages/{segment}"
 
 
@@ -55,12 +55,12 @@ def test_an_id_stays_one_segment(message_id: str, segment: str) -> None:
 )
 def test_the_body_holds_what_is_there(update: Update, body: dict[str, str]) -> None:
     """An error message that is not there is left out, not sent empty."""
-    assert json.loads(calls.update_message(Account(), "100", update).body) == body
+    assert json.loads(endpoints.update_message(Account(), "100", update).body) == body
 
 
 def test_a_request_keeps_its_token_out_of_its_words() -> None:
     """Secrets are not part of a request's repr, which ends in logs and tracebacks."""
-    request = calls.get_message(Account(), "100", "m")
+    request = endpoints.get_message(Account(), "100", "m")
     from dataclasses import replace
 
     assert "s3cret" not in repr(replace(request, token="s3cret", body=b"s3cret"))

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import call, deliver, fetch
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client.actions import Halt, Lost, NeedToken, Reply, Request, Stopped
 from airflow_provider_hubchan.client.errors import NO_REPLY, CallFailed, Problem
+from airflow_provider_hubchan.client.flow import call, deliver, fetch
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Stopped
 from tests.client.canned import MESSAGE, play, reply
 
 PATIENCE = Patience(tries=3, throttles=2, first=1.0)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubchan.client.claim import FIRST, Quota
-from airflow_provider_hubchan.client.lanes import Lane, Ticket
-from airflow_provider_hubchan.client.pace import ASSUMED_LIMIT, GUARD, HOLD, Pace
+from airflow_provider_hubchan.client.ratelimit.fair_share import FIRST, Quota
+from airflow_provider_hubchan.client.ratelimit.lanes import Lane, Ticket
+from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT, GUARD, HOLD, Pace
 
 
 def take(pace: Pace, now: float, lane: Lane | None = None) -> list[Ticket]:

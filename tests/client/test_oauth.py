@@ -5,11 +5,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.actions import Halt, Lost, Reply, Request, Stopped, Wait
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY, Problem
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Wait
-from airflow_provider_hubchan.client.token import Bearer
 from airflow_provider_hubchan.connection import named
 from tests.client.canned import reply
 

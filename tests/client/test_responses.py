@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_hubchan.client import replies, wire
-from airflow_provider_hubchan.client.claim import Quota
+from airflow_provider_hubchan.client import replies, responses
+from airflow_provider_hubchan.client.actions import Lost, Reply
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.steps import Lost, Reply
-from airflow_provider_hubchan.client.wire import Accepted, Closure, Fault, Refusal, Rejected, Throttle, Unauthorized
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.responses import Accepted, Closure, Fault, Refusal, Rejected, Throttle, Unauthorized
 from tests.client.canned import MESSAGE, reply
 
 NOW = "Sun, 22 Nov 2026 09:00:00 GMT"
@@ -90,7 +90,7 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
 )
 def test_what_an_answer_means(answer: Reply | Lost, kind: type, after: float | None) -> None:
     """The kind says whom it concerns; ``after`` is the time that HubSpot asks for."""
-    meaning = wire.meaning(answer)
+    meaning = responses.meaning(answer)
     assert type(meaning) is kind
     assert getattr(meaning, "after", None) == after
 
@@ -98,7 +98,7 @@ def test_what_an_answer_means(answer: Reply | Lost, kind: type, after: float | N
 @pytest.mark.parametrize(("status", "tries"), [(522, 2), (525, 2), (526, 2), (503, None)])
 def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, tries: int | None) -> None:
     """Where HubSpot's page says to call support, many tries do not help."""
-    meaning = wire.meaning(reply(status, b""))
+    meaning = responses.meaning(reply(status, b""))
     assert isinstance(meaning, Fault)
     assert meaning.tries == tries
 
@@ -118,14 +118,14 @@ def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, tries: int | N
 )
 def test_a_problem_says_what_to_do_next(answer: Reply | Lost, advice: str) -> None:
     """What a person can mend is said with the problem."""
-    meaning = wire.meaning(answer)
+    meaning = responses.meaning(answer)
     assert not isinstance(meaning, Accepted)
     assert advice in meaning.problem.reason
 
 
 def test_an_accepted_answer_has_the_message() -> None:
     """The whole body is handed on, for callers of single calls."""
-    assert wire.meaning(reply(200)) == Accepted(MESSAGE)
+    assert responses.meaning(reply(200)) == Accepted(MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_accepted_answer_has_the_message() -> None:
 )
 def test_rate_headers_are_read_or_left_alone(headers: dict[str, str], quota: Quota | None) -> None:
     """Headers that are missing or make no sense tell nothing."""
-    assert wire.quota(reply(200, **{f"X-HubSpot-RateLimit-{name}": text for name, text in headers.items()})) == quota
+    assert responses.quota(reply(200, **{f"X-HubSpot-RateLimit-{name}": text for name, text in headers.items()})) == quota
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.actions import Halt, Lost, Reply
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.steps import Halt, Lost, Reply
-from airflow_provider_hubchan.client.watch import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.status_poll import Watch, WatchFailed, Wish
 from tests.client.canned import play, reply
 
 NOW = 1000.0

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_hubchan.client.blocking import Driver
-from airflow_provider_hubchan.client.crew import Crew
-from airflow_provider_hubchan.client.delivery import deliver
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client.flow import deliver
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.sync_driver import Driver
+from airflow_provider_hubchan.client.worker_pool import Crew
 from airflow_provider_hubchan.emulator import Emulator
 from tests.local_hubspot import account_of
 

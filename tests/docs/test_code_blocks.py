@@ -17,7 +17,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from packaging.requirements import Requirement
 
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.emulator.__main__ import command_line
 from airflow_provider_hubchan.hooks import HubchanHook

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.replies import TRANSIENT
-from airflow_provider_hubchan.client.wire import Closure, Fault, Refusal, Rejected, Unauthorized, meaning
+from airflow_provider_hubchan.client.responses import Closure, Fault, Refusal, Rejected, Unauthorized, meaning
 from airflow_provider_hubchan.connection import named
 from tests.client.canned import reply
 from tests.docs.pages import table
@@ -77,7 +77,7 @@ def shortened(text: str) -> str:
 def texts() -> Iterator[tuple[str, str]]:
     """Every text that a user may see as an error or a warning, with its module."""
     for name, path in OURS:
-        if name == "telemetry":  # its texts are meanings of metrics, and stand in docs/metrics.md
+        if name == "metrics":  # its texts are meanings of metrics, and stand in docs/metrics.md
             continue
         for place in complaints(ast.parse(path.read_text(encoding="utf-8"))):
             for text in words(place):
@@ -104,7 +104,15 @@ def test_every_entry_is_of_the_present(entry: str) -> None:
 
 
 #: Modules whose texts send people to the connection; elsewhere a channel_id is a row's, or the task's.
-SPEAK_OF_FIELDS = ("connection", "drivers", "client.account", "client.checkup", "client.replies", "client.token", "client.wire")
+SPEAK_OF_FIELDS = (
+    "connection",
+    "drivers",
+    "client.models",
+    "client.connection_check",
+    "client.replies",
+    "client.oauth",
+    "client.responses",
+)
 INFO: dict[str, Any] = get_provider_info()
 FIELDS = ("login", "password", *INFO["connection-types"][0]["conn-fields"])
 

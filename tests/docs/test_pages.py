@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.docs.pages import PAGES
 from tests.paths import DOCS, EXAMPLES, ROOT

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.client.errors import HubchanError
-from airflow_provider_hubchan.client.report import Report
 from tests.docs.pages import fences
 from tests.modules import OURS, PACKAGE, errors
 from tests.paths import DOCS, EXAMPLES

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
-from airflow_provider_hubchan.client.claim import Quota
-from airflow_provider_hubchan.client.journal import Journal, words
-from airflow_provider_hubchan.client.pace import ASSUMED_LIMIT
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.progress_log import Journal, words
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor

@@ -13,7 +13,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from airflow_provider_hubchan.client.status import STATUSES
+from airflow_provider_hubchan.batch.rows import STATUSES
 from airflow_provider_hubchan.emulator.api.http import Response
 from airflow_provider_hubchan.emulator.api.routes import answer
 from airflow_provider_hubchan.emulator.model.records import WRITABLE

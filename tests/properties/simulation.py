@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.client.claim import Quota
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
 
 WINDOW = 10.0
 

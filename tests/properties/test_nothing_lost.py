@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubchan.client.marks import Marks
+from airflow_provider_hubchan.batch.marks import Marks
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import Outcome
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.shared import forget
-from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.client.shared_state import forget
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink

@@ -15,10 +15,10 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.account import Account, sendable
+from airflow_provider_hubchan.client.actions import Halt, Lost, Reply, Request, Stopped, Story, Wait
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_REPLY, Problem
+from airflow_provider_hubchan.client.models import Account, sendable
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import Halt, Lost, Reply, Request, Stopped, Story, Wait
 
 #: Seconds before its end from which a token is not used any more: requests have died with "expired 0 seconds ago".
 MARGIN = 60.0

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from types import TracebackType
 
+from airflow_provider_hubchan.batch.rows import Outcome, Update
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
-from airflow_provider_hubchan.client.status import Outcome, Update
 
 #: ``settled``: what it came as, if not as an update; why, and in short. ``winner``: the row that counts for its message.
 _TABLES = """

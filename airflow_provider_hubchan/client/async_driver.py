@@ -17,16 +17,16 @@ import aiohttp
 from yarl import URL
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.client import replies, wire
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.claim import Quota
+from airflow_provider_hubchan.batch.report import Counts
+from airflow_provider_hubchan.client import replies, responses
+from airflow_provider_hubchan.client.actions import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.lanes import Ticket
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.report import Counts
-from airflow_provider_hubchan.client.steps import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.ratelimit.lanes import Ticket
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ class Driver:
             reply = Lost(_why(error))
         finally:
             if ticket:
-                self._pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
+                self._pace.answered(self._clock(), ticket, responses.quota(reply) if isinstance(reply, Reply) else None)
                 self.counts.add(requests=1, rate_limited=int(isinstance(reply, Reply) and reply.status == 429))
         return reply
 

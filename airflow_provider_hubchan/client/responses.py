@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.claim import Quota
+from airflow_provider_hubchan.client.actions import Lost, Reply
 from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
-from airflow_provider_hubchan.client.steps import Lost, Reply
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
 
 WRITE_SCOPE = "conversations.custom_channels.write"
 READ_SCOPE = "conversations.custom_channels.read"

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.client.letter import letter
-from airflow_provider_hubchan.client.status import Outcome
+from airflow_provider_hubchan.batch.dead_letters import letter
+from airflow_provider_hubchan.batch.rows import Outcome
 
 #: Seconds between two uploads to an object store, which takes a file only as a whole.
 UPLOAD = 60.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.status import Update
-from airflow_provider_hubchan.client.steps import Request
+from airflow_provider_hubchan.batch.rows import Update
+from airflow_provider_hubchan.client.actions import Request
+from airflow_provider_hubchan.client.models import Account
 
 
 def update_message(account: Account, channel_id: str, update: Update) -> Request:

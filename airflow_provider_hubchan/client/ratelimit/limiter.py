@@ -24,9 +24,9 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
-from airflow_provider_hubchan.client.claim import Claim, Quota
-from airflow_provider_hubchan.client.clock import Steady
-from airflow_provider_hubchan.client.lanes import Lane, Ticket
+from airflow_provider_hubchan.client.ratelimit.clock import Steady
+from airflow_provider_hubchan.client.ratelimit.fair_share import Claim, Quota
+from airflow_provider_hubchan.client.ratelimit.lanes import Lane, Ticket
 
 #: Requests per window while HubSpot has said nothing: the smallest limit it documents (private apps, Free and Starter).
 ASSUMED_LIMIT = 100

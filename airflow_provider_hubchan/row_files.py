@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_hubchan.batch.rows import Numbered, is_text
 from airflow_provider_hubchan.client.errors import BadRow
-from airflow_provider_hubchan.client.status import Numbered, is_text
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 

@@ -19,13 +19,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_hubchan.client import calls
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import call
+from airflow_provider_hubchan.client import endpoints
+from airflow_provider_hubchan.client.actions import Halt, Story
 from airflow_provider_hubchan.client.errors import HubchanError
+from airflow_provider_hubchan.client.flow import call
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import Halt, Story
-from airflow_provider_hubchan.client.wire import Accepted, Rejected
+from airflow_provider_hubchan.client.responses import Accepted, Rejected
 
 #: Messages that an error names, and that a result holds.
 NAMED, HELD = 20, 1000
@@ -136,7 +136,7 @@ class Watch:
         return f"{there:,} of {len(self.ids):,} messages are {' or '.join(self.wish.statuses)}{troubles}"
 
     def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Story[None]:
-        answer = yield from call(calls.get_message(account, channel_id, message_id), PATIENCE, account.secrets())
+        answer = yield from call(endpoints.get_message(account, channel_id, message_id), PATIENCE, account.secrets())
         if isinstance(answer, Accepted):
             self._note(message_id, answer.body)
         elif isinstance(answer, Rejected) and answer.problem.status == 404 and now < self._unknown_until:

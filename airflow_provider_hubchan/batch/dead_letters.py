@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
+from airflow_provider_hubchan.batch.rows import ITS_OWN, REPORT_KEYS, Outcome
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.status import ITS_OWN, REPORT_KEYS, Outcome
 
 _QUOTED = tuple(f'"{key}"' for key in REPORT_KEYS)
 

@@ -6,12 +6,12 @@ from collections import Counter
 from itertools import chain
 from typing import Any
 
-from airflow_provider_hubchan.client.checkpoint import Checkpoint
+from airflow_provider_hubchan.batch.checkpoint import Checkpoint
+from airflow_provider_hubchan.batch.dead_letters import Letters
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.rows import RESULTS, Outcome, Result
+from airflow_provider_hubchan.batch.store import Sheet
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.letter import Letters
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import RESULTS, Outcome, Result
 
 
 def recall(sheet: Sheet, checkpoint: Checkpoint, letters: Letters, report: Report) -> None:

@@ -10,17 +10,9 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Any, TypeVar
 
-from airflow_provider_hubchan.client import wire
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.claim import Quota
-from airflow_provider_hubchan.client.crew import GRACE, Crew
-from airflow_provider_hubchan.client.errors import NO_REPLY
-from airflow_provider_hubchan.client.lanes import Ticket
-from airflow_provider_hubchan.client.pace import Pace
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.report import Counts
-from airflow_provider_hubchan.client.sessions import Sessions
-from airflow_provider_hubchan.client.steps import (
+from airflow_provider_hubchan.batch.report import Counts
+from airflow_provider_hubchan.client import responses
+from airflow_provider_hubchan.client.actions import (
     OUT_OF_TIME,
     STOPPED,
     Halt,
@@ -33,7 +25,15 @@ from airflow_provider_hubchan.client.steps import (
     Story,
     Wait,
 )
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.errors import NO_REPLY
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer
+from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.ratelimit.lanes import Ticket
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.transport import Sessions
+from airflow_provider_hubchan.client.worker_pool import GRACE, Crew
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ class Driver:
             reply = self._sessions.send(request, sent, min(self.account.timeout, max(0.001, self._deadline - sent)))
         finally:
             if ticket:
-                self.pace.answered(self._clock(), ticket, wire.quota(reply) if isinstance(reply, Reply) else None)
+                self.pace.answered(self._clock(), ticket, responses.quota(reply) if isinstance(reply, Reply) else None)
         if self._crew and isinstance(reply, Reply) and reply.status < 300:
             self._crew.measured(self._clock() - sent, time.thread_time() - work)
         if ticket:

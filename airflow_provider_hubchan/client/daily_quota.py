@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pendulum
 
-from airflow_provider_hubchan.client import calls
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import call
+from airflow_provider_hubchan.client import endpoints
+from airflow_provider_hubchan.client.actions import Halt, Stopped, Story
+from airflow_provider_hubchan.client.flow import call
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import Halt, Stopped, Story
-from airflow_provider_hubchan.client.wire import Accepted
+from airflow_provider_hubchan.client.responses import Accepted
 
 #: Seconds after midnight: nobody has promised that HubSpot's counters are the first to know what day it is.
 MARGIN = 5.0
@@ -27,7 +27,7 @@ def with_renewal(account: Account, halt: Halt) -> Story[Halt]:
     """
     zone = None
     try:
-        answer = yield from call(calls.get_account_details(account), Patience(tries=2, throttles=2), account.secrets())
+        answer = yield from call(endpoints.get_account_details(account), Patience(tries=2, throttles=2), account.secrets())
         if isinstance(answer, Accepted):
             zone = answer.body.get("timeZone")
     except Stopped:

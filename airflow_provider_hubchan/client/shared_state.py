@@ -12,9 +12,9 @@ from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
-from airflow_provider_hubchan.client.account import API_VERSIONS, TIMEOUT, Account
-from airflow_provider_hubchan.client.pace import ASSUMED_LIMIT, Pace
-from airflow_provider_hubchan.client.token import Bearer
+from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account
+from airflow_provider_hubchan.client.oauth import Bearer
+from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT, Pace
 
 
 class Shared(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pendulum
 
-from airflow_provider_hubchan.client.claim import Quota
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
 
 #: Seconds between two lines of progress.
 EVERY = 10.0

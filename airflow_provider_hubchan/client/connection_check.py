@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
-from airflow_provider_hubchan.client import calls, replies
-from airflow_provider_hubchan.client.account import Account
-from airflow_provider_hubchan.client.delivery import Answer, call
+from airflow_provider_hubchan.client import endpoints, replies
+from airflow_provider_hubchan.client.actions import NeedToken, Reply, Stopped, Story
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.pace import Pace
+from airflow_provider_hubchan.client.flow import Answer, call
+from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.oauth import Bearer, token_request
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.steps import NeedToken, Reply, Stopped, Story
-from airflow_provider_hubchan.client.token import Bearer, token_request
-from airflow_provider_hubchan.client.wire import READ_SCOPE, WRITE_SCOPE, Accepted
+from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.responses import READ_SCOPE, WRITE_SCOPE, Accepted
 
 LATER = "Could not be checked now, try again later: "
 
@@ -57,7 +57,7 @@ def check_up(account: Account, pace: Pace, announce: Callable[[str], None]) -> F
 
     :param announce: called with each secret that is fetched.
     """
-    from airflow_provider_hubchan.client.blocking import Driver  # where a DAG file is parsed, nobody needs requests
+    from airflow_provider_hubchan.client.sync_driver import Driver  # where a DAG file is parsed, nobody needs requests
 
     findings: list[Finding] = []
 
@@ -93,7 +93,7 @@ def examine(account: Account, patience: Patience) -> Story[Finding]:
 def _examine(account: Account, patience: Patience, found: Finding) -> Story[bool]:
     """:return: whether the app was proved to own the channel."""
     token = yield NeedToken()  # the first: why there is none is told as it is, not as why a call was given up
-    answer: Answer = yield from call(calls.get_account_details(account), patience, secrets=account.secrets())
+    answer: Answer = yield from call(endpoints.get_account_details(account), patience, secrets=account.secrets())
     if not isinstance(answer, Accepted):
         found.fail(str(answer.problem), answer.problem)
         return False
@@ -108,7 +108,7 @@ def _examine(account: Account, patience: Patience, found: Finding) -> Story[bool
     if not account.channel_id:
         found.notes.append("no Channel ID (channel_id) is set, so whether the app owns the channel was not checked")
         return False
-    answer = yield from call(calls.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
+    answer = yield from call(endpoints.list_channel_accounts(account, account.channel_id), patience, secrets=account.secrets())
     if isinstance(answer, Accepted):
         found.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {answer.body.get('total', 0)})")
         return True

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_hubchan.client.checkpoint import Checkpoint, Keeper
-from airflow_provider_hubchan.client.delivery import deliver, given_up, pause
+from airflow_provider_hubchan.batch.checkpoint import Checkpoint, Keeper
+from airflow_provider_hubchan.batch.dead_letters import Letters
+from airflow_provider_hubchan.batch.progress_log import Journal
+from airflow_provider_hubchan.batch.recall import recall
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
+from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
+from airflow_provider_hubchan.batch.store import Sheet
+from airflow_provider_hubchan.client.actions import STOPPED, Story
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.journal import Journal
-from airflow_provider_hubchan.client.letter import Letters
-from airflow_provider_hubchan.client.recall import recall
-from airflow_provider_hubchan.client.report import BatchIncomplete, Report
-from airflow_provider_hubchan.client.sheet import Sheet
-from airflow_provider_hubchan.client.status import Outcome, Update, numbered, read
-from airflow_provider_hubchan.client.steps import STOPPED, Story
+from airflow_provider_hubchan.client.flow import deliver, given_up, pause
 
 if TYPE_CHECKING:
-    from airflow_provider_hubchan.client.blocking import Driver
+    from airflow_provider_hubchan.client.sync_driver import Driver
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk.observability.stats import Stats
 from opentelemetry import trace
 
-from airflow_provider_hubchan.client.report import Report
-from airflow_provider_hubchan.client.shared import shared
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.client.shared_state import shared
 
 if TYPE_CHECKING:
-    from airflow_provider_hubchan.client import aio, blocking
+    from airflow_provider_hubchan.client import async_driver, sync_driver
 
 
 class Run(NamedTuple):
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     """
 
     report: Report
-    driver: blocking.Driver | aio.Driver
+    driver: sync_driver.Driver | async_driver.Driver
     tokens: int
     elapsed: float
 
@@ -72,7 +72,9 @@ METRICS = (
 
 
 @contextmanager
-def observed(driver: blocking.Driver | aio.Driver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
+def observed(
+    driver: sync_driver.Driver | async_driver.Driver, report: Report, clock: Callable[[], float], **tags: str
+) -> Iterator[None]:
     """A span for one run of a batch, with its counters as attributes, and the same as metrics; also if it breaks off.
 
     :param clock: seconds.

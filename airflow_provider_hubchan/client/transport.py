@@ -21,8 +21,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from airflow_provider_hubchan import USER_AGENT
 from airflow_provider_hubchan.client import replies
+from airflow_provider_hubchan.client.actions import Lost, Reply, Request
 from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.steps import Lost, Reply, Request
 
 HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 
-from airflow_provider_hubchan.client.status import Result
+from airflow_provider_hubchan.batch.rows import Result
 
 #: What a try may have done with an update so that the next one leaves it alone, and the tries that are told apart.
 KINDS: tuple[Result, ...] = ("updated", "rejected", "skipped")

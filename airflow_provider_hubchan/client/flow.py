@@ -20,13 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_hubchan.client import calls
-from airflow_provider_hubchan.client.account import Account
+from airflow_provider_hubchan.batch.rows import Outcome, Update
+from airflow_provider_hubchan.client import endpoints
+from airflow_provider_hubchan.client.actions import Halt, NeedToken, Request, Stopped, Story, Wait
 from airflow_provider_hubchan.client.errors import CallFailed, Problem
+from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.status import Outcome, Update
-from airflow_provider_hubchan.client.steps import Halt, NeedToken, Request, Stopped, Story, Wait
-from airflow_provider_hubchan.client.wire import (
+from airflow_provider_hubchan.client.responses import (
     Accepted,
     Closure,
     Fault,
@@ -118,13 +118,13 @@ def deliver(
     """
     secrets = account.secrets()
     if compare_before_write:
-        answer = yield from call(calls.get_message(account, channel_id, update.message_id), patience, secrets)
+        answer = yield from call(endpoints.get_message(account, channel_id, update.message_id), patience, secrets)
         if isinstance(answer, Accepted):
             if (has := _already(answer.body, update)) is not None:
                 return Outcome(update, "skipped", Problem(f"HubSpot has it as {has} already", f"already {has}"))
-            answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets)
+            answer = yield from call(endpoints.update_message(account, channel_id, update), patience, secrets)
     else:
-        answer = yield from call(calls.update_message(account, channel_id, update), patience, secrets)
+        answer = yield from call(endpoints.update_message(account, channel_id, update), patience, secrets)
     match answer:
         case Accepted():
             return Outcome(update, "updated")

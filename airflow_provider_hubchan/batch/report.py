@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from airflow_provider_hubchan.batch.rows import Outcome
+from airflow_provider_hubchan.client.actions import Halt
 from airflow_provider_hubchan.client.errors import HubchanError, Problem
-from airflow_provider_hubchan.client.status import Outcome
-from airflow_provider_hubchan.client.steps import Halt
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
 NAMED = 20

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.client.marks import Marks
-from airflow_provider_hubchan.client.report import Report
+from airflow_provider_hubchan.batch.marks import Marks
+from airflow_provider_hubchan.batch.report import Report
 
 VERSION = 1
 #: Seconds between two checkpoints: what a killed worker may cost in repeats.

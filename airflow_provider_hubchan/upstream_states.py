@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_hubchan.batch.rows import Numbered, Settled, numbered
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
-from airflow_provider_hubchan.client.status import Numbered, Settled, numbered
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
