@@ -78,12 +78,11 @@ def get_provider_info() -> dict[str, object]:
                         "HubSpot supports each for 18 months.",
                         "schema": {
                             "type": ["string", "null"],
-                            "enum": ["2026-03", "2026-09", "2025-09", "v3"],
+                            "enum": ["2026-03", "2026-09", "v3"],
                             "default": "2026-03",
                             "values_display": {
                                 "2026-03": "2026-03: what this provider is made for",
                                 "2026-09": "2026-09: HubSpot's newest",
-                                "2025-09": "2025-09: the one before 2026-03",
                                 "v3": "v3: the old addresses, without support from September 2027",
                             },
                         },

@@ -11,12 +11,17 @@ from airflow.sdk.lineage import get_hook_lineage_collector
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseHook, Context
 
-SCHEME = "hubchan"
+    from airflow_provider_hubchan.batch.report import Report
 
-#: Who has told first of each channel: Airflow counts what one hook tells as one, whereas each further hook is another output.
-_first: dict[tuple[int, str], BaseHook] = {}
+SCHEME = "hubchan"
+#: Key of the run facet for OpenLineage.
+RUN_FACET = "hubchan_status_updates"
+
+#: The first hook that wrote to each channel: Airflow counts what one hook records as one output, that of another as another.
+_first_writers: dict[tuple[int, str], BaseHook] = {}
 _lock = Lock()
 
 
@@ -26,7 +31,7 @@ def channel_asset(portal: int | str, channel_id: str, *, extra: dict[str, Any] |
     :param portal: the account's id ("Hub ID"), a number.
     :param channel_id: id of the custom channel.
     :param extra: what Airflow is to keep with the asset, as JSON; a batch's counters go into its events instead.
-    :raises ValueError: *portal* is no number, or *channel_id* is empty.
+    :raises ValueError: *portal* is not a number, or *channel_id* is empty.
     """
     return Asset(uri=f"{SCHEME}://{portal}/channels/{quote(str(channel_id), safe='')}", extra=extra or {})
 
@@ -45,7 +50,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset:
-    """The dataset of a channel: the account is its namespace."""
+    """The OpenLineage dataset of a channel: the account is its namespace."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     rest = asset.uri.removeprefix(f"{SCHEME}://")
@@ -53,19 +58,19 @@ def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset
     return Dataset(namespace=f"{SCHEME}://{portal}", name=unquote(name))
 
 
-def collect(hook: BaseHook, portal: int | None, channel_id: str) -> None:
-    """Tell Airflow's hook lineage that a hook has written to a channel; it has each channel once, whoever wrote to it.
+def record_lineage(hook: BaseHook, portal: int | None, channel_id: str) -> None:
+    """Tell Airflow's hook lineage that a hook has written to a channel. Each channel is recorded once, whoever wrote to it.
 
     :param portal: the account's id; None if HubSpot has not told it, then there is no asset to name.
     """
     if portal is not None:
         asset_kwargs = {"portal": portal, "channel_id": channel_id}
-        with _lock:  # of threads that come at once, each would make a collector, and all but one be lost
-            context = _first.setdefault((portal, channel_id), hook)
+        with _lock:  # threads that come at once would each make a collector, and all but one be lost
+            context = _first_writers.setdefault((portal, channel_id), hook)
             get_hook_lineage_collector().add_output_asset(context=context, scheme=SCHEME, asset_kwargs=asset_kwargs)
 
 
-def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
+def emit_event(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
     """Put the counters of a batch into the task's asset events: those of its channel, and those of its aliases.
 
     :param portal: the account's id, None if HubSpot has not told it; then its channel's number is enough, and aliases get no
@@ -76,6 +81,42 @@ def tell(context: Context, outlets: list[Any], portal: int | None, channel_id: s
             context["outlet_events"][outlet].extra = counters
         elif isinstance(outlet, AssetAlias) and portal is not None:
             context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)
+
+
+def openlineage_facets(report: Report | None, portal: int | None, channel_id: str | None) -> OperatorLineage[Any, Any]:
+    """The OpenLineage facets of a run: the channel that it wrote to, and the counters.
+
+    :param report: what became of the batch, None if none was begun.
+    :param portal: id of the account, None if HubSpot has not told it; then there is no dataset.
+    :param channel_id: id of the custom channel, None if nothing says it; then there is none, either.
+    """
+    from airflow.providers.common.compat.openlineage.facet import (
+        OutputDataset,
+        OutputStatisticsOutputDatasetFacet,
+        RunFacet,
+    )
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from attrs import define
+
+    @define
+    class StatusUpdatesRunFacet(RunFacet):
+        rows: int
+        updated: int
+        skipped: int
+        rejected: int
+        unresolved: int
+        rejectedShare: float  # noqa: N815  # as OpenLineage writes its fields
+
+    if report is None:
+        return OperatorLineage()
+    counters = (report.rows, report.updated, report.skipped, report.rejected, report.unresolved)
+    rejected_share = report.rejected / report.rows if report.rows else 0.0
+    outputs = []
+    if portal is not None and channel_id:
+        dataset = convert_to_openlineage(channel_asset(portal, channel_id))
+        statistics = OutputStatisticsOutputDatasetFacet(rowCount=report.updated)
+        outputs.append(OutputDataset(dataset.namespace, dataset.name, outputFacets={"outputStatistics": statistics}))
+    return OperatorLineage(outputs=outputs, run_facets={RUN_FACET: StatusUpdatesRunFacet(*counters, rejected_share)})
 
 
 def _is_of(asset: Asset, portal: int | None, channel_id: str) -> bool:

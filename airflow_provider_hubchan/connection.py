@@ -1,30 +1,27 @@
-"""An Airflow connection, read as an account. All faults are named at once, each with the field to mend."""
+"""An Airflow connection, read as an account. All faults are named at once, each with the field to fix."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
-from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account, sendable
+from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account, is_sendable_token
+from airflow_provider_hubchan.validation import channel_id_faults
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-    from airflow.sdk.types import Logger as Log
+    from airflow.sdk.types import Logger
 
 DEFAULT_HOST = "https://api.hubapi.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
-LARGEST_CHANNEL = 2**31 - 1
-YES = ("true", "1", "yes", "on")
+TRUE_WORDS = ("true", "1", "yes", "on")
 
 
-def open_account(connection: Connection, log: Log) -> Account:
+def open_account(connection: Connection, log: Logger) -> Account:
     """The account that *connection* describes, its secrets known to Airflow's masker.
 
     :raises BadConnection: see `read_account`.
@@ -56,18 +53,20 @@ def read_account(connection: Connection) -> Account:
     app = {"login": client_id, "password": client_secret, "refresh_token": refresh_token}
     missing = [name for name, value in app.items() if not value]
     if access_token and not missing:
-        faults.append(f"{named('access_token')} stands beside {named(*app)}: leave the one or the others empty")
+        faults.append(f"{field_names('access_token')} stands beside {field_names(*app)}: leave the one or the others empty")
     elif not access_token and missing:
-        faults.append(f"{named(*missing)} missing: all three of the OAuth app are needed, or an access token instead")
+        faults.append(f"{field_names(*missing)} missing: all three of the OAuth app are needed, or an access token instead")
 
-    if access_token and not sendable(access_token):
-        faults.append(f"{named('access_token')} holds a space, a line break or a letter that no token has: copy it again")
+    if access_token and not is_sendable_token(access_token):
+        faults.append(
+            f"{field_names('access_token')} holds a space, a line break or a character that no token has: copy it again"
+        )
 
     api_version = extra.text("api_version") or API_VERSIONS[0]
     if api_version not in API_VERSIONS:
-        faults.append(f"{named('api_version')} is {api_version!r}, not one of {', '.join(API_VERSIONS)}")
+        faults.append(f"{field_names('api_version')} is {api_version!r}, not one of {', '.join(API_VERSIONS)}")
     channel_id = extra.text("channel_id")
-    faults += channel_faults(channel_id, named("channel_id"))
+    faults += channel_id_faults(channel_id, field_names("channel_id"))
     requests_per_10s = extra.number("requests_per_10s", least=1.0)
     timeout = extra.number("timeout", least=0.1) or TIMEOUT
     if faults:
@@ -86,7 +85,7 @@ def read_account(connection: Connection) -> Account:
 
 
 class Extra:
-    """The extra fields, whatever wrote them.
+    """The extra fields of a connection, whatever wrote them.
 
     :param faults: where to add what is wrong with them.
     """
@@ -101,7 +100,7 @@ class Extra:
 
     def flag(self, name: str) -> bool:
         """A yes or no; no if it is missing."""
-        return str(self._values.get(name)).strip().lower() in YES
+        return str(self._values.get(name)).strip().lower() in TRUE_WORDS
 
     def number(self, name: str, least: float) -> float | None:
         """A number of at least *least*; None if it is missing."""
@@ -113,34 +112,24 @@ class Extra:
         except ValueError:
             value = math.nan
         if not least <= value < math.inf:
-            self._faults.append(f"{named(name)} is {text!r}, not a number of at least {least:g}")
+            self._faults.append(f"{field_names(name)} is {text!r}, not a number of at least {least:g}")
             return None
         return value
 
 
-def channel_faults(channel_id: object, name: str) -> list[str]:
-    """What is wrong with a channel's id, if there is one; then every row would be refused.
-
-    :param name: how its user calls it.
-    """
-    text = "" if channel_id is None else str(channel_id).strip()
-    if not text or (re.fullmatch("[0-9]{1,10}", text) and 0 < int(text) <= LARGEST_CHANNEL):
-        return []
-    return [f"{name} is {shown(text)}, not the number of a channel, like 100200"]
-
-
-def named(*fields: str) -> str:
-    """Fields as the form calls them, and their names beside."""
+def field_names(*fields: str) -> str:
+    """Fields as the form calls them, each with its name in parentheses."""
     info: Any = get_provider_info()
     (form,) = info["connection-types"]
-    labels = {name: each["label"] for name, each in form["conn-fields"].items()} | form["ui-field-behaviour"]["relabeling"]
+    labels = {name: field["label"] for name, field in form["conn-fields"].items()}
+    labels |= form["ui-field-behaviour"]["relabeling"]
     return ", ".join(f"{labels[name]} ({name})" for name in fields)
 
 
 def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> str:
     """Scheme, host and port from the host field, which may hold all three, and the port field."""
     host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
-    field = f"{named('host')} {host.rsplit('@', 1)[-1]!r}"  # what stands before an @ is a secret
+    field = f"{field_names('host')} {host.rsplit('@', 1)[-1]!r}"  # what stands before an @ is a secret
     try:
         url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
         port = url.port or connection.port or None  # the form's Test button sends 0 for no port
@@ -149,7 +138,8 @@ def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> st
         return ""
     if url.username or url.password or url.query or url.fragment:
         faults.append(
-            f"{named('host')} holds more than scheme, host, port and path: put credentials into {named('login', 'password')}"
+            f"{field_names('host')} holds more than scheme, host, port and path: put credentials into "
+            f"{field_names('login', 'password')}"
         )
     elif url.scheme not in ("http", "https") or not url.hostname:
         faults.append(f"{field} is not one like {DEFAULT_HOST}")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeAlias, overload
 
-from airflow.sdk import conf
 from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
 
-from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 if TYPE_CHECKING:
@@ -16,11 +14,12 @@ if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import Task
 
 P = ParamSpec("P")
+OperatorArguments = ParamSpec("OperatorArguments")
 #: What a function returns: ids, dicts, or a mapping of id to status, which is its ids to a type checker.
 Rows: TypeAlias = Iterable[str | int | Mapping[str, Any]]
 
 #: Stands for the rows until there are some, in the serialized DAG and in the UI.
-LATER = "what the function returns"
+PLACEHOLDER = "what the function returns"
 
 
 class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOperator):
@@ -52,7 +51,7 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
             python_callable=python_callable,
             op_args=op_args,
             op_kwargs=op_kwargs,
-            messages=LATER,
+            messages=PLACEHOLDER,
             messages_file=None,
             **kwargs,
         )
@@ -62,39 +61,34 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
 
         The rows are not rendered: they are data, and what a gateway says of a failure must not run as a template.
         """
-        given: dict[str, Any] = {**context, **self.op_kwargs}
-        self.messages = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, given))
+        available: dict[str, Any] = {**context, **self.op_kwargs}
+        self.messages = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, available))
         report: dict[str, Any] = super().execute(context)
         return report
 
 
-@overload
-def hubchan_status(python_callable: Callable[P, Rows]) -> Task[P, Rows]: ...
+class _StatusDecorator(Protocol[OperatorArguments]):
+    """``@task.hubchan_status`` to a type checker: with or without arguments, which are those of the operator."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # an operator takes no positional arguments
+        self, python_callable: Callable[P, Rows], /
+    ) -> Task[P, Rows]: ...
+
+    @overload
+    def __call__(
+        self, *args: OperatorArguments.args, **kwargs: OperatorArguments.kwargs
+    ) -> Callable[[Callable[P, Rows]], Task[P, Rows]]: ...
 
 
-@overload
-def hubchan_status(
-    *,
-    status: str | None = None,
-    error_message: str | None = None,
-    delivery_task_id: str | None = None,
-    channel_id: str | None = None,
-    hubchan_conn_id: str = HubchanHook.default_conn_name,
-    max_rejected: int | float = 0,
-    report_file: str | None = None,
-    dry_run: bool = False,
-    concurrency: int = 16,
-    resume: bool = True,
-    deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-    defer_after: float = 60.0,
-    max_wait: float = 26 * 3600.0,
-    max_runtime: float | None = None,
-    not_found_grace: float = 0.0,
-    compare_before_write: bool = False,
-    **kwargs: Any,
-) -> Callable[[Callable[P, Rows]], Task[P, Rows]]: ...
+def _with_arguments_of(
+    operator: Callable[OperatorArguments, Any],
+) -> Callable[[Callable[..., Any]], _StatusDecorator[OperatorArguments]]:
+    """Give a decorator the signature of an operator, so that its arguments are declared in one place."""
+    return lambda decorator: decorator
 
 
+@_with_arguments_of(UpdateMessageStatusOperator)
 def hubchan_status(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
     """Make a task of a function that returns rows: ``@task.hubchan_status``, or this itself.
 

@@ -5,33 +5,69 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
 
 from airflow_provider_hubchan import assets
-from airflow_provider_hubchan.batch.checkpoint import Keeper, Nowhere
-from airflow_provider_hubchan.batch.dead_letters import Letters, NoFile
+from airflow_provider_hubchan.batch.checkpoint import CheckpointStore, NullStore
+from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink, NullSink
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import Status, read_one
-from airflow_provider_hubchan.batch.runner import Manner, mark
-from airflow_provider_hubchan.client import endpoints, flow
-from airflow_provider_hubchan.client.actions import Request
-from airflow_provider_hubchan.client.connection_check import Finding, check_up
-from airflow_provider_hubchan.client.daily_quota import with_renewal
-from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.shared_state import shared
-from airflow_provider_hubchan.drivers import DrivingHook, announce
-from airflow_provider_hubchan.metrics import observed
+from airflow_provider_hubchan.batch.rows import read_update
+from airflow_provider_hubchan.batch.runner import BatchOptions, run_batch
+from airflow_provider_hubchan.client import endpoints
+from airflow_provider_hubchan.client.actions import STOPPED, Request
+from airflow_provider_hubchan.client.connection_check import Diagnosis, check_connection
+from airflow_provider_hubchan.client.daily_quota import next_reset
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput
+from airflow_provider_hubchan.client.flow import RetryConfig, fetch
+from airflow_provider_hubchan.client.models import StatusName
+from airflow_provider_hubchan.client.shared_state import shared_state
+from airflow_provider_hubchan.connection import field_names, open_account
+from airflow_provider_hubchan.metrics import record_batch
+from airflow_provider_hubchan.validation import channel_id_faults
+
+if TYPE_CHECKING:
+    from airflow_provider_hubchan.client.async_driver import AsyncDriver
+    from airflow_provider_hubchan.client.models import Account
+    from airflow_provider_hubchan.client.sync_driver import SyncDriver
+
+_masking: set[asyncio.Future[None]] = set()
 
 
-class HubchanHook(DrivingHook):
+class HubchanHook(BaseHook):
     """Marks outbound messages of a HubSpot custom channel as SENT, FAILED or READ.
 
+    All hooks of a process whose connections are of one account and app share its rate limit and its access token.
+
     :param hubchan_conn_id: a connection of type ``hubchan``.
-    :param patience: how often and how long to try again.
+    :param retry: how often and how long to try again, None for the defaults.
     """
 
+    conn_name_attr = "hubchan_conn_id"
+    default_conn_name = "hubchan_default"
+    conn_type = "hubchan"
+    hook_name = "HubSpot Custom Channels"
+
+    def __init__(self, hubchan_conn_id: str = default_conn_name, *, retry: RetryConfig | None = None) -> None:
+        super().__init__()
+        self.hubchan_conn_id = hubchan_conn_id
+        self.retry = retry or RetryConfig()
+        self._driver: SyncDriver | None = None
+        self._stopped = False
+
+    @cached_property
+    def account(self) -> Account:
+        """What the connection says, read once.
+
+        :raises BadConnection: naming every field that is missing, malformed or contradicts another.
+        """
+        return open_account(self.get_connection(self.hubchan_conn_id), self.log)
+
     def update_message_status(
-        self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
+        self, message_id: str, status: StatusName, error_message: str | None = None, *, channel_id: str | None = None
     ) -> dict[str, Any]:
         """Set the status of one message.
 
@@ -39,15 +75,15 @@ class HubchanHook(DrivingHook):
         :param status: ``SENT``, ``FAILED`` or ``READ``.
         :param error_message: why the delivery failed; only for FAILED.
         :param channel_id: its channel, None for the connection's.
-        :return: the message as HubSpot has it now, with its text and people's names: mind where you put it.
+        :return: the message as HubSpot has it now, with its text and people's names: take care where you store it.
         :raises BadConnection: if the connection cannot be used; nothing was sent.
-        :raises BadInput: if *channel_id* is no channel's; nothing was sent.
-        :raises BadRows: if the arguments cannot be sent; nothing was.
-        :raises CallFailed: if HubSpot refused it, or there was no good answer.
+        :raises BadInput: if *channel_id* is not a channel ID; nothing was sent.
+        :raises BadRows: if the arguments cannot be sent; nothing was sent.
+        :raises CallFailed: if HubSpot refused it, or there was no usable answer.
         """
-        channel = self.channel(channel_id)
-        message = self._call(self._update(message_id, status, error_message, channel))
-        assets.collect(self, self.portal, channel)
+        channel = self.resolve_channel(channel_id)
+        message = self._fetch(self._update_request(message_id, status, error_message, channel))
+        assets.record_lineage(self, self.portal, channel)
         return message
 
     def get_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
@@ -55,50 +91,50 @@ class HubchanHook(DrivingHook):
 
         :param message_id: HubSpot's id of the message.
         :param channel_id: its channel, None for the connection's.
-        :return: the message, with its text and people's names: mind where you put it.
-        :raises BadRows: if *message_id* is no id; nothing was sent.
+        :return: the message, with its text and people's names: take care where you store it.
+        :raises BadRows: if *message_id* is not an id; nothing was sent.
         :raises BadConnection: if the connection cannot be used; nothing was sent.
-        :raises BadInput: if *channel_id* is no channel's; nothing was sent.
-        :raises CallFailed: if HubSpot refused the call, or there was no good answer.
+        :raises BadInput: if *channel_id* is not a channel ID; nothing was sent.
+        :raises CallFailed: if HubSpot refused the call, or there was no usable answer.
         """
-        return self._call(self._get(message_id, channel_id))
+        return self._fetch(self._get_request(message_id, channel_id))
 
     async def aupdate_message_status(
-        self, message_id: str, status: Status, error_message: str | None = None, *, channel_id: str | None = None
+        self, message_id: str, status: StatusName, error_message: str | None = None, *, channel_id: str | None = None
     ) -> dict[str, Any]:
-        """The same as `update_message_status`, on an event loop. Not for triggers: a restarted one would send it twice.
+        """Set the status of one message, on an event loop. Not for triggers: a restarted one would send it twice.
 
-        :param message_id: as there.
-        :param status: as there.
-        :param error_message: as there.
-        :param channel_id: as there.
-        :return: as there.
-        :raises BadConnection: as there.
-        :raises BadInput: as there.
-        :raises BadRows: as there.
-        :raises CallFailed: as there.
+        :param message_id: HubSpot's id of an outbound message.
+        :param status: ``SENT``, ``FAILED`` or ``READ``.
+        :param error_message: why the delivery failed; only for FAILED.
+        :param channel_id: its channel, None for the connection's.
+        :return: the message as HubSpot has it now, with its text and people's names: take care where you store it.
+        :raises BadConnection: if the connection cannot be used; nothing was sent.
+        :raises BadInput: if *channel_id* is not a channel ID; nothing was sent.
+        :raises BadRows: if the arguments cannot be sent; nothing was sent.
+        :raises CallFailed: if HubSpot refused it, or there was no usable answer.
         """
-        async with await self.adriver() as driver:
-            channel = self.channel(channel_id)
-            request = self._update(message_id, status, error_message, channel)
-            message = await driver.run(flow.fetch(self.account, request, self.patience))
-        await asyncio.to_thread(assets.collect, self, self.portal, channel)  # its first call imports much
+        async with await self.async_driver() as driver:
+            channel = self.resolve_channel(channel_id)
+            request = self._update_request(message_id, status, error_message, channel)
+            message = await driver.run(fetch(self.account, request, self.retry))
+        await asyncio.to_thread(assets.record_lineage, self, self.portal, channel)  # its first call imports much
         return message
 
     async def aget_message(self, message_id: str, *, channel_id: str | None = None) -> dict[str, Any]:
-        """The same as `get_message`, on an event loop.
+        """Read one message, on an event loop; ``["status"]["statusType"]`` is its status, if HubSpot gives one.
 
-        :param message_id: as there.
-        :param channel_id: as there.
-        :return: as there.
-        :raises BadRows: as there.
-        :raises BadConnection: as there.
-        :raises BadInput: as there.
-        :raises CallFailed: as there.
+        :param message_id: HubSpot's id of the message.
+        :param channel_id: its channel, None for the connection's.
+        :return: the message, with its text and people's names: take care where you store it.
+        :raises BadRows: if *message_id* is not an id; nothing was sent.
+        :raises BadConnection: if the connection cannot be used; nothing was sent.
+        :raises BadInput: if *channel_id* is not a channel ID; nothing was sent.
+        :raises CallFailed: if HubSpot refused the call, or there was no usable answer.
         """
-        async with await self.adriver() as driver:
-            request = self._get(message_id, channel_id)
-            return await driver.run(flow.fetch(self.account, request, self.patience))
+        async with await self.async_driver() as driver:
+            request = self._get_request(message_id, channel_id)
+            return await driver.run(fetch(self.account, request, self.retry))
 
     def update_message_statuses(
         self,
@@ -112,75 +148,169 @@ class HubchanHook(DrivingHook):
         max_runtime: float = math.inf,
         not_found_grace: float = 0.0,
         compare_before_write: bool = False,
-        letters: Letters | None = None,
-        keeper: Keeper | None = None,
-        report: Report | None = None,
     ) -> Report:
         """Set the statuses of a whole batch: every row is tried, and every row is in the report.
 
         :param rows: ids, dicts with ``message_id``, ``status`` and ``error_message``, or a mapping of id to status.
         :param channel_id: the channel of all rows, None for the connection's.
-        :param status: for rows that carry none of their own.
-        :param error_message: for FAILED rows that carry none of their own.
+        :param status: for rows that have none of their own.
+        :param error_message: for FAILED rows that have none of their own.
         :param concurrency: requests in flight at most, from 1.
         :param dry_run: read and order the rows, send nothing; all of them are *skipped*.
         :param max_runtime: seconds after which the batch ends; what is left is *unresolved*.
         :param not_found_grace: seconds until messages that HubSpot does not know (404) are *rejected*; see the operator.
-        :param compare_before_write: GET each message first, and leave alone what is so already, or READ.
-        :param letters: takes every row that was not updated, in this thread.
-        :param keeper: keeps progress for a later call with the same rows and arguments.
-        :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
-        :return: *report*, or a new one.
-        :raises BadInput: if *rows* are no rows at all, or *channel_id* is no channel's; nothing was sent.
+        :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ.
+        :return: what became of every row.
+        :raises BadInput: if *rows* is not a list of rows, or *channel_id* is not a channel ID; nothing was sent.
         :raises BadRows: naming every bad row; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
         """
-        channel, report = self.channel(channel_id), report or Report()
-        tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
-        with self.driver(max_runtime=max_runtime) as driver, observed(driver, report, time.monotonic, **tags):
-            mark(
-                driver,
-                channel,
-                rows,
-                status=status,
-                error_message=error_message,
-                manner=Manner(concurrency, dry_run, not_found_grace, compare_before_write),
-                letters=letters or NoFile(),
-                keeper=keeper or Nowhere(),
-                report=report,
-                say=self.log.info,
-            )
-        if driver.counts.requests:
-            assets.collect(self, self.portal, channel)
-        if report.halt and report.halt.refused_at and report.halt.retry_after is None:
-            # in a thread of its own: this one must stay open to signals
-            with self.driver(max_runtime=2 * self.account.timeout) as driver:
-                for told in driver.run_all([with_renewal(self.account, report.halt)], 1):
-                    report.halt = told or report.halt
-        return report
+        options = BatchOptions(
+            status=status,
+            error_message=error_message,
+            concurrency=concurrency,
+            dry_run=dry_run,
+            not_found_grace=not_found_grace,
+            compare_before_write=compare_before_write,
+        )
+        return self.run_batch(rows, options, channel_id=channel_id, max_runtime=max_runtime)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove as much as can be proved without changing anything: token, account, scopes, who owns the channel.
 
-        :return: True if updates will work; and what was found, or has to be mended, or could not be checked now. Without
+        :return: True if updates will work; and what was found, or has to be fixed, or could not be checked now. Without
             secrets, within the timeout.
         """
         try:
-            found = check_up(self.account, shared(self.account, announce).pace, announce)
-        except BadConnection as fault:
-            found = Finding()
-            for each in fault.faults:  # without the id: Airflow tests a form under a made-up one
-                found.fail(each)
-        return found.ok, str(found)
+            diagnosis = check_connection(self.account, shared_state(self.account, mask).limiter, mask)
+        except BadConnection as error:
+            diagnosis = Diagnosis()
+            for fault in error.faults:  # without the connection's id: Airflow tests a form under a made-up one
+                diagnosis.fail(fault)
+        return diagnosis.ok, str(diagnosis)
 
-    def _call(self, request: Request) -> dict[str, Any]:
-        with self.driver() as driver:
-            return driver.run(flow.fetch(self.account, request, self.patience))
+    def stop(self) -> None:
+        """End what is running: what is not sent yet stays *unresolved*. Safe in a signal handler."""
+        self._stopped = True
+        if self._driver:
+            self._driver.abort(STOPPED)
 
-    def _get(self, message_id: str, channel_id: str | None) -> Request:
-        known = read_one(message_id, "READ", None).message_id  # as strict as with an update
-        return endpoints.get_message(self.account, self.channel(channel_id), known)
+    # What follows is for the tasks of this provider; it is not in the API reference.
 
-    def _update(self, message_id: str, status: Status, error_message: str | None, channel: str) -> Request:
-        return endpoints.update_message(self.account, channel, read_one(message_id, status, error_message))
+    @property
+    def portal(self) -> int | None:
+        """Id of the account, None as long as HubSpot has not told it: it does when a token is fetched."""
+        return shared_state(self.account, mask).tokens.portal
+
+    def resolve_channel(self, channel_id: str | None) -> str:
+        """The channel to use.
+
+        :param channel_id: as the user gave it, None for the connection's.
+        :raises BadInput: if the argument is not a channel ID.
+        :raises BadConnection: if neither the argument nor the connection names a channel.
+        """
+        if faults := channel_id_faults(channel_id, "channel_id"):
+            raise BadInput(faults[0])
+        channel = ("" if channel_id is None else str(channel_id).strip()) or self.account.channel_id
+        if not channel:
+            fault = f"{field_names('channel_id')} is set neither there nor as the task's argument"
+            raise BadConnection(self.hubchan_conn_id, [fault])
+        return channel
+
+    def run_batch(
+        self,
+        rows: object,
+        options: BatchOptions,
+        *,
+        channel_id: str | None = None,
+        max_runtime: float = math.inf,
+        dead_letters: DeadLetterSink | None = None,
+        checkpoints: CheckpointStore | None = None,
+        report: Report | None = None,
+    ) -> Report:
+        """Set the statuses of a whole batch; arguments and errors as of `update_message_statuses`.
+
+        :param dead_letters: takes every row that was not updated, in this thread.
+        :param checkpoints: keeps progress for a later call with the same rows and arguments.
+        :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
+        :return: *report*, or a new one.
+        """
+        channel, report = self.resolve_channel(channel_id), report or Report()
+        tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
+        with self.sync_driver(max_runtime=max_runtime) as driver, record_batch(driver, report, time.monotonic, **tags):
+            run_batch(
+                driver,
+                channel,
+                rows,
+                options,
+                dead_letters=dead_letters or NullSink(),
+                checkpoints=checkpoints or NullStore(),
+                report=report,
+                log=self.log.info,
+            )
+        if driver.counters.requests:
+            assets.record_lineage(self, self.portal, channel)
+        if report.aborted and report.aborted.refused_at and report.aborted.retry_after is None:
+            # in a thread of its own: this one must stay open to signals
+            with self.sync_driver(max_runtime=2 * self.account.timeout) as driver:
+                for abort in driver.run_all([next_reset(self.account, report.aborted)], 1):
+                    report.aborted = abort or report.aborted
+        return report
+
+    def sync_driver(self, *, share: float = 1.0, max_runtime: float = math.inf) -> SyncDriver:
+        """A context manager that performs flows in threads.
+
+        :param share: part of the account's quota that it may use, in (0, 1].
+        :param max_runtime: seconds after which everything ends.
+        :raises RuntimeError: on an event loop, which would be blocked.
+        """
+        from airflow_provider_hubchan.client.sync_driver import SyncDriver  # parsing a DAG file does not need requests
+
+        if _on_a_running_loop():
+            raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
+        limiter, tokens = shared_state(self.account, mask)
+        deadline = time.monotonic() + max_runtime
+        self._driver = driver = SyncDriver(self.account, limiter, tokens, self.retry, share=share, deadline=deadline)
+        if self._stopped:  # the stop came before there was anything to stop
+            driver.abort(STOPPED)
+        return driver
+
+    async def async_driver(self, *, share: float = 1.0) -> AsyncDriver:
+        """An asynchronous context manager that performs flows on this event loop.
+
+        :param share: part of the account's quota that it may use, in (0, 1].
+        """
+        from airflow_provider_hubchan.client.async_driver import AsyncDriver  # most tasks do not need aiohttp
+
+        # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
+        await asyncio.to_thread(lambda: self.account)
+        return AsyncDriver(self.account, *shared_state(self.account, mask), self.retry, share=share)
+
+    def _fetch(self, request: Request) -> dict[str, Any]:
+        with self.sync_driver() as driver:
+            return driver.run(fetch(self.account, request, self.retry))
+
+    def _get_request(self, message_id: str, channel_id: str | None) -> Request:
+        update = read_update(message_id, "READ", None)  # the id is checked as that of an update is
+        return endpoints.get_message(self.account, self.resolve_channel(channel_id), update.message_id)
+
+    def _update_request(self, message_id: str, status: StatusName, error_message: str | None, channel: str) -> Request:
+        return endpoints.update_message(self.account, channel, read_update(message_id, status, error_message))
+
+
+def mask(secret: str) -> None:
+    """Give a secret to Airflow's masker; on an event loop in another thread, because the supervisor's answer would block it."""
+    if _on_a_running_loop():
+        masking = asyncio.ensure_future(asyncio.to_thread(mask_secret, secret))
+        _masking.add(masking)  # a task that nothing refers to may be collected
+        masking.add_done_callback(_masking.discard)
+    else:
+        mask_secret(secret)
+
+
+def _on_a_running_loop() -> bool:
+    try:
+        return bool(asyncio.get_running_loop())
+    except RuntimeError:
+        return False

@@ -1,4 +1,4 @@
-"""Buttons of a task in Airflow's UI. Airflow asks for them in the worker when the task ends, and keeps the answer."""
+"""Links of a task in Airflow's UI. Airflow asks for them in the worker when the task ends, and stores the answer."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 class InboxLink(BaseOperatorLink):
-    """The conversations inbox of the account, once HubSpot has told which it is: with the token that we fetched."""
+    """The conversations inbox of the account. HubSpot tells which account it is when a token is fetched."""
 
     name = "HubSpot inbox"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Its address, empty if the account is unknown: a ready access token does not say whose it is.
+        """The inbox's address, empty if the account is not known: a ready access token does not say whose it is.
 
-        HubSpot tells the account's own domain (``uiDomain``) only by a further call, which no task makes for a link.
+        HubSpot tells the account's own domain (``uiDomain``) only in a further call, which no task makes for a link.
         """
         portal = getattr(operator, "portal", None)
         return f"https://app.hubspot.com/live-messages/{portal}/inbox" if portal else ""
 
 
 class ReportLink(BaseOperatorLink):
-    """The report, where Airflow shows it: its counters and problems, and where the rows are that were not updated.
+    """The report in the task's XComs: its counters and problems, and the place of the report file.
 
-    Not the report file itself: Airflow 3.3.2 shows no button for an address that is not http, and takes a bare path for one
+    Not the report file itself: Airflow 3.3.2 shows no link for an address that is not http, and takes a bare path for one
     of its own pages.
     """
 
@@ -39,6 +39,6 @@ class ReportLink(BaseOperatorLink):
         """The page of the task's XComs, whatever host Airflow is reached by; empty if there is no report."""
         if not getattr(getattr(operator, "report", None), "rows", 0):
             return ""
-        served = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
+        base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
         mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
-        return f"{served}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
+        return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"

@@ -1,6 +1,6 @@
 """The notifier: a callback that marks messages when a task, a DAG run or a deadline has failed them. Best effort, in bounds.
 
-Nobody is left to see it fail: it never raises, it ends in time, and it says in the log what it did.
+Nobody sees it fail: it never raises, it ends in time, and it logs what it did.
 """
 
 from __future__ import annotations
@@ -9,25 +9,34 @@ import asyncio
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from reprlib import repr as shorten
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
+from airflow.sdk.log import redact as mask_known_secrets  # type: ignore[attr-defined]  # for Airflow's own logs, in 3.2 and 3.3
 
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import STATUSES, Numbered, Outcome, Status, Update, read
-from airflow_provider_hubchan.batch.store import Sheet
-from airflow_provider_hubchan.callbacks import Tally, cause_of, covered, rows_of
-from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Story
-from airflow_provider_hubchan.client.errors import HubchanError
-from airflow_provider_hubchan.client.flow import deliver, given_up
-from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_json_text, read_rows
+from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.batch.store import UpdateStore
+from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow
+from airflow_provider_hubchan.client.errors import BadInput, HubchanError
+from airflow_provider_hubchan.client.flow import RetryConfig, deliver, given_up
+from airflow_provider_hubchan.client.models import WRITABLE, Outcome, StatusName, Update
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.metrics import observed
+from airflow_provider_hubchan.metrics import record_batch
+from airflow_provider_hubchan.validation import is_count, is_number
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+#: Characters of a failure's reason at most.
+MAX_REASON = 300
+#: Requests in flight at most on an event loop: others need it, too.
+ASYNC_WORKERS = 8
 
 
 class MessageStatusNotifier(BaseNotifier):
@@ -40,9 +49,9 @@ class MessageStatusNotifier(BaseNotifier):
     :param messages_task_id: take them from the XCom of this task instead; only where there is a task instance, so not for
         deadlines. Templated.
     :param messages_key: the key of that XCom. Templated.
-    :param status: ``SENT``, ``FAILED`` or ``READ``, for messages that carry none of their own.
-    :param error_message: why the delivery failed, for FAILED messages that carry no reason of their own; None for the
-        exception's class and first line, or else for the DAG, task and run. Secrets are covered. Templated.
+    :param status: ``SENT``, ``FAILED`` or ``READ``, for messages that have none of their own.
+    :param error_message: why the delivery failed, for FAILED messages that have no reason of their own; None for the
+        exception's class and first line, or else for the DAG, task and run. Secrets are masked. Templated.
     :param channel_id: the channel of all messages; None for the connection's. Templated.
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
     :param limit: messages to mark at most, from 1; how many are left out is logged.
@@ -65,7 +74,7 @@ class MessageStatusNotifier(BaseNotifier):
         messages: Any = None,
         messages_task_id: str | None = None,
         messages_key: str = "return_value",
-        status: Status = "FAILED",
+        status: StatusName = "FAILED",
         error_message: str | None = None,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
@@ -77,11 +86,11 @@ class MessageStatusNotifier(BaseNotifier):
         faults = []
         if (messages is None) == (messages_task_id is None):
             faults.append("give either messages or messages_task_id")
-        if status not in STATUSES:
-            faults.append(f"status is {status!r}, not one of {', '.join(STATUSES)}")
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        if status not in WRITABLE:
+            faults.append(f"status is {status!r}, not one of {', '.join(WRITABLE)}")
+        if not is_count(limit, least=1):
             faults.append(f"limit is {limit!r}: give the number of messages to mark at most, from 1")
-        if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not 0 < deadline < math.inf:
+        if not is_number(deadline) or not 0 < deadline < math.inf:
             faults.append(f"deadline is {deadline!r}: give a number of seconds above 0")
         if faults:
             raise ValueError(f"Wrong arguments of MessageStatusNotifier: {'; '.join(faults)}.")
@@ -94,87 +103,187 @@ class MessageStatusNotifier(BaseNotifier):
         self.hubchan_conn_id = hubchan_conn_id
         self.limit = limit
         self.deadline = deadline
-        self._unrendered: Exception | None = None
+        self._render_error: Exception | None = None
 
     def __call__(self, *args: Any) -> None:
         """Notify with a copy: rendering changes a notifier for good, and the next task's call must find the templates."""
         super(MessageStatusNotifier, copy.copy(self)).__call__(*args)
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render; a template that cannot be rendered is told with the rest, instead of raised."""
+        """Render; an error of a template is logged with other errors, instead of raised."""
         try:
             super().render_template_fields(context, jinja_env)
-        except Exception as fault:
-            self._unrendered = fault
+        except Exception as error:
+            self._render_error = error
 
     def notify(self, context: Context) -> None:
         """Mark the messages with threads, and log what became of them."""
         ends = time.monotonic() + self.deadline
-        with self._telling() as tally:
-            rows, hook, channel, reason = self._prepare(context, tally)
-            hook.update_message_statuses(
+        with self._logged_summary() as summary:
+            rows, hook, channel, error_message = self._prepare(context, summary)
+            hook.run_batch(
                 rows,
+                BatchOptions(status=self.status, error_message=error_message),
                 channel_id=channel,
-                status=self.status,
-                error_message=reason,
                 max_runtime=max(0.0, ends - time.monotonic()),
-                report=tally.report,
+                report=summary.report,
             )
 
     async def async_notify(self, context: Context) -> None:
-        """The same on an event loop. A triggerer that is restarted sends it again, which does no harm."""
+        """Mark the messages on an event loop, and log what became of them. A triggerer that is restarted sends them again,
+        which does no harm.
+        """
         ends = time.monotonic() + self.deadline
-        with self._telling() as tally:
+        with self._logged_summary() as summary:
             try:  # in a thread: XCom and connection are read by calls that block
-                prepared = await asyncio.wait_for(asyncio.to_thread(self._prepare, context, tally), self.deadline)
+                prepared = await asyncio.wait_for(asyncio.to_thread(self._prepare, context, summary), self.deadline)
             except (TimeoutError, asyncio.TimeoutError):
-                tally.report.close(tally.rows)
+                summary.report.close(summary.rows)
             else:
-                await self._mark(*prepared, tally.report, ends)
+                await self._mark(*prepared, summary.report, ends)
 
-    async def _mark(self, rows: Numbered, hook: HubchanHook, channel: str, reason: str, report: Report, ends: float) -> None:
-        left: dict[int, Update] = {}  # those that have no outcome yet, by row
+    async def _mark(
+        self, rows: NumberedRows, hook: HubchanHook, channel: str, error_message: str, report: Report, ends: float
+    ) -> None:
+        pending: dict[int, Update] = {}  # those that have no outcome yet, by row
 
-        def story(update: Update) -> Story[None]:
-            report.add((yield from deliver(hook.account, channel, update, hook.patience)))
-            del left[update.row]
+        def mark(update: Update) -> Flow[None]:
+            report.add((yield from deliver(hook.account, channel, update, hook.retry)))
+            del pending[update.row]
 
         tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
-        async with await hook.adriver() as driver:
-            with observed(driver, report, time.monotonic, **tags):
-                with Sheet(read(rows.pairs, status=self.status, error_message=reason, channel_id=channel)) as sheet:
-                    left |= {update.row: update for update in sheet.updates()}
-                    for outcome in sheet.skipped():
+        async with await hook.async_driver() as driver:
+            with record_batch(driver, report, time.monotonic, **tags):
+                entries = read_rows(rows.pairs, status=self.status, error_message=error_message, channel_id=channel)
+                with UpdateStore(entries) as updates:
+                    pending |= {update.row: update for update in updates.updates()}
+                    for outcome in updates.not_sent():
                         report.add(outcome)
-                stories = [story(update) for update in left.values()]
-                try:  # eight at a time, for others need the loop, too
-                    await asyncio.wait_for(driver.run_all(stories, 8), max(0.0, ends - time.monotonic()))
+                flows = [mark(update) for update in pending.values()]
+                try:
+                    await asyncio.wait_for(driver.run_all(flows, ASYNC_WORKERS), max(0.0, ends - time.monotonic()))
                 except (TimeoutError, asyncio.TimeoutError):
-                    for update in left.values():
+                    for update in pending.values():
                         report.add(Outcome(update, "unresolved", given_up(OUT_OF_TIME)))
 
-    def _prepare(self, context: Context, tally: Tally) -> tuple[Numbered, HubchanHook, str, str]:
-        """Rows, hook, channel, and the reason for rows that carry none."""
-        if self._unrendered:
-            raise self._unrendered
-        pairs = rows_of(context, self.messages, self.messages_task_id, self.messages_key)
-        tally.rows, tally.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
-        hook = HubchanHook(self.hubchan_conn_id, patience=Patience(longest=self.deadline))
-        channel, secrets = hook.channel(self.channel_id), hook.account.secrets()
-        reason = covered(str(self.error_message), secrets) if self.error_message else cause_of(context, secrets)
-        return Numbered(pairs[: self.limit]), hook, channel, reason
+    def _prepare(self, context: Context, summary: CallbackSummary) -> tuple[NumberedRows, HubchanHook, str, str]:
+        """Rows, hook, channel, and the error message for FAILED rows that have none."""
+        if self._render_error:
+            raise self._render_error
+        pairs = self._read_messages(context)
+        summary.rows, summary.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
+        hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.deadline))
+        channel, secrets = hook.resolve_channel(self.channel_id), hook.account.secrets()
+        error_message = redact(str(self.error_message), secrets) if self.error_message else failure_reason(context, secrets)
+        return NumberedRows(pairs[: self.limit]), hook, channel, error_message
+
+    def _read_messages(self, context: Any) -> list[tuple[int, object]]:
+        """The messages to mark, numbered from 1.
+
+        :raises BadInput: if these are not rows.
+        """
+        messages = self.messages
+        if self.messages_task_id is not None:
+            ti = context.get("ti")
+            if ti is None:
+                raise BadInput("there is no task instance here, so messages_task_id leads nowhere: give messages instead.")
+            messages = ti.xcom_pull(task_ids=self.messages_task_id, key=self.messages_key)
+            if messages is None:
+                raise BadInput(
+                    f"task {self.messages_task_id!r} has pushed no {self.messages_key!r} in this run, so it is not known which "
+                    "messages to mark."
+                )
+        messages = parse_json_text(messages)
+        if isinstance(messages, str):
+            raise BadInput(f"messages is the text {shorten(messages)}, which is no JSON: let its template end with | tojson.")
+        return list(numbered(messages))
 
     @contextmanager
-    def _telling(self) -> Iterator[Tally]:
+    def _logged_summary(self) -> Iterator[CallbackSummary]:
         """Log what became of the messages, or why nothing could be done. What Airflow itself raises to end us passes."""
-        tally = Tally()
+        summary = CallbackSummary()
         try:
-            yield tally
-        except Exception as fault:
-            ours = isinstance(fault, HubchanError)
-            why = str(fault) if ours else f"{type(fault).__name__}: {fault}"
-            self.log.error("The callback could not mark the messages: %s", covered(why), exc_info=not ours)
-            if not tally.report.rows:
+            yield summary
+        except Exception as error:
+            is_ours = isinstance(error, HubchanError)
+            text = str(error) if is_ours else f"{type(error).__name__}: {error}"
+            self.log.error("The callback could not mark the messages: %s", redact(text), exc_info=not is_ours)
+            if not summary.report.rows:
                 return
-        done = tally.report.updated + tally.report.skipped == tally.report.rows
-        (self.log.info if done and not tally.left_out else self.log.warning)("%s", tally)
+        is_done = summary.report.updated + summary.report.skipped == summary.report.rows
+        (self.log.info if is_done and not summary.left_out else self.log.warning)("%s", summary)
+
+
+@dataclass
+class CallbackSummary:
+    """What became of the messages of one call.
+
+    :param rows: messages to mark.
+    :param left_out: messages beyond the limit.
+    """
+
+    report: Report = field(default_factory=Report)
+    rows: int = 0
+    left_out: int = 0
+
+    def __str__(self) -> str:
+        texts = [f"Marked by a callback: {self.report.counts()}."]
+        if reasons := self.report.top_reasons():
+            texts.append(f"Not updated: {reasons}.")
+        for first in self.report.problems[:1]:
+            texts.append(f"The first is row {first['row']}, {first['message_id']}: {first['reason']}")
+        if self.left_out:
+            texts.append(f"{self.left_out:,} more were not sent, for the limit is {self.rows:,}; a task marks any number.")
+        return " ".join(texts)
+
+
+def failure_reason(context: Any, secrets: Iterable[str]) -> str:
+    """Class and first line of the context's exception; without one, what is known of DAG, task and run.
+
+    The context of a task's callback is rich; that of a DAG run's or a deadline's is thin. Secrets are masked first, in the
+    whole text: nobody would find half a secret after a cut.
+
+    :param context: of the callback.
+    :param secrets: to be masked beside those that Airflow's masker knows.
+    :return: one line of at most 300 characters, for those who read the inbox.
+    """
+    exception = context.get("exception")
+    text = redact(_describe_run(context) if exception is None else _describe_exception(exception), secrets).strip()
+    first_line = " ".join((text.splitlines() or [""])[0].split())
+    return first_line if len(first_line) <= MAX_REASON else f"{first_line[: MAX_REASON - 1]}…"
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text without secrets, and without lone surrogates, which could not be sent.
+
+    :param secrets: to be masked beside those that Airflow's masker knows.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return str(mask_known_secrets(text)).encode(errors="replace").decode()
+
+
+def _describe_exception(exception: BaseException | str) -> str:
+    """Class and text of an exception."""
+    if isinstance(exception, str):
+        return exception
+    try:
+        text = str(exception).strip()
+    except Exception:  # its own mistake must not hide that the delivery failed
+        text = ""
+    return f"{type(exception).__name__}: {text}" if text else type(exception).__name__
+
+
+def _describe_run(context: Any) -> str:
+    """What is known of a failure without an exception."""
+    run, ti, reason = context.get("dag_run"), context.get("ti"), context.get("reason")
+    run = run if isinstance(run, dict) else {}
+    facts = {
+        "DAG": getattr(context.get("dag") or ti, "dag_id", None) or run.get("dag_id"),
+        "task": None if reason else getattr(ti, "task_id", None),  # with a reason it is the run's, and the task is any of it
+        "run": context.get("run_id") or getattr(ti, "run_id", None) or run.get("dag_run_id"),
+        "reason": reason,
+    }
+    described = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    failure = "Not delivered before the deadline" if "deadline" in context else "Not delivered"
+    return f"{failure}: {described}" if described else failure

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator, conf
+import pendulum
+from airflow.sdk import BaseOperator, ObjectStoragePath, conf
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan import assets, lineage
-from airflow_provider_hubchan.arguments import TEMPLATED, bring_retry_policy, faults_of
-from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan import assets
+from airflow_provider_hubchan.batch.progress_log import format_duration
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
+from airflow_provider_hubchan.batch.rows import parse_json_text
+from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
-from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.flow import RetryConfig
+from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.report_file import ReportFile
-from airflow_provider_hubchan.row_files import as_data, read_file
-from airflow_provider_hubchan.task_state import TaskProgress
-from airflow_provider_hubchan.upstream_states import by_delivery
-from airflow_provider_hubchan.verdict import failure
-from airflow_provider_hubchan.waiting import wait
+from airflow_provider_hubchan.row_files import read_file
+from airflow_provider_hubchan.task_state import TaskCheckpointStore
+from airflow_provider_hubchan.upstream_states import statuses_from_task
+from airflow_provider_hubchan.validation import channel_id_faults, concurrency_faults, is_count, is_share, seconds_faults
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
+
+#: Seconds of the shortest wait outside the worker slot: a trigger that fires at once is a race that Airflow can lose.
+MIN_DEFERRAL = 5.0
 
 
 class UpdateMessageStatusOperator(BaseOperator):
@@ -38,8 +46,8 @@ class UpdateMessageStatusOperator(BaseOperator):
     :param messages: ids, dicts with ``message_id``, ``status`` and ``error_message``, or a mapping of id to status; often the
         output of another task. Templated.
     :param messages_file: URI of a JSON Lines or CSV file of such rows, instead of *messages*. Templated.
-    :param status: ``SENT``, ``FAILED`` or ``READ``, for rows that carry none of their own. Templated.
-    :param error_message: why the delivery failed, for FAILED rows that carry none of their own. Templated.
+    :param status: ``SENT``, ``FAILED`` or ``READ``, for rows that have none of their own. Templated.
+    :param error_message: why the delivery failed, for FAILED rows that have none of their own. Templated.
     :param delivery_task_id: an upstream task whose end state is the status, see docs/delivery.md; no *status* then. Templated.
     :param channel_id: the channel of all rows; None for the connection's. Templated.
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
@@ -49,22 +57,32 @@ class UpdateMessageStatusOperator(BaseOperator):
         Templated.
     :param dry_run: read and order the rows, log the plan, send nothing, write nothing.
     :param concurrency: requests in flight at most, from 1.
-    :param resume: a retry goes on where the last try ended (Airflow 3.3 and later); False: it sends the whole batch again.
+    :param durable: a retry goes on where the last try ended (Airflow 3.3 and later); False: it sends the whole batch again.
     :param deferrable: wait outside the worker slot if HubSpot asks for more than *defer_after*.
-    :param defer_after: seconds of the longest wait that the worker sits out.
+    :param defer_after: seconds of the longest wait that the worker makes itself.
     :param max_wait: seconds that HubSpot may keep the batch waiting, without a row getting on, before the task fails.
     :param max_runtime: seconds after which the batch ends in order: what is left is unresolved, and a retry goes on there.
     :param not_found_grace: seconds for which messages that HubSpot does not know yet (404) are tried again, at the end of the
         batch, before they are rejected.
-    :param compare_before_write: GET each message first and leave alone what is so already, or READ. Twice the requests.
+    :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ. Twice the
+        requests.
     :return: the report's summary, see README.
     :raises AirflowFailException: if rows are bad, the connection is unusable, too many rows were rejected, or HubSpot accepts
         nothing until a person changes something: no retry.
-    :raises BatchIncomplete: if rows are unresolved, or *report_file* could not be written to its end; its ``report`` is the
-        whole account.
+    :raises BatchIncomplete: if rows are unresolved, or *report_file* could not be written to its end; its ``report`` has all
+        outcomes.
     """
 
-    template_fields = TEMPLATED
+    template_fields: Sequence[str] = (
+        "messages",
+        "messages_file",
+        "status",
+        "error_message",
+        "delivery_task_id",
+        "channel_id",
+        "hubchan_conn_id",
+        "report_file",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     operator_extra_links = (InboxLink(), ReportLink())
     ui_color = "#ff9d80"
@@ -83,7 +101,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         report_file: str | None = None,
         dry_run: bool = False,
         concurrency: int = 16,
-        resume: bool = True,
+        durable: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         defer_after: float = 60.0,
         max_wait: float = 26 * 3600.0,
@@ -93,7 +111,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        bring_retry_policy(self)
+        use_retry_policy(self)
         self.messages = messages
         self.messages_file = messages_file
         self.status = status
@@ -103,9 +121,9 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.hubchan_conn_id = hubchan_conn_id
         self.max_rejected = max_rejected
         self.report_file = report_file
-        self.only_plan = dry_run  # BaseOperator has a method of the name dry_run
+        self.is_dry_run = dry_run  # BaseOperator has a method of the name dry_run
         self.concurrency = concurrency
-        self.resume = resume
+        self.durable = durable
         self.deferrable = deferrable
         self.defer_after = defer_after
         self.max_wait = max_wait
@@ -119,52 +137,45 @@ class UpdateMessageStatusOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
-        if faults := faults_of(self):
+        if faults := self._argument_faults():
             raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
-        self._hook = hook = HubchanHook(self.hubchan_conn_id, patience=Patience(longest=self.defer_after))
+        self._hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.defer_after))
         if self._killed:
             hook.stop()
         file = None
-        if self.report_file and not self.only_plan:
+        if self.report_file and not self.is_dry_run:
             file = ReportFile(self.report_file, source=self.messages_file)
-        progress = TaskProgress(context, self.log, resume=self.resume and not self.only_plan)
+        checkpoints = TaskCheckpointStore(context, self.log, durable=self.durable and not self.is_dry_run)
         self.report = report = Report(report_file=self.report_file if file else None)
         try:
-            rows = read_file(self.messages_file) if self.messages_file else as_data(self.messages)
-            rows = by_delivery(rows, self.delivery_task_id, context, self.error_message)
-            hook.update_message_statuses(
-                rows,
+            hook.run_batch(
+                self._rows(context),
+                self._options(),
                 channel_id=self.channel_id,
-                status=self.status,
-                error_message=self.error_message,
-                concurrency=self.concurrency,
-                dry_run=self.only_plan,
                 max_runtime=math.inf if self.max_runtime is None else self.max_runtime,
-                not_found_grace=self.not_found_grace,
-                compare_before_write=self.compare_before_write,
-                letters=file,
-                keeper=progress,
+                dead_letters=file,
+                checkpoints=checkpoints,
                 report=report,
             )
-        except (BadInput, BadRows, BadConnection) as fault:
-            raise AirflowFailException(str(fault)) from fault
+        except (BadInput, BadRows, BadConnection) as error:
+            raise AirflowFailException(str(error)) from error
         except BaseException:  # Airflow's timeout, Ctrl-C: every row is accounted for all the same
             if report.rows:
-                self._push(context, report)
+                self._push_report(context)
             raise
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
-        if file and not file.replaced:
+        if file and not file.replaces_source:
             report.report_file = None
             self.log.warning("%s holds the rows themselves, and some are unresolved: it stays as it was.", self.report_file)
-        broken = file.fault if file else None
-        red = failure(report, self.max_rejected, file_fault=broken, pushed=self.do_xcom_push, what_next=progress.what_next)
-        if red is None:
-            assets.tell(context, self.outlets, hook.portal, hook.channel(self.channel_id), report.counters())
+        failure = self._failure(report, file.error if file else None, checkpoints.what_next)
+        if failure is None:
+            channel = hook.resolve_channel(self.channel_id)
+            assets.emit_event(context, self.outlets, hook.portal, channel, report.counters())
             return report.summary()
-        self._push(context, report)
-        wait(self, report, progress)
-        raise red
+        self._push_report(context)
+        self._defer_or_fail(report, checkpoints)
+        raise failure
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on after a wait outside the worker slot."""
@@ -183,12 +194,120 @@ class UpdateMessageStatusOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """The channel as a dataset, and the counters, for OpenLineage."""
-        channel = self._hook.channel(self.channel_id) if self._hook and self.report and self.report.rows else None
-        return lineage.facets(self.report, self.portal, channel)
+        has_begun = self._hook and self.report and self.report.rows
+        channel = self._hook.resolve_channel(self.channel_id) if self._hook and has_begun else None
+        return assets.openlineage_facets(self.report, self.portal, channel)
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
-    def _push(self, context: Context, report: Report) -> None:
+    def _argument_faults(self) -> list[str]:
+        """Everything that is wrong with the arguments, each with what to give instead; empty if the task can begin."""
+        faults = channel_id_faults(self.channel_id, "channel_id") + self._row_source_faults()
+        for name in ("messages_file", "report_file"):
+            scheme, is_uri, _ = str(getattr(self, name) or "").partition("://")
+            if is_uri and (reason := _why_unopenable(str(getattr(self, name)))):
+                faults.append(
+                    f"{name} is at {scheme}://, which nothing here can open ({reason}): install Airflow's provider for it, "
+                    "with apache-airflow-providers-amazon[s3fs] for s3:// and apache-airflow-providers-google for gs://"
+                )
+        is_valid_share = isinstance(self.max_rejected, float) and is_share(self.max_rejected)
+        if not is_valid_share and not is_count(self.max_rejected, least=0):
+            faults.append(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
+        seconds = ("defer_after", "max_wait", *(["max_runtime"] if self.max_runtime is not None else []), "not_found_grace")
+        return faults + concurrency_faults(self.concurrency) + seconds_faults(self, *seconds)
+
+    def _row_source_faults(self) -> list[str]:
+        faults = []
+        if self.messages is None and self.messages_file is None:
+            faults.append(
+                "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
+                "None: for nothing to do let it return []"
+            )
+        elif self.messages is not None and self.messages_file is not None:
+            faults.append("messages and messages_file are both given: leave one of them out")
+        for name in ("messages_file", "delivery_task_id", "report_file"):
+            if getattr(self, name) is not None and not str(getattr(self, name)).strip():
+                faults.append(f"{name} is empty: its template rendered to nothing")
+        if self.delivery_task_id is not None and self.status is not None:
+            faults.append("status and delivery_task_id are both given: the delivery tells the status, leave one of them out")
+        return faults
+
+    def _rows(self, context: Context) -> object:
+        rows = read_file(self.messages_file) if self.messages_file else parse_json_text(self.messages)
+        if self.delivery_task_id is None:
+            return rows
+        return statuses_from_task(rows, str(self.delivery_task_id).strip(), context, self.error_message)
+
+    def _options(self) -> BatchOptions:
+        return BatchOptions(
+            status=self.status,
+            error_message=self.error_message,
+            concurrency=self.concurrency,
+            dry_run=self.is_dry_run,
+            not_found_grace=self.not_found_grace,
+            compare_before_write=self.compare_before_write,
+        )
+
+    def _failure(self, report: Report, file_error: Exception | None, what_next: str) -> Exception | None:
+        """What to raise, None if the batch is complete. An unresolved row may be resolved by a retry, a rejected one may not.
+
+        :param file_error: why the report file is not complete, None if it is.
+        :param what_next: what becomes of the rows that are left.
+        """
+        is_ratio = isinstance(self.max_rejected, float)
+        rejected = report.rejected / report.rows if is_ratio and report.rows else report.rejected
+        if not report.unresolved and rejected <= self.max_rejected and not file_error:
+            return None
+        aborted = report.aborted
+        reason = f" {aborted.problem}" if aborted else f" Not updated: {report.top_reasons() or 'none'}."
+        where = f" Every row that was not updated: {report.report_file}." if report.report_file else ""
+        if file_error:
+            where = f" The report file {report.report_file} could not be written to its end ({file_error}): fix that place."
+        text = f"{report.counts()}.{reason}{where}" + " The report is in XCom, key 'return_value'." * self.do_xcom_push
+        if report.unresolved and aborted and aborted.permanent:
+            return AirflowFailException(text)
+        if report.unresolved or file_error:
+            return BatchIncomplete(f"{text} {what_next}", report, aborted.retry_after if aborted else None)
+        allowed = f"{self.max_rejected:.2%} of them" if is_ratio else f"{self.max_rejected:,}"
+        return AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); fix the rows and send those again.")
+
+    def _defer_or_fail(self, report: Report, checkpoints: TaskCheckpointStore) -> None:
+        """Defer if HubSpot asks for a long wait; return if the task is to fail now.
+
+        :raises AirflowFailException: the wait is longer than *max_wait*: no retry.
+        :raises TaskDeferred: by Airflow, when the task waits.
+        """
+        aborted = report.aborted
+        if aborted is None or aborted.retry_after is None or aborted.permanent:
+            return
+        seconds = max(aborted.retry_after, MIN_DEFERRAL)
+        waited = time.time() - checkpoints.waiting_since(report.rows - report.unresolved)
+        text = f"{report.unresolved:,} rows left; {aborted.wait_reason} {format_duration(seconds)}."
+        if waited + seconds > self.max_wait:
+            text += f" It has waited {format_duration(waited)} already." if waited > MIN_DEFERRAL else ""
+            raise AirflowFailException(
+                f"{text} That is longer than max_wait, {format_duration(self.max_wait)}: run the task again then."
+            )
+        if self.deferrable and checkpoints.is_durable:  # else the batch would begin anew each time, and never end
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # few tasks ever wait
+
+            self.log.info("%s Waiting outside the worker slot.", text)
+            moment = pendulum.now("UTC").add(seconds=seconds)
+            self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_complete")
+        if self.deferrable:
+            self.log.warning("Not deferred: without progress (Airflow 3.3, durable=True) the batch would begin anew each time.")
+        self.log.info("%s", text)
+
+    def _push_report(self, context: Context) -> None:
         """A red task has a report, too; Airflow pushes only what is returned."""
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key="return_value", value=report.summary())
+        if self.do_xcom_push and self.report:
+            context["ti"].xcom_push(key="return_value", value=self.report.summary())
+
+
+def _why_unopenable(uri: str) -> str | None:
+    """Why Airflow's object storage cannot open such places, None if it can. Other faults show when it is opened."""
+    try:
+        ObjectStoragePath(uri).fs  # noqa: B018  # a missing provider is noticed here
+    except (ImportError, ValueError) as error:
+        return str(error)
+    return None

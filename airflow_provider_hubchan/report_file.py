@@ -15,18 +15,18 @@ from typing import Any, BinaryIO
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.batch.dead_letters import letter
-from airflow_provider_hubchan.batch.rows import Outcome
+from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
+from airflow_provider_hubchan.client.models import Outcome
 
 #: Seconds between two uploads to an object store, which takes a file only as a whole.
-UPLOAD = 60.0
+UPLOAD_INTERVAL = 60.0
 
 
 class ReportFile:
     """JSON Lines, ready to be fed back as ``messages_file``; never half a line, and never the half of an older report.
 
     A place that cannot be written fails before anything is sent. If writing fails later (a full disk, an object store that is
-    away), the batch goes on, and `fault` says why the file is not whole; the older one then stays.
+    away), the batch goes on, and `error` says why the file is not complete; the older one then stays.
 
         a local file     is replaced by the first checkpoint's lines at once, then grows by those of each further one
         an object        is replaced at the end, and once a minute until then
@@ -40,12 +40,12 @@ class ReportFile:
     def __init__(self, uri: str, *, source: str | None = None) -> None:
         self._path = ObjectStoragePath(uri)
         self._is_source = source is not None and _place(self._path) == _place(ObjectStoragePath(source))
-        self.fault: Exception | None = None
+        self.error: Exception | None = None
         self._lines: list[str] = []
-        self._now, self._uploaded = "", time.monotonic()
+        self._time, self._uploaded = "", time.monotonic()
         self._part: Path | None = None
         self._publish: Callable[[], None] | None = None  # how lines that were written become the file
-        self._begun = self._done = False
+        self._begun = self._complete = False
 
     def __enter__(self) -> ReportFile:
         place = _place(self._path)
@@ -59,19 +59,19 @@ class ReportFile:
             self._part = place.with_name(f".{place.name}.part")
             try:
                 self._file = self._part.open("wb")
-            except OSError as fault:
-                raise OSError(fault.errno, f"report_file cannot be written ({fault.strerror})", str(place)) from fault
+            except OSError as error:
+                raise OSError(error.errno, f"report_file cannot be written ({error.strerror})", str(place)) from error
             self._publish = lambda: self._replace(place)
         return self
 
     @property
-    def replaced(self) -> bool:
+    def replaces_source(self) -> bool:
         """False if the rows come from this file, and some will be wanted again."""
-        return self._done or not self._is_source
+        return self._complete or not self._is_source
 
     def __exit__(self, *error: object) -> None:
         self._write_lines()
-        if self._publish and self._begun and self.fault is None and self.replaced:
+        if self._publish and self._begun and self.error is None and self.replaces_source:
             self._try(self._publish)
         self._try(self._file.close)
         if self._part:
@@ -85,54 +85,54 @@ class ReportFile:
             with self._path.open("rb") as file:  # type: ignore[no-untyped-call]
                 for line in file:
                     try:
-                        said = json.loads(line)
+                        fields = json.loads(line)
                     except ValueError:
                         continue
-                    if isinstance(said, dict):
-                        yield said
+                    if isinstance(fields, dict):
+                        yield fields
         except Exception:  # each storage has errors of its own; what was done is known without the reasons
             return
 
     def keep(self, line: dict[str, Any]) -> None:
-        """Write an earlier line once more."""
+        """Write a line of an earlier try once more."""
         self._add(json.dumps(line))
 
     def begin(self) -> None:
-        """All that was to be kept is: from now on the old file may be replaced."""
+        """All lines of earlier tries are written: from now on the old file may be replaced."""
         self._begun = True
 
     def write(self, outcome: Outcome, attempt: int) -> None:
         """Write one outcome down, if it is not *updated*."""
         if outcome.result != "updated":
-            self._now = self._now or datetime.now(timezone.utc).isoformat(timespec="seconds")
-            self._add(letter(outcome, attempt, self._now))
+            self._time = self._time or datetime.now(timezone.utc).isoformat(timespec="seconds")
+            self._add(format_dead_letter(outcome, attempt, self._time))
 
     def flush(self) -> None:
-        """Have all that was written stay."""
+        """Make what was written durable."""
         self._write_lines()
-        if not self._publish or not self._begun or self._is_source or self.fault:
+        if not self._publish or not self._begun or self._is_source or self.error:
             return
         if self._part:
             self._try(self._publish)
-        elif time.monotonic() - self._uploaded >= UPLOAD:
+        elif time.monotonic() - self._uploaded >= UPLOAD_INTERVAL:
             with suppress(Exception):  # a store that is busy now will take it in a minute, or at the end
                 self._publish()
             self._uploaded = time.monotonic()
 
-    def done(self) -> None:
+    def complete(self) -> None:
         """No row is unresolved: nobody will want the rows again."""
-        self._done = True
+        self._complete = True
 
     def _add(self, line: str) -> None:
-        if self.fault is None:
+        if self.error is None:
             self._lines.append(line)
             if len(self._lines) >= 1000:
                 self._write_lines()
 
     def _write_lines(self) -> None:
-        text, self._now = "".join(f"{line}\n" for line in self._lines), ""
+        text, self._time = "".join(f"{line}\n" for line in self._lines), ""
         self._lines.clear()
-        if text and self.fault is None:
+        if text and self.error is None:
             self._try(lambda: (self._file.write(text.encode()), self._file.flush()))
 
     def _replace(self, place: Path) -> None:
@@ -151,8 +151,8 @@ class ReportFile:
     def _try(self, do: Callable[[], object]) -> None:
         try:
             do()
-        except Exception as fault:  # each storage has errors of its own, and none of them may cost the report
-            self.fault = self.fault or fault
+        except Exception as error:  # each storage has errors of its own, and none of them may cost the report
+            self.error = self.error or error
 
 
 def _place(path: ObjectStoragePath) -> Path | str:

@@ -6,17 +6,16 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.batch.rows import Numbered, is_text
+from airflow_provider_hubchan.batch.rows import NumberedRows, is_encodable
 from airflow_provider_hubchan.client.errors import BadRow
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
-def read_file(uri: str) -> Numbered:
+def read_file(uri: str) -> NumberedRows:
     """The rows of a JSON Lines or CSV file, numbered by its lines.
 
     The suffix tells which it is, else the first byte: JSON begins with ``{`` or ``"``. A JSON line is an object or an id;
@@ -25,17 +24,7 @@ def read_file(uri: str) -> Numbered:
     :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
     :raises FileNotFoundError: when the first row is read.
     """
-    return Numbered(_rows(uri))
-
-
-def as_data(messages: Any) -> Any:
-    """A template renders to text unless the DAG renders native objects: read that text, if it is JSON."""
-    if isinstance(messages, str) and messages.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(messages)
-        except ValueError:
-            pass  # a list in Python's spelling; the error about text says what to do
-    return messages
+    return NumberedRows(_rows(uri))
 
 
 def _rows(uri: str) -> Iterator[tuple[int, object]]:
@@ -61,8 +50,8 @@ def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, objec
             row = json.loads(line.decode("utf-8-sig"))
         except UnicodeDecodeError:
             row = BadRow(number, "it is not UTF-8")
-        except ValueError as fault:
-            row = BadRow(number, f"it is not JSON ({fault})")
+        except ValueError as error:
+            row = BadRow(number, f"it is not JSON ({error})")
         if isinstance(row, list):
             row = BadRow(number, "it is a JSON array; write one object on each line")
         yield number, row
@@ -70,29 +59,32 @@ def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, objec
 
 def _csv(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
     """A record that spans lines bears the number of its last one."""
-    at = 0
+    line_number = 0
 
     def text() -> Iterator[str]:
-        nonlocal at
+        nonlocal line_number
         for number, line in lines:
-            at = number
-            yield line.decode("utf-8-sig", "surrogateescape")  # bytes that are no letters: the record is refused below
+            line_number = number
+            yield line.decode("utf-8-sig", "surrogateescape")  # not UTF-8: the record is refused below
 
     records = csv.reader(text(), strict=True)
     try:
         names = [name.strip() for name in next(records)]
         if "message_id" not in names:
-            seen = ", ".join(map(repr, names))
-            yield at, BadRow(at, f"there is no column message_id (the columns are {seen}, separated by commas)")
+            columns = ", ".join(map(repr, names))
+            yield (
+                line_number,
+                BadRow(line_number, f"there is no column message_id (the columns are {columns}, separated by commas)"),
+            )
             return
         for cells in records:
             if not any(cell.strip() for cell in cells):
                 continue
-            elif not is_text("".join(cells)):
-                yield at, BadRow(at, "it is not UTF-8")
+            elif not is_encodable("".join(cells)):
+                yield line_number, BadRow(line_number, "it is not UTF-8")
             elif len(cells) != len(names):
-                yield at, BadRow(at, f"it has {len(cells)} cells for {len(names)} columns")
+                yield line_number, BadRow(line_number, f"it has {len(cells)} cells for {len(names)} columns")
             else:
-                yield at, dict(zip(names, (cell or None for cell in cells), strict=True))
-    except csv.Error as fault:
-        yield at, BadRow(at, f"it is not CSV ({fault}); the lines after it were not read")
+                yield line_number, dict(zip(names, (cell or None for cell in cells), strict=True))
+    except csv.Error as error:
+        yield line_number, BadRow(line_number, f"it is not CSV ({error}); the lines after it were not read")

@@ -5,33 +5,42 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_hubchan.arguments import bring_retry_policy, watched
-from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.status_poll import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.batch.rows import parse_json_text
+from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
+from airflow_provider_hubchan.client.models import DELIVERED, NOT_DELIVERED, WRITABLE
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
+from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.task_state import Seen
+from airflow_provider_hubchan.task_state import PollSnapshotStore
+from airflow_provider_hubchan.validation import (
+    channel_id_faults,
+    concurrency_faults,
+    is_number,
+    is_share,
+    seconds_faults,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: What a trigger takes: its arguments lie in Airflow's database as they are, and MySQL's column ends at 64 KB.
-MOST_IDS, MOST_BYTES = 1000, 32_768
+#: What a trigger takes: its arguments are stored in Airflow's database as they are, and MySQL's column ends at 64 KB.
+MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES = 1000, 32_768
 #: Seconds after its own end that Airflow may end a trigger that hangs.
-SPARE = 120.0
+TRIGGER_MARGIN = 120.0
 
 
 class MessageStatusSensor(BaseSensorOperator):
     """Wait until messages have one of some statuses.
 
-    Only messages that are still open are asked for, at the account's pace and with a part of it. ``poke``, ``reschedule`` and
-    ``deferrable`` give the same answers.
+    Only messages that are still open are asked for, within the account's rate limit and with a part of it. ``poke``,
+    ``reschedule`` and ``deferrable`` give the same answers.
 
     :param message_ids: ids of outbound messages. Templated.
     :param statuses: any of ``SENT``, ``READ`` and ``FAILED`` that will do. A message that was READ need not be SENT first.
@@ -40,9 +49,9 @@ class MessageStatusSensor(BaseSensorOperator):
     :param not_found_grace: seconds for which an unknown message (404) is "not yet"; then the sensor fails.
     :param channel_id: the channel of all messages; None for the connection's. Templated.
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
-    :param share: part of the account's quota that the sensor may use, in (0, 1]: it must not eat up an operator's.
+    :param share: part of the account's quota that the sensor may use, in (0, 1]: it must not use up an operator's.
     :param deferrable: wait in the triggerer, for at most 1,000 open messages or 32 KB of ids; with more in the worker.
-    :param concurrency: questions on their way at a time, from 1.
+    :param concurrency: requests in flight at most, from 1.
     :return: the status of each message, of the first 1,000; how many have each status is in XCom under ``counts``.
     :raises AirflowFailException: if waiting is of no use any more: no retry.
     :raises AirflowSensorTimeout: if *timeout* is over.
@@ -56,9 +65,9 @@ class MessageStatusSensor(BaseSensorOperator):
         self,
         *,
         message_ids: Any,
-        statuses: Sequence[str] = ("SENT", "READ"),
+        statuses: Sequence[str] = DELIVERED,
         min_share: float = 1.0,
-        fail_on: Sequence[str] = ("FAILED",),
+        fail_on: Sequence[str] = NOT_DELIVERED,
         not_found_grace: float = 0.0,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
@@ -68,91 +77,91 @@ class MessageStatusSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        bring_retry_policy(self)
+        use_retry_policy(self)
         self.message_ids, self.statuses, self.min_share, self.fail_on = message_ids, statuses, min_share, fail_on
         self.not_found_grace, self.channel_id, self.hubchan_conn_id = not_found_grace, channel_id, hubchan_conn_id
         self.share, self.deferrable, self.concurrency = share, deferrable, concurrency
         self._hook: HubchanHook | None = None
-        self._watch: Watch | None = None
+        self._poll: StatusPoll | None = None
         self._unknown_until = 0.0
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Ask for the messages that are still open; defer, if they are to be waited for elsewhere."""
-        if self._watch is None:
-            self._watch = self._begin(context)
-        watch = self._watch
-        self._look(watch)
-        if watch.is_done:
-            return PokeReturnValue(True, self._result(context, watch))
-        Seen(context, self.log).save(watch.ids, watch.seen())
-        self.log.info("%s.", watch)
+        """Ask for the messages that are still open; defer, if they are to be waited for in the triggerer."""
+        if self._poll is None:
+            self._poll = self._begin(context)
+        poll = self._poll
+        self._poll_once(poll)
+        if poll.is_done:
+            return PokeReturnValue(True, self._result(context, poll))
+        PollSnapshotStore(context, self.log).save(poll.message_ids, poll.snapshot())
+        self.log.info("%s.", poll)
         if self.deferrable:
-            self._defer(watch, ends=time.time() + self.timeout)
+            self._defer(poll, ends=time.time() + self.timeout)
         return False
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str]:
-        """Take what the trigger has seen."""
+        """Take over what the trigger has seen."""
         if not isinstance(event, Mapping) or event.get("version") != 1 or "outcome" not in event:
             raise AirflowFailException(f"This trigger event is not of this version of the provider: {event!r}. Clear the task.")
         if event["outcome"] == "failed":
             raise AirflowFailException(event["reason"])
         if event["outcome"] == "timeout":
             raise AirflowSensorTimeout(f"The time was over before all had arrived: {event['reason']}.")
-        watch = Watch(self._ids(), Wish(tuple(self.statuses), tuple(self.fail_on)))
+        poll = StatusPoll(self._checked_ids(), self._target())
         try:
-            watch.recall(event["before"])
-            part = Watch(watch.open, watch.wish)
-            part.recall(event["seen"])
-        except (ValueError, KeyError) as fault:
-            raise AirflowFailException(f"message_ids are others than before the wait ({fault}). Clear the task.") from fault
-        watch.statuses |= part.statuses
-        return self._result(context, watch)
+            poll.restore(event["before"])
+            deferred = StatusPoll(poll.open, poll.target)
+            deferred.restore(event["seen"])
+        except (ValueError, KeyError) as error:
+            raise AirflowFailException(f"message_ids are others than before the wait ({error}). Clear the task.") from error
+        poll.statuses |= deferred.statuses
+        return self._result(context, poll)
 
     def on_kill(self) -> None:
-        """End the look that is under way."""
+        """End the poll that is under way."""
         if self._hook:
             self._hook.stop()
 
-    def _begin(self, context: Context) -> Watch:
-        ids, wish = self._ids(), Wish(tuple(self.statuses), tuple(self.fail_on))
+    def _begin(self, context: Context) -> StatusPoll:
+        message_ids = self._checked_ids()
         started = time.time()
         if self.reschedule and (first := context["ti"].get_first_reschedule_date(context)):
             started = first.timestamp()
-        needed = math.ceil(self.min_share * len(dict.fromkeys(ids)) - 1e-9)
+        needed = math.ceil(self.min_share * len(dict.fromkeys(message_ids)) - 1e-9)
         self._unknown_until = started + self.not_found_grace
-        watch = Watch(ids, wish, needed=needed, unknown_until=self._unknown_until)
-        if not ids:
+        poll = StatusPoll(message_ids, self._target(), needed=needed, unknown_until=self._unknown_until)
+        if not message_ids:
             self.log.warning("There are no messages to wait for. If that is a surprise, look at what fills this task.")
-        if seen := Seen(context, self.log).load(watch.ids):
-            watch.recall(seen)
-        return watch
+        if snapshot := PollSnapshotStore(context, self.log).load(poll.message_ids):
+            poll.restore(snapshot)
+        return poll
 
-    def _look(self, watch: Watch) -> None:
+    def _poll_once(self, poll: StatusPoll) -> None:
         self._hook = self._hook or HubchanHook(self.hubchan_conn_id)
         try:
-            channel = self._hook.channel(self.channel_id)
-            with self._hook.driver(share=self.share) as driver:
-                for _ in driver.run_all(watch.look(self._hook.account, channel, time.time()), self.concurrency):
+            channel = self._hook.resolve_channel(self.channel_id)
+            with self._hook.sync_driver(share=self.share) as driver:
+                for _ in driver.run_all(poll.poll(self._hook.account, channel, time.time()), self.concurrency):
                     pass
-                watch.check(driver.halt)
-        except (WatchFailed, BadConnection) as fault:
-            raise AirflowFailException(str(fault)) from fault
+                poll.check(driver.aborted)
+        except (StatusPollFailed, BadConnection) as error:
+            raise AirflowFailException(str(error)) from error
 
-    def _defer(self, watch: Watch, ends: float) -> None:
-        if len(watch.open) > MOST_IDS or len(json.dumps(watch.open)) > MOST_BYTES:
+    def _defer(self, poll: StatusPoll, ends: float) -> None:
+        if len(poll.open) > MAX_DEFERRED_IDS or len(json.dumps(poll.open)) > MAX_DEFERRED_BYTES:
             self.log.info(
                 "%d open messages are too many for a trigger (it takes %d, or %d bytes of ids): waiting in the worker.",
-                *(len(watch.open), MOST_IDS, MOST_BYTES),
+                *(len(poll.open), MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES),
             )
             return
-        from airflow_provider_hubchan.triggers import MessageStatusTrigger  # it brings aiohttp
+        from airflow_provider_hubchan.triggers import MessageStatusTrigger  # it imports aiohttp
 
         trigger = MessageStatusTrigger(
-            message_ids=watch.open,
-            before=watch.seen(),
-            statuses=list(watch.wish.statuses),
-            fail_on=list(watch.wish.fail_on),
-            needed=watch.needed - len(watch.ids) + len(watch.open),
+            message_ids=poll.open,
+            before=poll.snapshot(),
+            statuses=list(poll.target.statuses),
+            fail_on=list(poll.target.fail_on),
+            needed=poll.needed - len(poll.message_ids) + len(poll.open),
             unknown_until=self._unknown_until,
             ends=ends,
             poke_interval=self.poke_interval,
@@ -160,15 +169,49 @@ class MessageStatusSensor(BaseSensorOperator):
             channel_id=self.channel_id,
             hubchan_conn_id=self.hubchan_conn_id,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout + SPARE))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout + TRIGGER_MARGIN))
 
-    def _result(self, context: Context, watch: Watch) -> dict[str, str]:
-        self.log.info("%s.", watch)
-        context["ti"].xcom_push(key="counts", value=watch.counts())
-        return watch.result()
+    def _result(self, context: Context, poll: StatusPoll) -> dict[str, str]:
+        self.log.info("%s.", poll)
+        context["ti"].xcom_push(key="counts", value=poll.counts())
+        return poll.result()
 
-    def _ids(self) -> list[str]:
-        ids, faults = watched(self)
+    def _target(self) -> Target:
+        return Target(tuple(self.statuses), tuple(self.fail_on))
+
+    def _checked_ids(self) -> list[str]:
+        """The ids to wait for.
+
+        :raises AirflowFailException: naming everything that is wrong with the arguments, and what to give instead.
+        """
+        faults = channel_id_faults(self.channel_id, "channel_id")
+        message_ids = self._read_ids(faults)
+        for name, least in (("statuses", 1), ("fail_on", 0)):
+            statuses = getattr(self, name)
+            is_collection = isinstance(statuses, Collection) and not isinstance(statuses, str)
+            if not is_collection or len(statuses) < least or not all(status in WRITABLE for status in statuses):
+                faults.append(f"{name} is {statuses!r}: give some of {', '.join(WRITABLE)} as a tuple")
+        if not is_share(self.min_share):
+            faults.append(f"min_share is {self.min_share!r}: give a part of the messages, from 0 to 1")
+        if not is_number(self.share) or not 0.0 < self.share <= 1.0:
+            faults.append(f"share is {self.share!r}: give a part of the account's quota, above 0 and at most 1")
+        faults += concurrency_faults(self.concurrency) + seconds_faults(self, "not_found_grace")
         if faults:
             raise AirflowFailException(f"Wrong arguments, so nothing was asked: {'; '.join(faults)}.")
-        return ids
+        return message_ids
+
+    def _read_ids(self, faults: list[str]) -> list[str]:
+        values = parse_json_text(self.message_ids)
+        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+            faults.append(
+                f"message_ids is a {type(values).__name__}: give a list of ids, or the output of the task that has them. If it "
+                "is templated, pass the task's output instead, or set render_template_as_native_obj=True on the DAG"
+            )
+            return []
+        values = list(values)
+        bad = [
+            value for value in values if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip()
+        ]
+        if bad:
+            faults.append(f"message_ids holds {len(bad)} that are no ids, the first is {bad[0]!r}")
+        return [str(value).strip() for value in values]

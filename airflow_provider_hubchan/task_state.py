@@ -1,4 +1,4 @@
-"""Where a task keeps the progress of its batch between its tries: Airflow's task state store, 3.3 and later."""
+"""What a task keeps between its tries, in Airflow's task state store (3.3 and later)."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk.types import Logger as Log
+    from airflow.sdk.types import Logger
 
-KEY, SEEN = "hubchan_progress", "hubchan_seen"
+CHECKPOINT_KEY, SNAPSHOT_KEY = "hubchan_progress", "hubchan_seen"
 
 
-class TaskProgress:
-    """Keeps the progress of one task instance.
+class TaskCheckpointStore:
+    """Keeps the checkpoint of one task instance (see `batch.checkpoint.CheckpointStore`).
 
     The store survives a retry, a killed worker and a deferral, and also a clear. Who clears a task wants it to start over: a
     clear raises the instance's ``max_tries``, a retry does not, so what is kept says with which it was written.
 
     :param context: of the task; without ``task_state_store`` (Airflow 3.2) nothing is kept, and the log says so.
-    :param resume: False to keep nothing.
+    :param durable: False to keep nothing.
     """
 
-    def __init__(self, context: Mapping[str, Any], log: Log, *, resume: bool = True) -> None:
+    def __init__(self, context: Mapping[str, Any], log: Logger, *, durable: bool = True) -> None:
         instance = context["ti"]
         self.attempt = max(1, getattr(instance, "try_number", 1))
         self._max_tries = getattr(instance, "max_tries", 0)
         self._log = log
-        self._store = context.get("task_state_store") if resume else None
+        self._store = context.get("task_state_store") if durable else None
         self._kept: dict[str, Any] = {"max_tries": self._max_tries}
-        if resume and self._store is None and self._max_tries > 0:
+        if durable and self._store is None and self._max_tries > 0:
             log.info("This Airflow keeps no task state (3.3 does): a retry will send the whole batch again.")
 
     @property
-    def is_kept(self) -> bool:
-        """True if who comes back goes on where this try ends."""
+    def is_durable(self) -> bool:
+        """True if a retry goes on where this try ends."""
         return self._store is not None
 
     @property
     def what_next(self) -> str:
-        """What becomes of the rows that are left when this try ends."""
+        """What becomes of the rows that are left when this try ends, as a sentence."""
         if self.attempt > self._max_tries:
             return "No retry is left: clear the task to send the whole batch, or send the rows of its report file, if any."
         return f"A retry {'sends the batch again' if self._store is None else 'goes on with the rows that are left'}."
@@ -50,9 +50,9 @@ class TaskProgress:
         if self._store is None:
             return None
         try:
-            kept = self._store.get(KEY)
-        except Exception as fault:  # the API server is away: a repeat does less harm than a red task
-            self._log.warning("The progress of an earlier try could not be read (%s): starting over.", fault)
+            kept = self._store.get(CHECKPOINT_KEY)
+        except Exception as error:  # the API server is away: a repeat does less harm than a red task
+            self._log.warning("The progress of an earlier try could not be read (%s): starting over.", error)
             return None
         if not isinstance(kept, dict) or "batch" not in kept:
             return None
@@ -60,20 +60,20 @@ class TaskProgress:
             self._log.info("The task was cleared: starting over.")
             return None
         self._kept = kept
-        batch: dict[str, Any] = kept["batch"]
-        return batch
+        checkpoint: dict[str, Any] = kept["batch"]
+        return checkpoint
 
-    def save(self, progress: dict[str, Any]) -> None:
+    def save(self, checkpoint: dict[str, Any]) -> None:
         """Keep it; never raises."""
-        self._kept = {**self._kept, "batch": progress}
+        self._kept = {**self._kept, "batch": checkpoint}
         self._write()
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Forget it; never raises."""
         if self._store is not None:
-            self._try("delete", KEY)
+            self._try("delete", CHECKPOINT_KEY)
 
-    def waits_since(self, done: int) -> float:
+    def waiting_since(self, done: int) -> float:
         """Note that the task waits with *done* rows accounted for.
 
         :return: since when it has been waiting without getting on, in seconds since the epoch.
@@ -86,41 +86,41 @@ class TaskProgress:
 
     def _write(self) -> None:
         if self._store is not None:
-            self._try("set", KEY, self._kept)
+            self._try("set", CHECKPOINT_KEY, self._kept)
 
-    def _try(self, what: str, *values: Any) -> None:
+    def _try(self, method: str, *values: Any) -> None:
         try:
-            getattr(self._store, what)(*values)
-        except Exception as fault:
-            self._log.warning("Progress could not be kept (%s: %s); a retry may repeat what this try has done.", what, fault)
+            getattr(self._store, method)(*values)
+        except Exception as error:
+            self._log.warning("Progress could not be kept (%s: %s); a retry may repeat what this try has done.", method, error)
 
 
-class Seen:
-    """What a sensor has seen, kept between its looks where each is a process of its own.
+class PollSnapshotStore:
+    """Keeps the snapshot of a `StatusPoll` between the pokes of a sensor, each of which may be a process of its own.
 
-    A status that was wanted once stays: unlike a batch's progress, it holds after a clear, too.
+    A message that has had a wanted status keeps it: unlike a batch's checkpoint, a snapshot holds after a clear, too.
     """
 
-    def __init__(self, context: Mapping[str, Any], log: Log) -> None:
+    def __init__(self, context: Mapping[str, Any], log: Logger) -> None:
         self._store, self._log = context.get("task_state_store"), log
 
-    def load(self, ids: list[str]) -> str | None:
-        """What was seen of these messages; None if nothing was."""
+    def load(self, message_ids: list[str]) -> str | None:
+        """The snapshot of these messages; None if there is none."""
         try:
-            kept = self._store.get(SEEN) if self._store is not None else None
-        except Exception as fault:
-            self._log.warning("What was seen before could not be read (%s): asking for all.", fault)
+            kept = self._store.get(SNAPSHOT_KEY) if self._store is not None else None
+        except Exception as error:
+            self._log.warning("What was seen before could not be read (%s): asking for all.", error)
             return None
-        return kept["seen"] if isinstance(kept, dict) and kept.get("of") == _of(ids) else None
+        return kept["seen"] if isinstance(kept, dict) and kept.get("of") == _fingerprint(message_ids) else None
 
-    def save(self, ids: list[str], seen: str) -> None:
+    def save(self, message_ids: list[str], snapshot: str) -> None:
         """Keep it; never raises."""
         try:
             if self._store is not None:
-                self._store.set(SEEN, {"of": _of(ids), "seen": seen})
-        except Exception as fault:
-            self._log.warning("What was seen could not be kept (%s); the next look asks for all.", fault)
+                self._store.set(SNAPSHOT_KEY, {"of": _fingerprint(message_ids), "seen": snapshot})
+        except Exception as error:
+            self._log.warning("What was seen could not be kept (%s); the next look asks for all.", error)
 
 
-def _of(ids: list[str]) -> str:
-    return blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
+def _fingerprint(message_ids: list[str]) -> str:
+    return blake2b("\n".join(message_ids).encode(), digest_size=16).hexdigest()

@@ -10,20 +10,22 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_hubchan.client.errors import BadConnection
-from airflow_provider_hubchan.client.status_poll import Watch, WatchFailed, Wish
+from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.hooks import HubchanHook
 
-#: Of the event; who resumes a task after an upgrade in between must know what it reads.
+#: Version of the event: a task that is resumed after an upgrade must know what it reads.
 VERSION = 1
-#: Questions on their way at a time, and seconds before the first: a trigger that fires at once is a race Airflow can lose.
-WORKERS, FIRST = 4, 5.0
+#: Requests in flight at most.
+WORKERS = 4
+#: Seconds before the first poll at least: a trigger that fires at once is a race that Airflow can lose.
+MIN_DELAY = 5.0
 #: Part of a pause by which it may be longer.
-SPREAD = 0.4
+JITTER = 0.4
 
 
 class MessageStatusTrigger(BaseTrigger):
-    """Waits until messages have a status. Everything it needs to begin anew is in its arguments, and nothing secret.
+    """Waits until messages have a status. Everything it needs to begin anew is in its arguments, and no secret.
 
     :param message_ids: which messages.
     :param before: what was seen before, of these messages and of others; it comes back with the event, as it is.
@@ -32,10 +34,10 @@ class MessageStatusTrigger(BaseTrigger):
     :param needed: how many must get there, None for all.
     :param unknown_until: until when a 404 is "not yet", in seconds since the epoch.
     :param ends: when to give up, in seconds since the epoch.
-    :param poke_interval: seconds between two looks; the first comes after one.
-    :param share: part of the account's pace that it may use, in (0, 1].
+    :param poke_interval: seconds between two polls; the first comes after one.
+    :param share: part of the account's quota that it may use, in (0, 1].
     :param channel_id: the channel of all messages; None for the connection's.
-    :param hubchan_conn_id: a connection of type ``hubchan``: its name, for secrets are read where the trigger runs.
+    :param hubchan_conn_id: a connection of type ``hubchan``: its name, because secrets are read where the trigger runs.
     """
 
     def __init__(
@@ -67,29 +69,29 @@ class MessageStatusTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look now and then; one event: ``version``, ``outcome`` (done, failed, timeout), ``before``, ``seen``, ``reason``."""
-        wish = Wish(tuple(self.statuses), tuple(self.fail_on))
-        watch = Watch(self.message_ids, wish, needed=self.needed, unknown_until=self.unknown_until)
+        """Poll now and then; one event: ``version``, ``outcome`` (done, failed, timeout), ``before``, ``seen``, ``reason``."""
+        target = Target(tuple(self.statuses), tuple(self.fail_on))
+        poll = StatusPoll(self.message_ids, target, needed=self.needed, unknown_until=self.unknown_until)
         outcome, reason = "timeout", ""
         try:
             hook = HubchanHook(self.hubchan_conn_id)
-            await self._sleep(max(self.poke_interval, FIRST))  # before the session: a triggerer that starts has much to do
-            async with await hook.adriver(share=self.share) as driver:
+            await self._sleep(max(self.poke_interval, MIN_DELAY))  # before the session: a triggerer that starts has much to do
+            async with await hook.async_driver(share=self.share) as driver:
                 while time.time() < self.ends:
-                    driver.halt = None
-                    stories = watch.look(hook.account, hook.channel(self.channel_id), time.time())
-                    await driver.run_all(stories, WORKERS)
-                    watch.check(driver.halt)
-                    if watch.is_done:
+                    driver.aborted = None
+                    flows = poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time())
+                    await driver.run_all(flows, WORKERS)
+                    poll.check(driver.aborted)
+                    if poll.is_done:
                         outcome = "done"
                         break
-                    self.log.info("%s.", watch)
+                    self.log.info("%s.", poll)
                     await self._sleep(self.poke_interval)
-        except (WatchFailed, BadConnection) as fault:
-            outcome, reason = "failed", str(fault)
-        event = {"version": VERSION, "outcome": outcome, "before": self.before, "seen": watch.seen()}
-        yield TriggerEvent(event | {"reason": reason or str(watch)})  # type: ignore[no-untyped-call]
+        except (StatusPollFailed, BadConnection) as error:
+            outcome, reason = "failed", str(error)
+        event = {"version": VERSION, "outcome": outcome, "before": self.before, "seen": poll.snapshot()}
+        yield TriggerEvent(event | {"reason": reason or str(poll)})  # type: ignore[no-untyped-call]
 
     async def _sleep(self, seconds: float) -> None:
-        """Somewhat longer, and not in step: five hundred triggers that a triggerer starts at once must not look at once."""
-        await asyncio.sleep(min(seconds * (1.0 + SPREAD * random.random()), max(0.0, self.ends - time.time())))
+        """Somewhat longer, each time by another amount: five hundred triggers that start at once must not poll at once."""
+        await asyncio.sleep(min(seconds * (1.0 + JITTER * random.random()), max(0.0, self.ends - time.time())))

@@ -14,41 +14,41 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.batch.rows import Numbered, Settled, numbered
+from airflow_provider_hubchan.batch.rows import NumberedRows, Resolved, numbered
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 #: Under this XCom key an instance may leave why it failed.
-KEY = "error_message"
+ERROR_MESSAGE_KEY = "error_message"
 #: Map index of the only instance of a task that is not mapped, or not expanded.
 UNMAPPED = -1
 #: States in which a delivery has ended; in any other it may yet become one of these.
-DONE, FAILED, LEFT_ALONE = "success", ("failed", "upstream_failed"), ("skipped", "removed")
+SUCCEEDED, FAILED, NOT_RUN = "success", ("failed", "upstream_failed"), ("skipped", "removed")
 _PLACEHOLDER = re.compile(r"\{(task_id|map_index|state|run_id)\}")
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A delivery task as it stands in one run.
+class DeliveryStates:
+    """The instances of a delivery task in one run, and how they ended.
 
-    :param states: of its instances, by map index; None for one that is not scheduled yet.
-    :param only: map index of the one instance that delivered all messages; None if each message has its own.
-    :param pushed: why instances failed, by map index, as they pushed it.
+    :param states: by map index; None for an instance that is not scheduled yet.
+    :param shared_index: map index of the one instance that delivered all messages; None if each message has its own.
+    :param error_messages: why instances failed, by map index, as they pushed it.
     """
 
     task_id: str
     run_id: str
     states: Mapping[int, str | None]
-    only: int | None = None
-    pushed: Mapping[int, str] = field(default_factory=dict)
+    shared_index: int | None = None
+    error_messages: Mapping[int, str] = field(default_factory=dict)
 
-    def row(self, number: int, row: object, index: int, error_message: str | None) -> object:
+    def apply_to(self, number: int, row: object, position: int, error_message: str | None) -> object:
         """A row with the status that its delivery gives it.
 
         :param number: of the row, from 1; in a file that of its line.
-        :param index: place of the row in the batch, from 0.
+        :param position: of the row in the batch, from 0.
         :param error_message: for a failed delivery that pushed none; None for a text that names the instance.
         """
         if isinstance(row, BadRow):
@@ -57,54 +57,53 @@ class Delivery:
         if fields.get("status"):
             reason = f"status is {fields['status']!r}, but delivery_task_id is to tell the status: leave one of them out"
             return BadRow(number, reason)
-        index = index if self.only is None else self.only
+        index = position if self.shared_index is None else self.shared_index
         state = self.states.get(index)
-        if state == DONE:
+        if state == SUCCEEDED:
             return fields | {"status": "SENT", "error_message": None}
         if state in FAILED:
             own = fields.get("error_message")
             has_own = own is not None and not (isinstance(own, str) and not own.strip())
-            return fields | {"status": "FAILED", "error_message": own if has_own else self._why(index, error_message)}
-        if state in LEFT_ALONE:
-            return Settled(fields, "skipped", Problem(f"the delivery task was {state}", f"delivery {state}"))
+            text = own if has_own else self._error_message(index, error_message)
+            return fields | {"status": "FAILED", "error_message": text}
+        if state in NOT_RUN:
+            return Resolved(fields, "skipped", Problem(f"the delivery task was {state}", f"delivery {state}"))
         text = f"the delivery has not ended (state {state or 'none'}): make {self.task_id} an upstream task, or try again later"
-        return Settled(fields, "unresolved", Problem(text, "delivery not ended"))
+        return Resolved(fields, "unresolved", Problem(text, "delivery not ended"))
 
-    def check(self, messages: int) -> None:
-        """See that each message has its instance. Instances at the end that were removed, as a clear does, need no message.
+    def check_count(self, messages: int) -> None:
+        """See that each message has its instance. Instances at the end that were removed, as a clear does, need none.
 
         :raises BadInput: if the numbers differ.
         """
-        there = len(self.states)
+        instances = len(self.states)
         needed = max((index + 1 for index, state in self.states.items() if state != "removed"), default=0)
-        if self.only is None and not needed <= messages <= there:
+        if self.shared_index is None and not needed <= messages <= instances:
             raise BadInput(
-                f"There are {messages:,} messages and {there:,} mapped instances of {self.task_id}, so nothing was sent. Give "
-                "one message for each instance, in the order of the map indexes; if an instance delivers many messages, put "
-                "both tasks into one mapped task group."
+                f"There are {messages:,} messages and {instances:,} mapped instances of {self.task_id}, so nothing was sent. "
+                "Give one message for each instance, in the order of the map indexes; if an instance delivers many messages, "
+                "put both tasks into one mapped task group."
             )
 
-    def _why(self, index: int, error_message: str | None) -> str:
-        names = {"task_id": self.task_id, "map_index": str(index), "state": str(self.states[index]), "run_id": self.run_id}
-        if index in self.pushed:
-            return self.pushed[index]
-        if error_message is not None and (given := str(error_message).strip()):
-            return _PLACEHOLDER.sub(lambda found: names[found[1]], given)
-        where = "" if index == UNMAPPED else f", map index {index},"
-        return f"delivery task {self.task_id}{where} ended as {names['state']} in run {self.run_id}"
+    def _error_message(self, index: int, error_message: str | None) -> str:
+        values = {"task_id": self.task_id, "map_index": str(index), "state": str(self.states[index]), "run_id": self.run_id}
+        if index in self.error_messages:
+            return self.error_messages[index]
+        if error_message is not None and (template := str(error_message).strip()):
+            return _PLACEHOLDER.sub(lambda placeholder: values[placeholder[1]], template)
+        instance = "" if index == UNMAPPED else f", map index {index},"
+        return f"delivery task {self.task_id}{instance} ended as {values['state']} in run {self.run_id}"
 
 
-def by_delivery(rows: object, task_id: str | None, context: Context, error_message: str | None) -> object:
-    """Rows with the status of their delivery; those that it has none for come as `Settled`.
+def statuses_from_task(rows: object, task_id: str, context: Context, error_message: str | None) -> NumberedRows:
+    """Rows with the status of their delivery; those that it has none for come as `Resolved`.
 
     :param rows: ids or dicts in the order of the map indexes, or the rows of a file.
-    :param task_id: of the delivery task, with the ids of its groups; None leaves the rows as they are.
-    :param error_message: see `Delivery.row`.
+    :param task_id: of the delivery task, with the ids of its groups.
+    :param error_message: see `DeliveryStates.apply_to`.
     :raises AirflowFailException: if the DAG has no such task.
     :raises BadInput: if *rows* has no order, and if their number is not that of the instances: when the last row is read.
     """
-    if task_id is None:
-        return rows
     if isinstance(rows, Mapping | Set):
         raise BadInput(
             f"messages is a {type(rows).__name__}, which says nothing of map indexes: with delivery_task_id give a list of ids "
@@ -114,21 +113,20 @@ def by_delivery(rows: object, task_id: str | None, context: Context, error_messa
 
     if isinstance(rows, LazyXComSequence):
         rows = rows[:]  # what a mapped task returned, in one round trip; iterating takes one for each
-    pairs = numbered(rows)
-    return Numbered(_with_status(pairs, look_up(str(task_id).strip(), context), error_message))
+    return NumberedRows(_with_status(numbered(rows), fetch_states(task_id, context), error_message))
 
 
 def _with_status(
-    pairs: Iterable[tuple[int, object]], delivery: Delivery, error_message: str | None
+    pairs: Iterable[tuple[int, object]], states: DeliveryStates, error_message: str | None
 ) -> Iterator[tuple[int, object]]:
     messages = 0
     for number, row in pairs:
-        yield number, delivery.row(number, row, messages, error_message)
+        yield number, states.apply_to(number, row, messages, error_message)
         messages += 1
-    delivery.check(messages)  # nothing is sent before all rows are read
+    states.check_count(messages)  # nothing is sent before all rows are read
 
 
-def look_up(task_id: str, context: Context) -> Delivery:
+def fetch_states(task_id: str, context: Context) -> DeliveryStates:
     """Ask Airflow for the end states of a task in this run, and why its instances failed.
 
     In a mapped task group, only the instance of the same map index counts.
@@ -138,46 +136,51 @@ def look_up(task_id: str, context: Context) -> Delivery:
     instance: Any = context["ti"]  # its protocol does not have get_relevant_upstream_map_indexes
     task, dag, run_id = context["task"], context["dag"], instance.run_id
     if not dag.has_task(task_id):
-        like = [each for each in dag.task_ids if each.split(".")[-1] == task_id.split(".")[-1]] or sorted(dag.task_ids)
-        raise AirflowFailException(f"delivery_task_id is {task_id!r}, no task of this DAG: it has {', '.join(like[:20])}.")
+        name = task_id.split(".")[-1]
+        similar = [other for other in dag.task_ids if other.split(".")[-1] == name] or sorted(dag.task_ids)
+        raise AirflowFailException(f"delivery_task_id is {task_id!r}, no task of this DAG: it has {', '.join(similar[:20])}.")
     if task.trigger_rule == "all_success":
         task.log.warning("With trigger_rule 'all_success' this task does not run when a delivery failed: set it to 'all_done'.")
     if task_id not in task.get_flat_relative_ids(upstream=True):
         task.log.warning("%s is not upstream of this task, so it may not have ended yet: make it upstream.", task_id)
-    answer = instance.get_task_states(dag_id=instance.dag_id, task_ids=[task_id], run_ids=[run_id])
+    states_of_runs = instance.get_task_states(dag_id=instance.dag_id, task_ids=[task_id], run_ids=[run_id])
     states: dict[int, str | None] = {
         UNMAPPED if name == task_id else int(name.removeprefix(f"{task_id}_")): state
-        for name, state in answer.get(run_id, {}).items()
+        for name, state in states_of_runs.get(run_id, {}).items()
     }
-    only = UNMAPPED if UNMAPPED in states else None
-    if only is None:
-        own = instance.get_relevant_upstream_map_indexes(upstream=dag.get_task(task_id), ti_count=None, session=None)
-        only = own if isinstance(own, int) else None
-    return Delivery(task_id, run_id, states, only, _pushed(instance, task_id, states, only))
+    shared_index = UNMAPPED if UNMAPPED in states else None
+    if shared_index is None:
+        relevant = instance.get_relevant_upstream_map_indexes(upstream=dag.get_task(task_id), ti_count=None, session=None)
+        shared_index = relevant if isinstance(relevant, int) else None
+    error_messages = _fetch_error_messages(instance, task_id, states, shared_index)
+    return DeliveryStates(task_id, run_id, states, shared_index, error_messages)
 
 
-def _pushed(instance: Any, task_id: str, states: Mapping[int, str | None], only: int | None) -> dict[int, str]:
+def _fetch_error_messages(
+    instance: Any, task_id: str, states: Mapping[int, str | None], shared_index: int | None
+) -> dict[int, str]:
     """Why instances failed, for those that have pushed it.
 
     Airflow gives all values of a key in one round trip, in the order of the map indexes, but does not tell whose they are:
     that is enough if nobody has pushed one, or everybody. Else every failed instance is asked until all values have turned up.
     One that is *upstream_failed* is not asked: it has not run, so what it may have pushed is of the time before a clear.
     """
-    failed = sorted(index for index in states if states[index] == "failed" and only in (None, index))
-    found: dict[int, str] = {}
-    left = len(failed)
-    if left > 1:
-        values = instance.xcom_pull(task_ids=[task_id], key=KEY)  # without any, there is one None
+    failed = sorted(index for index in states if states[index] == "failed" and shared_index in (None, index))
+    error_messages: dict[int, str] = {}
+    missing = len(failed)
+    if missing > 1:
+        values = instance.xcom_pull(task_ids=[task_id], key=ERROR_MESSAGE_KEY)  # without any, there is one None
         if len(values) == len(states):
-            return {index: text for index, value in zip(sorted(states), values, strict=True) if (text := _text(value))}
-        left = sum(value is not None for value in values)
+            pairs = zip(sorted(states), values, strict=True)
+            return {index: text for index, value in pairs if (text := _text(value))}
+        missing = sum(value is not None for value in values)
     for index in failed:
-        if not left:
+        if not missing:
             break
-        if text := _text(instance.xcom_pull(task_ids=task_id, key=KEY, map_indexes=index)):
-            found[index] = text
-            left -= 1
-    return found
+        if text := _text(instance.xcom_pull(task_ids=task_id, key=ERROR_MESSAGE_KEY, map_indexes=index)):
+            error_messages[index] = text
+            missing -= 1
+    return error_messages
 
 
 def _text(value: object) -> str:

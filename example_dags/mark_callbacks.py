@@ -38,8 +38,8 @@ def mark_callbacks() -> None:
         except (BadRows, BadConnection) as fault:  # nothing was sent, and a retry would find the same
             raise AirflowFailException(str(fault)) from fault
 
-        if report.halt and report.halt.permanent:  # revoked credentials, a missing scope: a person has to act
-            raise AirflowFailException(str(report.halt.problem))
+        if report.aborted and report.aborted.permanent:  # revoked credentials, a missing scope: a person has to act
+            raise AirflowFailException(str(report.aborted.problem))
         if report.unresolved:  # no answer: the retry sends all of them again, which does no harm
             raise RuntimeError(f"{report.counts()}. {report.top_reasons()}")
         for file in files:

@@ -63,8 +63,6 @@ def run(processes: Processes, home: Path, hubspot: Emulator) -> None:
     processes.environment |= {
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW_CONN_HUBCHAN_DEFAULT": json.dumps(hubspot.connection()),
-        "HUBCHAN_DEMO_NOT_UPDATED": str(home / "not_updated.jsonl"),
-        "HUBCHAN_LETTERS": str(home / "letters.jsonl"),
     }
     say("Setting up a throw-away Airflow. About a minute ...")
     airflow.start([DAG])

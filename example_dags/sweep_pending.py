@@ -46,12 +46,12 @@ def sweep_pending() -> None:
     @task
     def ask_gateway(message_ids: Any, params: Any = None) -> list[dict[str, str]]:
         """Leave out those that are still on their way for the gateway, too, and those that it does not know."""
-        said = json.loads(Path(params["gateway"]).read_text(encoding="utf-8"))
-        known = [(each, said[each]) for each in message_ids if said.get(each, {}).get("state") in STATUSES]
+        states = json.loads(Path(params["gateway"]).read_text(encoding="utf-8"))
+        ended = [(each, states[each]) for each in message_ids if states.get(each, {}).get("state") in STATUSES]
         return [
             {"message_id": message_id, "status": STATUSES[each["state"]]}
             | ({"error_message": f"{each['code']}: {each['text']}"} if each["state"] == "undelivered" else {})
-            for message_id, each in known
+            for message_id, each in ended
         ]
 
     @task.short_circuit
@@ -63,7 +63,7 @@ def sweep_pending() -> None:
     mark = UpdateMessageStatusOperator(
         task_id="mark",
         messages=rows,
-        compare_before_write=True,  # what is so already is skipped, and READ stays READ
+        compare_before_write=True,  # what has its status already is skipped, and READ stays READ
         max_rejected=0.01,
         retries=2,
         on_failure_callback=alert,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from airflow_provider_hubchan.client.shared_state import forget
+from airflow_provider_hubchan.client.shared_state import reset
 from tests.paths import EXAMPLES, TESTS
 
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
@@ -43,9 +43,9 @@ pytest_plugins = ["airflow_provider_hubchan.emulator.pytest_plugin"]
 
 @pytest.fixture(autouse=True)
 def nothing_is_shared_between_tests() -> Iterator[None]:
-    """Two emulators may get the same port one after the other: what was learned of the first must not serve the second."""
+    """Two emulators may get the same port one after the other: what is known of the first must not serve the second."""
     yield
-    forget()
+    reset()
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def airflow_database() -> None:
 
 @pytest.fixture
 def answers() -> Iterator[Any]:
-    """A person who answers what is asked in Airflow's Required Actions."""
+    """A person who answers in Airflow's Required Actions."""
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
@@ -72,7 +72,7 @@ def answers() -> Iterator[Any]:
 
     threads = []
 
-    def asked(dag_id: str, answer: str) -> bool:
+    def is_answered(dag_id: str, answer: str) -> bool:
         with create_session() as session:
             waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").first()
             if waiting is None:
@@ -88,7 +88,7 @@ def answers() -> Iterator[Any]:
         return True
 
     def answer_with(dag_id: str, answer: str) -> None:
-        threads.append(threading.Thread(target=wait_until, args=(lambda: asked(dag_id, answer),)))
+        threads.append(threading.Thread(target=wait_until, args=(lambda: is_answered(dag_id, answer),)))
         threads[-1].start()
 
     yield answer_with

@@ -25,11 +25,11 @@ def before_midnight(emulator: Emulator, seconds: float) -> Iterator[None]:
     clock.run(0)
     emulator.world.before_midnight(seconds)
 
-    def go_on() -> None:
+    def run_again() -> None:
         wait_until(lambda: bool(emulator.ledger.chosen(status=429)))
         clock.run(1)
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=run_again)
     thread.start()
     yield
     thread.join()

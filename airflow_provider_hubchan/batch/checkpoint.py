@@ -1,32 +1,108 @@
-"""Progress of a batch, kept between the tries of a task: a retry goes on where the last try ended.
+"""What is kept of a batch between the tries of a task: a retry goes on where the last try ended.
 
-What is kept is bound to what it describes. It holds a fingerprint of rows and arguments; if these are others now, the batch
-starts over and says so.
+A checkpoint is bound to what it describes. It holds a fingerprint of rows and arguments; if these are others now, the batch
+starts over and the log says so.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.batch.marks import Marks
+from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.store import UpdateStore
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import RESULTS, Outcome, Result
 
-VERSION = 1
+VERSION = 2
 #: Seconds between two checkpoints: what a killed worker may cost in repeats.
-EVERY = 2.0
-#: Characters of the marks at most: with the rest it stays under the 64 KB that Airflow's store warns about.
-MOST = 40_000
+INTERVAL = 2.0
+#: Characters of the outcomes at most: with the rest it stays under the 64 KB that Airflow's store warns about.
+MAX_OUTCOMES = 40_000
 #: Characters of the named problems at most.
-ROOM = 20_000
+MAX_PROBLEMS = 20_000
+
+#: What a try may have done with an update so that the next one need not, and the tries that are told apart.
+_LASTING: tuple[Result, ...] = ("updated", "rejected", "skipped")
+_TRIES = 80
+#: Not done: without a final answer in this try, or to be tried again at the end of the batch.
+_UNRESOLVED, _RETRY_LATER = 254, 255
+_WITHOUT_PASSING = bytes(code if code < _UNRESOLVED else 0 for code in range(256))
 
 
-class Keeper(Protocol):
+class OutcomeMap:
+    """What became of each update of a batch, by its position from 0, in one byte each. 0 is an update that is still to be sent.
+
+    :param size: updates in the batch.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._codes = bytearray(size)
+
+    def set(self, position: int, result: Result, attempt: int) -> None:
+        """Note an outcome.
+
+        :param attempt: number of the task's try, from 1.
+        """
+        if result in _LASTING:
+            self._codes[position] = 1 + _LASTING.index(result) * _TRIES + min(attempt, _TRIES) - 1
+        else:
+            self._codes[position] = _UNRESOLVED
+
+    def get(self, position: int) -> tuple[Result, int] | None:
+        """The outcome of an update and the try that had it; None if there is no lasting one."""
+        code = self._codes[position] - 1
+        return (_LASTING[code // _TRIES], code % _TRIES + 1) if 0 <= code < len(_LASTING) * _TRIES else None
+
+    def is_open(self, position: int) -> bool:
+        """True if there is no outcome yet."""
+        return self._codes[position] == 0
+
+    def retry_later(self, position: int) -> None:
+        """Leave an update for the end of the batch: HubSpot may know its message then."""
+        self._codes[position] = _RETRY_LATER
+
+    def is_retried_later(self, position: int) -> bool:
+        """True if it was left for the end of the batch."""
+        return self._codes[position] == _RETRY_LATER
+
+    @property
+    def retried_later(self) -> int:
+        """How many were left for the end of the batch."""
+        return self._codes.count(_RETRY_LATER)
+
+    def pack(self, max_length: int) -> str:
+        """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again."""
+        codes = self._codes.translate(_WITHOUT_PASSING).rstrip(b"\0")
+        while len(text := base64.b64encode(zlib.compress(codes)).decode()) > max_length:
+            codes = codes[: int(len(codes) * 0.9 * max_length / len(text))]
+        return text
+
+    def unpack(self, text: str) -> None:
+        """Take over what another try packed.
+
+        :raises ValueError: if it is not such a text, or that of a longer batch.
+        """
+        try:
+            codes = zlib.decompress(base64.b64decode(text, validate=True))
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        if len(codes) > len(self._codes):
+            raise ValueError(f"{len(codes)} outcomes for {len(self._codes)} updates")
+        self._codes[: len(codes)] = codes
+
+
+class CheckpointStore(Protocol):
     """Keeps one JSON object between the tries of a task.
 
-    :param attempt: number of this try, from 1.
+    :ivar attempt: number of this try, from 1.
     """
 
     attempt: int
@@ -34,27 +110,27 @@ class Keeper(Protocol):
     def load(self) -> dict[str, Any] | None:
         """What an earlier try saved; None if there is nothing to go on with."""
 
-    def save(self, progress: dict[str, Any]) -> None:
+    def save(self, checkpoint: dict[str, Any]) -> None:
         """Keep it. Must not raise: a batch does not end because its progress cannot be kept."""
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Forget it: the batch is finished. Must not raise."""
 
 
-class Nowhere:
-    """Keeps nothing."""
+class NullStore:
+    """Keeps no checkpoint."""
 
     attempt = 1
 
     def load(self) -> dict[str, Any] | None:
-        """Nothing."""
+        """No earlier try."""
         return None
 
-    def save(self, progress: dict[str, Any]) -> None:
-        """No."""
+    def save(self, checkpoint: dict[str, Any]) -> None:
+        """Keep nothing."""
 
-    def drop(self) -> None:
-        """No."""
+    def clear(self) -> None:
+        """Keep nothing."""
 
 
 class Checkpoint:
@@ -63,67 +139,107 @@ class Checkpoint:
     :param fingerprint: equal for equal batches only.
     :param size: updates in the batch.
     :param report: this try's; it takes over the requests and times of earlier tries.
-    :param say: takes a line for the log.
+    :param log: takes a line for the log.
     :param clock: a monotonic clock, in seconds.
     """
 
     def __init__(
         self,
-        keeper: Keeper,
+        store: CheckpointStore,
         fingerprint: str,
         size: int,
         report: Report,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keeper, self._fingerprint, self._report, self._clock = keeper, fingerprint, report, clock
-        self._saved = clock()
-        self.marks, self.attempt = Marks(size), keeper.attempt
-        self.problems: list[dict[str, Any]] = []
-        self.resumed = False
-        if (earlier := keeper.load()) is not None and self._is_ours(earlier, say):
-            self.resumed, self.problems = True, earlier["problems"]
-            report.take_over(earlier["spent"])
-            say(f"Going on where an earlier try ended ({earlier['counts']}).")
+        self._store, self._fingerprint, self._report, self._clock = store, fingerprint, report, clock
+        self._saved_at = clock()
+        self.outcomes, self.attempt = OutcomeMap(size), store.attempt
+        self._problems: list[dict[str, Any]] = []
+        self._goes_on = False
+        if (earlier := store.load()) is not None and self._take_over(earlier, log):
+            self._goes_on, self._problems = True, earlier["problems"]
+            report.add_cumulative(earlier["cumulative"])
+            log(f"Going on where an earlier try ended ({earlier['counts']}).")
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """True if it is time to save."""
-        return self._clock() - self._saved >= EVERY
+        return self._clock() - self._saved_at >= INTERVAL
 
     def save(self) -> None:
         """Keep what has been done so far."""
-        self._saved = self._clock()
-        self._keeper.save(
+        self._saved_at = self._clock()
+        self._store.save(
             {
                 "version": VERSION,
                 "fingerprint": self._fingerprint,
                 "counts": self._report.counts(),
-                "marks": self.marks.pack(MOST),
-                "spent": self._report.spent(),
-                "problems": _within(ROOM, [each for each in self._report.problems if each["outcome"] == "rejected"]),
+                "outcomes": self.outcomes.pack(MAX_OUTCOMES),
+                "cumulative": self._report.cumulative(),
+                "problems": _within(MAX_PROBLEMS, [each for each in self._report.problems if each["outcome"] == "rejected"]),
             }
         )
 
     def end(self) -> None:
-        """The batch has ended: nothing is left to go on with, or a retry will."""
+        """The batch has ended: forget it if nothing is left to do, else keep it for a retry."""
         if self._report.unresolved:
             self.save()
         else:
-            self._keeper.drop()
+            self._store.clear()
 
-    def _is_ours(self, earlier: dict[str, Any], say: Callable[[str], None]) -> bool:
+    def restore(self, updates: UpdateStore, dead_letters: DeadLetterSink) -> None:
+        """Report every update that has an outcome of an earlier try.
+
+        Updated ones are *skipped* now, but for those of this same try: it only waited for HubSpot in between. Rejected and
+        skipped ones stay what they are; their reasons are in the dead letters that the earlier try wrote, else a few of them
+        are in the checkpoint.
+        """
+        report = self._report
+        not_updated: dict[Any, tuple[Result, int]] = {}
+        for position, update in enumerate(updates.updates()) if self._goes_on else ():
+            if (earlier := self.outcomes.get(position)) is None:
+                continue
+            result, attempt = earlier
+            if result == "updated" and attempt == self.attempt:
+                report.add(Outcome(update, "updated"))
+            elif result == "updated":  # in another try; it is not a dead letter
+                report.add(Outcome(update, "skipped", Problem(f"done in try {attempt}", f"done in try {attempt}")))
+            else:
+                not_updated[update.row] = earlier
+        for line in chain(dead_letters.earlier(), self._problems) if not_updated else ():
+            row: Any = line.get("row")
+            if row not in not_updated or line.get("outcome") != not_updated[row][0]:
+                continue
+            update = updates.update(row)
+            if line.get("message_id") == update.message_id:
+                result, attempt = not_updated.pop(row)
+                report.add(Outcome(update, result, _earlier_problem(attempt, line)))
+                dead_letters.keep(line)
+        for row, (result, attempt) in not_updated.items():
+            outcome = Outcome(updates.update(row), result, _earlier_problem(attempt, {}))
+            report.add(outcome)
+            dead_letters.write(outcome, attempt)
+        report.earlier = Counter({result: getattr(report, result) for result in RESULTS})
+        dead_letters.begin()
+
+    def _take_over(self, earlier: dict[str, Any], log: Callable[[str], None]) -> bool:
         if earlier.get("version") != VERSION or earlier.get("fingerprint") != self._fingerprint:
-            say("Rows or arguments are not those of the last try: starting over.")
+            log("Rows or arguments are not those of the last try: starting over.")
             return False
         try:
-            self.marks.unpack(earlier["marks"])
-        except (ValueError, KeyError) as fault:
-            say(f"The progress that was kept cannot be read ({fault}): starting over.")
+            self.outcomes.unpack(earlier["outcomes"])
+        except (ValueError, KeyError) as error:
+            log(f"The progress that was kept cannot be read ({error}): starting over.")
             return False
         return True
 
 
-def _within(most: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    while len(json.dumps(problems)) > most:
+def _earlier_problem(attempt: int, line: dict[str, Any]) -> Problem:
+    reason = line.get("reason") or f"decided in try {attempt}; the reason was not kept"
+    return Problem(reason, f"decided in try {attempt}", None, line.get("category"), line.get("correlation_id"))
+
+
+def _within(max_length: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    while len(json.dumps(problems)) > max_length:
         problems.pop()
     return problems

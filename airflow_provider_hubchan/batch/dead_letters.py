@@ -1,4 +1,4 @@
-"""A dead letter: what is written down of a row that was not updated."""
+"""Dead letters: what is written down of the rows that were not updated, so that they can be fed back."""
 
 from __future__ import annotations
 
@@ -7,53 +7,56 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.batch.rows import ITS_OWN, REPORT_KEYS, Outcome
+from airflow_provider_hubchan.batch.rows import ORIGINAL_KEY, REPORT_KEYS
 from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import Outcome
 
-_QUOTED = tuple(f'"{key}"' for key in REPORT_KEYS)
+_QUOTED_KEYS = tuple(f'"{key}"' for key in REPORT_KEYS)
 
 
-def letter(outcome: Outcome, attempt: int, time: str) -> str:
-    """One line of a report file: the row as it came, ready to be fed back, and what became of it. As JSON, and quickly: a task
-    that is to end may have two hundred thousand to write.
+def format_dead_letter(outcome: Outcome, attempt: int, time: str) -> str:
+    """One line of a report file: the row as it came, ready to be fed back, and what became of it, as a JSON object. Quickly: a
+    task that is to end may have two hundred thousand to write.
 
-    :param attempt: number of the try, from 1.
+    :param attempt: number of the task's try, from 1.
     :param time: ISO 8601, UTC.
     """
     update = outcome.update
-    why = f', "error_message": {json.dumps(update.error_message)}' if update.error_message else ""
-    its = f'"message_id": {json.dumps(update.message_id)}, "status": "{update.status}"{why}, "row": {update.row}'
-    return f"{{{_rest(update.rest)}{its}, {_fate(outcome.result, outcome.problem, attempt, time)}}}"
+    reason = f', "error_message": {json.dumps(update.error_message)}' if update.error_message else ""
+    status = update.status or ""
+    row = f'"message_id": {json.dumps(update.message_id)}, "status": "{status}"{reason}, "row": {update.row}'
+    return f"{{{_format_rest(update.rest)}{row}, {_format_outcome(outcome.result, outcome.problem, attempt, time)}}}"
 
 
 @lru_cache(maxsize=8)
-def _fate(result: str, problem: Problem | None, attempt: int, time: str) -> str:
-    """What became of a row; of many rows at a time it is the same."""
-    fate: dict[str, Any] = {"outcome": result}
+def _format_outcome(result: str, problem: Problem | None, attempt: int, time: str) -> str:
+    """What became of a row; for many rows at a time it is the same."""
+    fields: dict[str, Any] = {"outcome": result}
     if problem:
-        fate |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
-    return json.dumps(fate | {"try": attempt, "time": time})[1:-1]
+        fields |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
+    return json.dumps(fields | {"try": attempt, "time": time})[1:-1]
 
 
-def _rest(rest: str | None) -> str:
-    """What else the row held. Keys of its own that a letter needs go into a place of their own."""
+def _format_rest(rest: str | None) -> str:
+    """What else the row held. Keys of its own that a dead letter needs are moved under `ORIGINAL_KEY`."""
     if not rest:
         return ""
-    if any(name in rest for name in _QUOTED):
-        held = json.loads(rest)
-        own = {key: value for key, value in held.items() if key in REPORT_KEYS}
-        rest = json.dumps({key: value for key, value in held.items() if key not in own} | ({ITS_OWN: own} if own else {}))
+    if any(key in rest for key in _QUOTED_KEYS):
+        fields = json.loads(rest)
+        moved = {key: value for key, value in fields.items() if key in REPORT_KEYS}
+        kept = {key: value for key, value in fields.items() if key not in moved}
+        rest = json.dumps(kept | ({ORIGINAL_KEY: moved} if moved else {}))
     return f"{rest[1:-1]}, "
 
 
-class Letters(Protocol):
+class DeadLetterSink(Protocol):
     """Takes every row that was not updated. A context manager: entered when all rows are known to be good and before anything
-    is sent; left when the report is whole.
+    is sent; left when the report is complete.
 
-    :param fault: why it is not, None if it is.
+    :ivar error: why the dead letters are not complete, None if they are.
     """
 
-    fault: Exception | None
+    error: Exception | None
 
     def __enter__(self) -> Any: ...
 
@@ -63,47 +66,47 @@ class Letters(Protocol):
         """The lines that an earlier try wrote, to be called before anything is written."""
 
     def keep(self, line: dict[str, Any]) -> None:
-        """Write such a line once more."""
+        """Write a line of an earlier try once more."""
 
     def begin(self) -> None:
-        """All such lines are written."""
+        """All lines of earlier tries are written: what they left may be replaced."""
 
     def write(self, outcome: Outcome, attempt: int) -> None:
         """Write an outcome down, if it is not *updated*."""
 
     def flush(self) -> None:
-        """Have all that was written stay, whatever happens next."""
+        """Make what was written durable."""
 
-    def done(self) -> None:
-        """No row is unresolved."""
+    def complete(self) -> None:
+        """No row is unresolved: nobody will want the rows again."""
 
 
-class NoFile:
-    """No report file."""
+class NullSink:
+    """Takes dead letters and keeps none."""
 
-    fault: Exception | None = None
+    error: Exception | None = None
 
-    def __enter__(self) -> NoFile:
+    def __enter__(self) -> NullSink:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     def earlier(self) -> Iterator[dict[str, Any]]:
-        """Nothing."""
+        """No lines."""
         return iter(())
 
     def keep(self, line: dict[str, Any]) -> None:
-        """No."""
+        """Keep no line."""
 
     def begin(self) -> None:
-        """No."""
+        """Replace no file."""
 
     def write(self, outcome: Outcome, attempt: int) -> None:
-        """No."""
+        """Keep no outcome."""
 
     def flush(self) -> None:
-        """No."""
+        """Keep nothing."""
 
-    def done(self) -> None:
-        """No."""
+    def complete(self) -> None:
+        """Keep nothing."""

@@ -1,4 +1,4 @@
-"""What the log says of a batch: a plan at the start, a line now and then, the account at the end."""
+"""What the log says of a batch: a plan at the start, a line now and then, the outcomes at the end."""
 
 from __future__ import annotations
 
@@ -8,80 +8,85 @@ from collections.abc import Callable
 import pendulum
 
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.models import Quota
 
 #: Seconds between two lines of progress.
-EVERY = 10.0
+INTERVAL = 10.0
 
 
-class Journal:
-    """Tells one batch.
+class ProgressLog:
+    """The log of one batch.
 
-    :param say: takes one line.
+    :param log: takes one line.
     :param rows: how many rows there are.
     :param clock: a monotonic clock, in seconds.
     """
 
-    def __init__(self, say: Callable[[str], None], rows: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._rows, self._clock = say, rows, clock
-        self._began = self._told = clock()
+    def __init__(self, log: Callable[[str], None], rows: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._rows, self._clock = log, rows, clock
+        self._started = self._logged = clock()
         self._done_before = 0
 
-    def plan(self, report: Report, quota: Quota, learned: bool, compare: bool) -> None:
-        """Say what is going to happen.
+    def plan(self, report: Report, quota: Quota, limit_is_known: bool, compare_before_write: bool) -> None:
+        """Log what is going to happen.
 
         :param report: what needs no request.
         :param quota: how many requests may be sent, as far as is known.
-        :param learned: True if HubSpot has said so.
-        :param compare: True if each update takes two requests.
+        :param limit_is_known: True if HubSpot has told the limit.
+        :param compare_before_write: True if each update takes two requests.
         """
         self._done_before = report.rows
         to_send = self._rows - report.rows
-        requests = to_send * (2 if compare else 1)
-        twice = f" with {requests:,} requests, a GET before each PATCH" if compare else ""
+        requests = to_send * (2 if compare_before_write else 1)
+        twice = f" with {requests:,} requests, a GET before each PATCH" if compare_before_write else ""
         rejected = f", {report.rejected:,} rejected earlier" if report.rejected else ""
-        known = "" if learned else " (until HubSpot's first reply tells the account's own)"
-        self._say(
+        assumed = "" if limit_is_known else " (until HubSpot's first reply tells the account's own)"
+        duration = format_estimate(requests * quota.window / quota.limit)
+        self._log(
             f"{self._rows:,} rows: {to_send:,} to send{twice}, {report.skipped:,} skipped{rejected}. "
-            f"Quota {quota.limit:,} requests per {quota.window:g} s{known}: {about(requests * quota.window / quota.limit)}."
+            f"Quota {quota.limit:,} requests per {quota.window:g} s{assumed}: {duration}."
         )
 
-    def young(self, count: int, pause: float, left: float) -> None:
-        """Say that messages are not known yet."""
-        self._say(
-            f"HubSpot does not know {count:,} of the messages yet (404); asking again in {words(pause)}, "
-            f"not_found_grace lasts for {words(left)} more."
+    def not_found(self, messages: int, pause: float, grace_left: float) -> None:
+        """Log that HubSpot does not know some messages yet.
+
+        :param pause: seconds until they are tried again.
+        :param grace_left: seconds of ``not_found_grace`` that are left.
+        """
+        self._log(
+            f"HubSpot does not know {messages:,} of the messages yet (404); asking again in {format_duration(pause)}, "
+            f"not_found_grace lasts for {format_duration(grace_left)} more."
         )
 
     def progress(self, report: Report) -> None:
-        """Say how far it is, if it is time to."""
+        """Log how far the batch is, if it is time to."""
         now = self._clock()
-        if now - self._told < EVERY:
+        if now - self._logged < INTERVAL:
             return
-        self._told = now
-        per_second = (report.rows - self._done_before) / (now - self._began)
-        left = f"{about((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
-        self._say(
+        self._logged = now
+        per_second = (report.rows - self._done_before) / (now - self._started)
+        left = f"{format_estimate((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
+        self._log(
             f"{report.rows:,} of {self._rows:,} rows done ({report.rows / self._rows:.0%}), {per_second:,.1f} per second, "
             f"{report.rejected:,} rejected, {report.unresolved:,} unresolved, {left}."
         )
 
     def end(self, report: Report) -> None:
-        """Say what became of the batch, and the most frequent reasons."""
-        self._say(
+        """Log what became of the batch, and the most frequent reasons why rows were not updated."""
+        self._log(
             f"{report.counts()}; {report.requests:,} requests, {report.rate_limited:,} answered with 429, "
-            f"in {words(report.elapsed_seconds)}, of which {words(report.waited_seconds)} waiting."
+            f"in {format_duration(report.elapsed_seconds)}, of which {format_duration(report.waited_seconds)} waiting."
         )
         if reasons := report.top_reasons():
-            self._say(f"Not updated: {reasons}.")
+            self._log(f"Not updated: {reasons}.")
 
 
-def about(seconds: float) -> str:
+def format_estimate(seconds: float) -> str:
     """An estimated duration."""
-    return words(seconds) if seconds < 1.0 else f"about {words(seconds)}"
+    return format_duration(seconds) if seconds < 1.0 else f"about {format_duration(seconds)}"
 
 
-def words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration as people say it: ``5 minutes 52 seconds``."""
     if seconds < 1.0:
         return "less than a second"

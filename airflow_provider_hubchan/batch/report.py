@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
-from airflow_provider_hubchan.batch.rows import Outcome
-from airflow_provider_hubchan.client.actions import Halt
-from airflow_provider_hubchan.client.errors import HubchanError, Problem
+from airflow_provider_hubchan.client.actions import Abort
+from airflow_provider_hubchan.client.errors import HubchanError
+from airflow_provider_hubchan.client.models import Outcome
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
-NAMED = 20
-#: What earlier tries of a batch have cost counts, too.
-SPENT = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
+MAX_PROBLEMS = 20
+#: The counters that add up over the tries of a task.
+CUMULATIVE = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
 
 
 @dataclass
@@ -28,14 +27,12 @@ class Report:
     :param unresolved: how many got no final answer.
     :param requests: requests sent for them, repeats included; token requests are not counted.
     :param rate_limited: how many of these HubSpot answered with 429.
-    :param waited_seconds: how long a worker waited for the quota or after a fault, on average over the workers.
+    :param waited_seconds: how long a worker waited for the quota or after a failure, on average over the workers.
     :param elapsed_seconds: from the first request to the last outcome.
     :param report_file: where every row that was not updated is written down, None for nowhere.
     :param problems: the first 20 rows that were rejected or left unresolved, ready for XCom.
     :param reasons: how many rows were not updated, by outcome and label of the problem.
-    :param halt: why the batch ended early, None if it did not.
-    :param streak: rows in a row that ended *unresolved*: a server that is down is not asked again and again.
-    :param last_unresolved: why the last of these did.
+    :param aborted: why the batch ended early, None if it did not.
     :param earlier: rows whose outcome is that of an earlier try, by outcome.
     """
 
@@ -51,21 +48,17 @@ class Report:
     report_file: str | None = None
     problems: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    halt: Halt | None = None
-    streak: int = 0
-    last_unresolved: Problem | None = None
+    aborted: Abort | None = None
     earlier: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.rows += 1
         setattr(self, outcome.result, getattr(self, outcome.result) + 1)
-        self.streak = self.streak + 1 if outcome.result == "unresolved" else 0
-        self.last_unresolved = outcome.problem if outcome.result == "unresolved" else self.last_unresolved
         if outcome.problem is None:
             return
         self.reasons[outcome.result, outcome.problem.label] += 1
-        if outcome.result in ("rejected", "unresolved") and len(self.problems) < NAMED:
+        if outcome.result in ("rejected", "unresolved") and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(
                 {
                     "row": outcome.update.row,
@@ -76,25 +69,22 @@ class Report:
                 }
             )
 
-    def nobody_there(self) -> Halt:
-        """Why a batch ends after a streak: a server that is down is not asked ten thousand times."""
-        last = self.last_unresolved.reason if self.last_unresolved else ""
-        text = f"{self.streak} rows in a row got no answer, so the others were not tried. {last}"
-        return Halt(Problem(text, "HubSpot does not answer"), permanent=False)
-
     def close(self, rows: int) -> None:
-        """Count what was never settled, because a signal came just then, as *unresolved*."""
+        """Count the rows that have no outcome, because a signal came just then, as *unresolved*.
+
+        :param rows: how many rows the batch has.
+        """
         self.unresolved += rows - self.rows
         self.rows = rows
 
-    def spent(self) -> dict[str, float]:
-        """What the batch has cost so far, all tries together."""
-        return {name: getattr(self, name) for name in SPENT}
+    def cumulative(self) -> dict[str, float]:
+        """The counters that add up over the tries of a task, so far."""
+        return {name: getattr(self, name) for name in CUMULATIVE}
 
-    def take_over(self, spent: dict[str, float]) -> None:
-        """Add what earlier tries have cost."""
-        for name in SPENT:
-            setattr(self, name, getattr(self, name) + spent.get(name, 0))
+    def add_cumulative(self, counters: dict[str, float]) -> None:
+        """Add the counters of earlier tries."""
+        for name in CUMULATIVE:
+            setattr(self, name, getattr(self, name) + counters.get(name, 0))
 
     def summary(self) -> dict[str, Any]:
         """The report as plain data, for XCom."""
@@ -113,11 +103,11 @@ class Report:
         }
 
     def counters(self) -> dict[str, Any]:
-        """The summary without rows and places, for everybody to read: asset events."""
+        """The summary without rows and file names, which everybody may read: for asset events."""
         return {name: value for name, value in self.summary().items() if name not in ("problems", "report_file")}
 
     def counts(self) -> str:
-        """The four outcomes in words."""
+        """The four outcomes as a text."""
         return (
             f"{self.rows:,} rows: {self.updated:,} updated, {self.skipped:,} skipped, "
             f"{self.rejected:,} rejected, {self.unresolved:,} unresolved"
@@ -131,27 +121,11 @@ class Report:
         return "; ".join(f"{count:,} {result}: {label}" for (result, label), count in self.reasons.most_common(most))
 
 
-class Counts:
-    """What a driver did, for the report."""
-
-    def __init__(self) -> None:
-        self.requests = self.rate_limited = 0
-        self.waited = 0.0
-        self._lock = Lock()
-
-    def add(self, *, requests: int = 0, rate_limited: int = 0, waited: float = 0.0) -> None:
-        """Count under a lock: threads share it."""
-        with self._lock:
-            self.requests += requests
-            self.rate_limited += rate_limited
-            self.waited += waited
-
-
 class BatchIncomplete(HubchanError):
     """A batch ended with rows that a retry may still bring to HubSpot.
 
     :param text: what the task's log says of it.
-    :param report: the whole account of the batch.
+    :param report: all outcomes of the batch.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
     """
 

@@ -1,60 +1,40 @@
-"""Rows in, updates out: what may be sent."""
+"""Rows in, updates out. Every row is read before anything is sent, and a row that cannot be sent is named."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from reprlib import repr as shown
-from typing import Literal, cast, get_args
+from reprlib import repr as shorten
+from typing import Any
 
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
-
-#: What may be written (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED only comes back.
-Status = Literal["SENT", "FAILED", "READ"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-
-Result = Literal["updated", "skipped", "rejected", "unresolved"]
-RESULTS: tuple[Result, ...] = get_args(Result)
+from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outcome, Result, StatusName, Update
 
 #: HubSpot's own names for our keys: a row that uses them would lose its value in silence.
 _HUBSPOT_NAMES = {"messageId": "message_id", "statusType": "status", "errorMessage": "error_message"}
+#: The keys of a row, and what a report file adds to them. A row that has all of the latter comes from a report file.
+ROW_KEYS = frozenset({"message_id", "status", "error_message"})
+REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
+#: The key under which a report file puts what the row itself had under `REPORT_KEYS`.
+ORIGINAL_KEY = "as_it_came"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What we are asked to do for one message.
+class NumberedRows:
+    """Rows that bring their own numbers, as the lines of a file do.
 
-    :param row: where it came from, counted from 1; in a file the number of its line.
-    :param message_id: HubSpot's id of the message, not blank.
-    :param error_message: why the delivery failed; only for FAILED, never blank.
-    :param rest: what else the row held, as a JSON object; None for nothing. It goes into the report file.
+    :param pairs: number and row.
     """
 
-    row: int
-    message_id: str
-    status: Status
-    error_message: str | None = None
-    rest: str | None = None
+    def __init__(self, pairs: Iterable[tuple[int, object]]) -> None:
+        self.pairs = pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one update.
+class Resolved:
+    """A row that is not to be sent: its outcome is known before the batch begins.
 
-    :param problem: why it is not *updated*; None if it is.
-    """
-
-    update: Update
-    result: Result
-    problem: Problem | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A row that is not to be sent, whatever it says: its outcome is known before the batch begins.
-
-    :param row: an id or a dict, as others are; it may do without a status.
+    :param row: an id or a dict, as other rows are; it need not have a status.
     """
 
     row: object
@@ -62,26 +42,13 @@ class Settled:
     problem: Problem
 
 
-#: What a row says for itself, and what a report file adds to it. A row that has all of the latter comes from one.
-ROW_KEYS = frozenset({"message_id", "status", "error_message"})
-REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
-#: Where a report file puts what the row had under these keys itself.
-ITS_OWN = "as_it_came"
-
-
-class Numbered:
-    """Rows that bring their own numbers, as the lines of a file do: pairs of number and row."""
-
-    def __init__(self, pairs: Iterable[tuple[int, object]]) -> None:
-        self.pairs = pairs
-
-
 def numbered(rows: object) -> Iterable[tuple[int, object]]:
-    """Number the rows of a batch from 1: ids, dicts, or a mapping of id to status.
+    """Number the rows of a batch from 1.
 
+    :param rows: ids, dicts, a mapping of id to status, or `NumberedRows`, which keep their numbers.
     :raises BadInput: if *rows* is none of these.
     """
-    if isinstance(rows, Numbered):
+    if isinstance(rows, NumberedRows):
         return rows.pairs
     if isinstance(rows, Mapping):
         return enumerate(({"message_id": key, "status": value} for key, value in rows.items()), 1)
@@ -94,7 +61,17 @@ def numbered(rows: object) -> Iterable[tuple[int, object]]:
     return enumerate(rows, 1)
 
 
-def read(
+def parse_json_text(value: Any) -> Any:
+    """What JSON text stands for, anything else as it is: a template renders to text unless the DAG renders native objects."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            pass  # a list in Python's notation; the error about text says what to do
+    return value
+
+
+def read_rows(
     rows: Iterable[tuple[int, object]],
     *,
     status: str | None = None,
@@ -103,98 +80,119 @@ def read(
 ) -> Iterator[Update | Outcome | BadRow]:
     """Read numbered rows: one entry for each, in order.
 
-    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message`` (as an int, too: a
-    code); other keys are left alone. A row that a report file marks as *skipped* needs nothing and comes back as that
-    outcome, so that a report file can be fed back whole; so does a `Settled` one.
+    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message`` (an int, too: a code);
+    other keys go into the report file. A row that a report file has as *skipped* needs nothing and comes back as that outcome,
+    so that a report file can be fed back whole; so does a `Resolved` one.
 
     :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
-    :param status: for rows that carry none of their own.
-    :param error_message: for FAILED rows that carry none of their own.
+    :param status: for rows that have none of their own.
+    :param error_message: for FAILED rows that have none of their own.
     :param channel_id: the channel of the batch; a row that names another one is bad.
     """
-    error_message = None if error_message is None else str(error_message).strip()  # native rendering makes numbers of "30003"
+    error_message = None if error_message is None else str(error_message).strip()  # native rendering makes an int of "30003"
     for number, row in rows:
-        yield _read_row(number, row, status, error_message, channel_id)
+        yield _RowReader(status, error_message, channel_id).read(number, row)
 
 
-def read_one(message_id: str, status: Status, error_message: str | None) -> Update:
+def read_update(message_id: str, status: StatusName, error_message: str | None) -> Update:
     """Read a single update.
 
     :raises BadRows: if it cannot be sent.
     """
-    (entry,) = read(numbered([{"message_id": message_id, "status": status, "error_message": error_message}]))
+    (entry,) = read_rows(numbered([{"message_id": message_id, "status": status, "error_message": error_message}]))
     if isinstance(entry, BadRow):
         raise BadRows([entry], 1)
     assert isinstance(entry, Update)
     return entry
 
 
-def _read_row(
-    number: int, row: object, status: str | None, error_message: str | None, channel_id: str | None
-) -> Update | Outcome | BadRow:
-    if isinstance(row, BadRow):
-        return row
-    settled = row if isinstance(row, Settled) else None
-    row = settled.row if settled else row
-    fields = row if isinstance(row, Mapping) else {"message_id": row}
-    from_a_report = fields.keys() >= REPORT_KEYS
-    if from_a_report and fields["outcome"] == "skipped":
-        reason = str(fields["reason"]).encode(errors="replace").decode()
-        settled = Settled(row, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
-    faults = [
-        f"key {theirs!r} is HubSpot's name, write {ours!r}" for theirs, ours in _HUBSPOT_NAMES.items() if theirs in fields
-    ]
-
-    given = fields.get("message_id")
-    message_id = str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else ""
-    if given is None:
-        faults.append("message_id is missing")
-    elif isinstance(given, str) and not message_id:
-        faults.append("message_id is blank")
-    elif not message_id:
-        faults.append(f"message_id is a {type(given).__name__}, not a string")
-    elif not is_text(message_id):
-        faults.append(f"message_id {shown(message_id)} holds half a character (a lone surrogate)")
-
-    chosen = fields.get("status") or status
-    if settled and not chosen:
-        chosen = ""  # in its letter, too: who feeds an unresolved one back has to say which it is
-    elif chosen is None:
-        faults.append("status is missing, in the row and as the task's argument")
-    elif chosen == "RECEIVED":
-        faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
-    elif chosen not in STATUSES:
-        faults.append(f"status is {shown(chosen)}, not one of {', '.join(STATUSES)}")
-
-    given_text = fields.get("error_message")
-    text = str(given_text).strip() if isinstance(given_text, str | int) and not isinstance(given_text, bool) else None
-    if given_text is not None and text is None:
-        faults.append(f"error_message is a {type(given_text).__name__}, not a string")
-    elif text and chosen in STATUSES and chosen != "FAILED":
-        faults.append(f"error_message is only for FAILED, and status is {chosen!r}")
-    text = text or (error_message if chosen == "FAILED" else None) or None
-    if text and not is_text(text):
-        faults.append("error_message holds half a character (a lone surrogate)")
-
-    other = fields.get("channel_id")
-    if other is not None and channel_id is not None and str(other) != channel_id:
-        faults.append(f"channel_id is {shown(other)}, but this batch goes to channel {channel_id!r}")
-
-    if faults:
-        return BadRow(number, ", ".join(faults))
-    known = ROW_KEYS | REPORT_KEYS if from_a_report else ROW_KEYS
-    rest = {str(key): value for key, value in fields.items() if key not in known}
-    if from_a_report and isinstance(its_own := rest.get(ITS_OWN), dict):
-        del rest[ITS_OWN]
-        rest |= its_own
-    try:
-        as_it_came = json.dumps(rest, default=str) if rest else None
-    except (TypeError, ValueError) as fault:
-        return BadRow(number, f"it holds what cannot be written as JSON ({fault})")
-    update = Update(number, message_id, cast(Status, chosen), text, as_it_came)
-    return Outcome(update, settled.result, settled.problem) if settled else update
+def is_encodable(text: str) -> bool:
+    """False for a lone surrogate, half a character: JSON can spell it, UTF-8 cannot, so it could not be sent."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def is_text(text: str) -> bool:
-    """False for half a character, which JSON can spell and UTF-8 cannot: it could not be sent."""
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+class _RowReader:
+    """Reads one row and collects its faults; arguments as of `read_rows`."""
+
+    def __init__(self, status: str | None, error_message: str | None, channel_id: str | None) -> None:
+        self._status, self._error_message, self._channel_id = status, error_message, channel_id
+        self._faults: list[str] = []
+
+    def read(self, number: int, row: object) -> Update | Outcome | BadRow:
+        if isinstance(row, BadRow):
+            return row
+        resolved = row if isinstance(row, Resolved) else None
+        row = resolved.row if resolved else row
+        fields: Mapping[Any, Any] = row if isinstance(row, Mapping) else {"message_id": row}
+        is_reported = fields.keys() >= REPORT_KEYS
+        if is_reported and fields["outcome"] == "skipped":
+            reason = str(fields["reason"]).encode(errors="replace").decode()
+            resolved = Resolved(row, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
+
+        for name, ours in _HUBSPOT_NAMES.items():
+            if name in fields:
+                self._faults.append(f"key {name!r} is HubSpot's name, write {ours!r}")
+        message_id = self._read_message_id(fields.get("message_id"))
+        status = self._read_status(fields.get("status") or self._status, needed=resolved is None)
+        error_message = self._read_error_message(fields.get("error_message"), status)
+        self._check_channel(fields.get("channel_id"))
+        if self._faults:
+            return BadRow(number, ", ".join(self._faults))
+        try:
+            update = Update(number, message_id, status, error_message, _rest(fields, is_reported))
+        except (TypeError, ValueError) as error:
+            return BadRow(number, f"it holds what cannot be written as JSON ({error})")
+        return Outcome(update, resolved.result, resolved.problem) if resolved else update
+
+    def _read_message_id(self, value: object) -> str:
+        message_id = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if value is None:
+            self._faults.append("message_id is missing")
+        elif isinstance(value, str) and not message_id:
+            self._faults.append("message_id is blank")
+        elif not message_id:
+            self._faults.append(f"message_id is a {type(value).__name__}, not a string")
+        elif not is_encodable(message_id):
+            self._faults.append(f"message_id {shorten(message_id)} holds half a character (a lone surrogate)")
+        return message_id
+
+    def _read_status(self, value: object, needed: bool) -> MessageStatus | None:
+        """:param needed: False for a row that is not sent. Who feeds it back from the report file has to say its status."""
+        status = MessageStatus.parse(value)
+        if not value and not needed:
+            return None
+        if value is None:
+            self._faults.append("status is missing, in the row and as the task's argument")
+        elif status is MessageStatus.RECEIVED:
+            self._faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
+        elif status not in WRITABLE:
+            self._faults.append(f"status is {shorten(value)}, not one of {', '.join(WRITABLE)}")
+        return status
+
+    def _read_error_message(self, value: object, status: MessageStatus | None) -> str | None:
+        text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else None
+        if value is not None and text is None:
+            self._faults.append(f"error_message is a {type(value).__name__}, not a string")
+        elif text and status in WRITABLE and not (status and status.is_failure):
+            self._faults.append(f"error_message is only for FAILED, and status is {str(status)!r}")
+        text = text or (self._error_message if status and status.is_failure else None) or None
+        if text and not is_encodable(text):
+            self._faults.append("error_message holds half a character (a lone surrogate)")
+        return text
+
+    def _check_channel(self, value: object) -> None:
+        if value is not None and self._channel_id is not None and str(value) != self._channel_id:
+            self._faults.append(f"channel_id is {shorten(value)}, but this batch goes to channel {self._channel_id!r}")
+
+
+def _rest(fields: Mapping[Any, Any], is_reported: bool) -> str | None:
+    """What else a row holds, as JSON; None for nothing. What a report file added is left out, what it moved is put back.
+
+    :raises TypeError, ValueError: if it cannot be written as JSON.
+    """
+    keys = ROW_KEYS | REPORT_KEYS if is_reported else ROW_KEYS
+    rest = {str(key): value for key, value in fields.items() if key not in keys}
+    if is_reported and isinstance(original := rest.get(ORIGINAL_KEY), dict):
+        del rest[ORIGINAL_KEY]
+        rest |= original
+    return json.dumps(rest, default=str) if rest else None

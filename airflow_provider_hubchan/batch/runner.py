@@ -1,4 +1,4 @@
-"""The walk of one batch: read all rows, choose what counts, drive the stories, account for every row."""
+"""Run one batch: read all rows, restore what earlier tries have done, send the rest, account for every row."""
 
 from __future__ import annotations
 
@@ -9,189 +9,237 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_hubchan.batch.checkpoint import Checkpoint, Keeper
-from airflow_provider_hubchan.batch.dead_letters import Letters
-from airflow_provider_hubchan.batch.progress_log import Journal
-from airflow_provider_hubchan.batch.recall import recall
+from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStore
+from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
+from airflow_provider_hubchan.batch.progress_log import ProgressLog
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
-from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
-from airflow_provider_hubchan.batch.store import Sheet
-from airflow_provider_hubchan.client.actions import STOPPED, Story
+from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.store import UpdateStore
+from airflow_provider_hubchan.client.actions import STOPPED, Abort, Flow
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.flow import deliver, given_up, pause
+from airflow_provider_hubchan.client.models import Outcome, Update
 
 if TYPE_CHECKING:
-    from airflow_provider_hubchan.client.sync_driver import Driver
+    from airflow_provider_hubchan.client.sync_driver import SyncDriver
 
 T = TypeVar("T")
 
-#: Seconds between two questions for messages that HubSpot does not know yet: at first, and at most.
-YOUNG, LONGEST = 2.0, 30.0
+#: Seconds between two attempts for messages that HubSpot does not know yet: at first, and at most.
+NOT_FOUND_DELAY, MAX_NOT_FOUND_DELAY = 2.0, 30.0
 
 
 @dataclass(frozen=True)
-class Manner:
+class BatchOptions:
     """How a batch is sent. The fields are arguments of `HubchanHook.update_message_statuses`."""
 
+    status: str | None = None
+    error_message: str | None = None
     concurrency: int = 16
     dry_run: bool = False
     not_found_grace: float = 0.0
     compare_before_write: bool = False
 
 
-def mark(
-    driver: Driver,
+def run_batch(
+    driver: SyncDriver,
     channel_id: str,
     rows: object,
+    options: BatchOptions,
     *,
-    status: str | None,
-    error_message: str | None,
-    manner: Manner,
-    letters: Letters,
-    keeper: Keeper,
+    dead_letters: DeadLetterSink,
+    checkpoints: CheckpointStore,
     report: Report,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
-    """Set the statuses of a batch. Arguments as in `HubchanHook.update_message_statuses`.
+    """Set the statuses of a batch.
 
-    :param report: takes every outcome; it is whole also if a signal or a timeout breaks this off.
-    :param say: takes a line for the log.
+    :param rows: as of `HubchanHook.update_message_statuses`.
+    :param dead_letters: takes every row that was not updated.
+    :param checkpoints: keeps progress for a later call with the same rows and options.
+    :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
+    :param log: takes a line for the log.
+    :raises BadInput: if *rows* are not rows at all; nothing was sent.
     :raises BadRows: naming every bad row; nothing was sent.
+    :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
     """
-    entries = read(numbered(rows), status=status, error_message=error_message, channel_id=channel_id)
-    with Sheet(_unless_stopped(entries, driver, report)) as sheet:
-        fingerprint = f"{driver.account.base_url} {channel_id} {sheet.fingerprint}"
-        checkpoint = Checkpoint(keeper, fingerprint, sheet.size, report, say)
-        with letters:  # opened now: every row is known to be good, and nothing has been sent
-            batch = _Batch(driver, channel_id, manner, sheet, checkpoint, letters, report, Journal(say, sheet.rows))
+    entries = read_rows(numbered(rows), status=options.status, error_message=options.error_message, channel_id=channel_id)
+    with UpdateStore(_unless_aborted(entries, driver, report)) as updates:
+        fingerprint = f"{driver.account.base_url} {channel_id} {updates.fingerprint}"
+        checkpoint = Checkpoint(checkpoints, fingerprint, updates.size, report, log)
+        with dead_letters:  # opened now: every row is known to be good, and nothing has been sent
+            run = _BatchRun(
+                driver, channel_id, options, updates, checkpoint, dead_letters, report, ProgressLog(log, updates.rows)
+            )
             try:
-                recall(sheet, checkpoint, letters, report)
-                batch.walk()
-                batch.account_for_the_rest()
-            except BaseException:  # a signal or Airflow's timeout, wherever it finds us
-                driver.end(STOPPED)
-                batch.account_for_the_rest()
+                checkpoint.restore(updates, dead_letters)
+                run.send()
+                run.account_for_the_rest()
+            except BaseException:  # a signal or Airflow's timeout, wherever it comes
+                driver.abort(STOPPED)
+                run.account_for_the_rest()
                 raise
-        if letters.fault:
+        if dead_letters.error:
             checkpoint.save()
-        elif not manner.dry_run:
+        elif not options.dry_run:
             checkpoint.end()
 
 
-@dataclass
-class _Batch:
-    driver: Driver
-    channel_id: str
-    manner: Manner
-    sheet: Sheet
-    checkpoint: Checkpoint
-    letters: Letters
-    report: Report
-    journal: Journal
+class CircuitBreaker:
+    """Ends a batch when so many rows in a row got no answer: a server that is down is not asked ten thousand times.
 
-    def __post_init__(self) -> None:
-        self.marks, self.attempt, self.before = self.checkpoint.marks, self.checkpoint.attempt, self.report.spent()
-        self.began = time.monotonic()
-        self.grace_ends = self.began + self.manner.not_found_grace
-        self.skipped = self.sheet.skipped()
+    :param threshold: rows in a row that may end *unresolved*, 0 for any number.
+    """
 
-    def walk(self) -> None:
-        """Settle every row, but for those that are left when the batch ends early."""
-        for outcome in self.skipped:
-            self._settle(outcome)
-        self.report.streak = 0  # rows that came as unresolved were not sent: they say nothing of HubSpot
-        self.journal.plan(self.report, self.driver.quota, self.driver.pace.learned, self.manner.compare_before_write)
-        if self.manner.dry_run:
-            for place, update in self._where(self.marks.is_open):
-                self._settle(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")), place)
-        if self.report.rows < self.sheet.rows:
-            self._send()
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._unresolved_in_a_row = 0
+        self._last: Problem | None = None
 
-    def _send(self) -> None:
-        wanted, next_pause = self.marks.is_open, YOUNG
-        while True:
-            to_send = takewhile(lambda _: self.driver.halt is None, self._where(wanted))
-            self._run_all(self._story(place, update) for place, update in to_send)
-            left = self.grace_ends - time.monotonic()
-            if self.driver.halt or not (young := self.marks.young):
-                return
-            wanted, seconds = self.marks.is_young, max(0.0, min(next_pause, left))
-            self.journal.young(young, seconds, left)
-            self._run_all([pause(seconds)])
-            next_pause = min(2 * next_pause, LONGEST)
+    def record(self, outcome: Outcome) -> None:
+        """Take note of the outcome of a row that was sent."""
+        if outcome.result == "unresolved":
+            self._unresolved_in_a_row += 1
+            self._last = outcome.problem
+        else:
+            self._unresolved_in_a_row = 0
 
-    def _run_all(self, stories: Iterable[Story[tuple[int, Outcome] | None]]) -> None:
-        with closing(self.driver.run_all(stories, self.manner.concurrency)) as done:
-            for each in done:
-                if each is not None:
-                    self._take(*each)
-                if self.driver.halt is None and 0 < self.driver.patience.streak <= self.report.streak:
-                    self.driver.end(self.report.nobody_there())
-                self.journal.progress(self.report)
-                if self.checkpoint.due():
-                    self._save()
+    @property
+    def tripped(self) -> Abort | None:
+        """Why the batch is to end, None if it may go on."""
+        if not 0 < self._threshold <= self._unresolved_in_a_row:
+            return None
+        last = self._last.reason if self._last else ""
+        text = f"{self._unresolved_in_a_row} rows in a row got no answer, so the others were not tried. {last}"
+        return Abort(Problem(text, "HubSpot does not answer"), permanent=False)
 
-    def _take(self, place: int, outcome: Outcome) -> None:
-        """An outcome, or a message that HubSpot may yet come to know."""
-        unknown = outcome.problem is not None and outcome.result == "rejected" and outcome.problem.status == 404
-        if unknown and time.monotonic() < self.grace_ends:
-            self.marks.postpone(place)
-            return
-        if unknown and self.marks.is_young(place) and outcome.problem:
-            waited = f"{outcome.problem.reason} It was so for {self.manner.not_found_grace:g} s (not_found_grace)."
-            outcome = replace(outcome, problem=replace(outcome.problem, reason=waited))
-        self._settle(outcome, place)
+
+class _BatchRun:
+    """One try of a batch whose rows are all known to be good."""
+
+    def __init__(
+        self,
+        driver: SyncDriver,
+        channel_id: str,
+        options: BatchOptions,
+        updates: UpdateStore,
+        checkpoint: Checkpoint,
+        dead_letters: DeadLetterSink,
+        report: Report,
+        progress_log: ProgressLog,
+    ) -> None:
+        self._driver, self._channel_id, self._options, self._updates = driver, channel_id, options, updates
+        self._checkpoint, self._dead_letters, self._report, self._log = checkpoint, dead_letters, report, progress_log
+        self._outcomes, self._attempt = checkpoint.outcomes, checkpoint.attempt
+        self._before = report.cumulative()
+        self._started = time.monotonic()
+        self._grace_ends = self._started + options.not_found_grace
+        self._breaker = CircuitBreaker(driver.retry.break_after)
+        self._not_sent = updates.not_sent()
+
+    def send(self) -> None:
+        """Send every update that has no outcome yet; those that are left when the batch ends early stay without one."""
+        for outcome in self._not_sent:
+            self._record(outcome)
+        driver = self._driver
+        self._log.plan(self._report, driver.quota, driver.limiter.limit_is_known, self._options.compare_before_write)
+        if self._options.dry_run:
+            for position, update in self._updates_where(self._outcomes.is_open):
+                self._record(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")), position)
+        if self._report.rows < self._updates.rows:
+            self._send_and_retry_not_found()
 
     def account_for_the_rest(self) -> None:
-        """Settle what is left, and keep it all."""
-        report, driver = self.report, self.driver
-        for each in driver.left_over():
-            if each is not None:
-                self._take(*each)
-        report.halt = driver.halt
+        """Give every row that has none an outcome, and keep it all."""
+        report, driver = self._report, self._driver
+        for result in driver.drain():
+            if result is not None:
+                self._take(*result)
+        report.aborted = driver.aborted
         self._save()  # at once: whoever wants the task to end may not wait for what follows
-        if driver.halt:
-            for outcome in self.skipped:
-                self._settle(outcome)
-            problem = given_up(driver.halt)
-            for place, update in self._where(lambda place: self.marks.is_open(place) or self.marks.is_young(place)):
-                if report.rows == self.sheet.rows:
+        if driver.aborted:
+            for outcome in self._not_sent:
+                self._record(outcome)
+            problem = given_up(driver.aborted)
+            for position, update in self._updates_where(self._is_without_outcome):
+                if report.rows == self._updates.rows:
                     break
-                self._settle(Outcome(update, "unresolved", problem), place)
-            report.close(self.sheet.rows)
+                self._record(Outcome(update, "unresolved", problem), position)
+            report.close(self._updates.rows)
             self._save()
         if not report.unresolved:
-            self.letters.done()
-        self.journal.end(report)
+            self._dead_letters.complete()
+        self._log.end(report)
 
-    def _settle(self, outcome: Outcome, place: int | None = None) -> None:
-        if place is not None:
-            self.marks.set(place, outcome.result, self.attempt)
-        self.report.add(outcome)
-        self.letters.write(outcome, self.attempt)
+    def _send_and_retry_not_found(self) -> None:
+        """Send all, then again and again those that HubSpot does not know yet, until the grace for them is over."""
+        wanted, next_pause = self._outcomes.is_open, NOT_FOUND_DELAY
+        while True:
+            to_send = takewhile(lambda _: self._driver.aborted is None, self._updates_where(wanted))
+            self._run_all(self._deliver(position, update) for position, update in to_send)
+            grace_left = self._grace_ends - time.monotonic()
+            if self._driver.aborted or not (not_found := self._outcomes.retried_later):
+                return
+            wanted, seconds = self._outcomes.is_retried_later, max(0.0, min(next_pause, grace_left))
+            self._log.not_found(not_found, seconds, grace_left)
+            self._run_all([pause(seconds)])
+            next_pause = min(2 * next_pause, MAX_NOT_FOUND_DELAY)
+
+    def _run_all(self, flows: Iterable[Flow[tuple[int, Outcome] | None]]) -> None:
+        with closing(self._driver.run_all(flows, self._options.concurrency)) as results:
+            for result in results:
+                if result is not None:
+                    self._take(*result)
+                if self._driver.aborted is None and (abort := self._breaker.tripped):
+                    self._driver.abort(abort)
+                self._log.progress(self._report)
+                if self._checkpoint.is_due():
+                    self._save()
+
+    def _deliver(self, position: int, update: Update) -> Flow[tuple[int, Outcome]]:
+        driver, compare_before_write = self._driver, self._options.compare_before_write
+        flow = deliver(driver.account, self._channel_id, update, driver.retry, compare_before_write)
+        return position, (yield from flow)
+
+    def _take(self, position: int, outcome: Outcome) -> None:
+        """Record an outcome, or leave a message that HubSpot does not know for later."""
+        not_found = outcome.problem is not None and outcome.result == "rejected" and outcome.problem.status == 404
+        if not_found and time.monotonic() < self._grace_ends:
+            self._outcomes.retry_later(position)
+            return
+        if not_found and self._outcomes.is_retried_later(position) and outcome.problem:
+            reason = f"{outcome.problem.reason} It was so for {self._options.not_found_grace:g} s (not_found_grace)."
+            outcome = replace(outcome, problem=replace(outcome.problem, reason=reason))
+        self._record(outcome, position)
+        self._breaker.record(outcome)
+
+    def _record(self, outcome: Outcome, position: int | None = None) -> None:
+        if position is not None:
+            self._outcomes.set(position, outcome.result, self._attempt)
+        self._report.add(outcome)
+        self._dead_letters.write(outcome, self._attempt)
 
     def _save(self) -> None:
-        """First the dead letters: progress may not say of a row that it is rejected when its letter is not there."""
-        counts, report = self.driver.counts, self.report
-        report.requests = int(self.before["requests"]) + counts.requests
-        report.rate_limited = int(self.before["rate_limited"]) + counts.rate_limited
-        report.waited_seconds = self.before["waited_seconds"] + self.driver.waited
-        report.elapsed_seconds = self.before["elapsed_seconds"] + time.monotonic() - self.began
-        self.letters.flush()
-        if not self.manner.dry_run:
-            self.checkpoint.save()
+        """First the dead letters: a checkpoint may not say that a row is rejected when its dead letter is not there."""
+        counters, report = self._driver.counters, self._report
+        report.requests = int(self._before["requests"]) + counters.requests
+        report.rate_limited = int(self._before["rate_limited"]) + counters.rate_limited
+        report.waited_seconds = self._before["waited_seconds"] + self._driver.waited
+        report.elapsed_seconds = self._before["elapsed_seconds"] + time.monotonic() - self._started
+        self._dead_letters.flush()
+        if not self._options.dry_run:
+            self._checkpoint.save()
 
-    def _where(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Update]]:
-        return ((place, update) for place, update in enumerate(self.sheet.updates()) if wanted(place))
+    def _updates_where(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Update]]:
+        return ((position, update) for position, update in enumerate(self._updates.updates()) if wanted(position))
 
-    def _story(self, place: int, update: Update) -> Story[tuple[int, Outcome]]:
-        driver, compare = self.driver, self.manner.compare_before_write
-        return place, (yield from deliver(driver.account, self.channel_id, update, driver.patience, compare))
+    def _is_without_outcome(self, position: int) -> bool:
+        return self._outcomes.is_open(position) or self._outcomes.is_retried_later(position)
 
 
-def _unless_stopped(entries: Iterable[T], driver: Driver, report: Report) -> Iterator[T]:
-    """A long file is not read to its end for nothing."""
+def _unless_aborted(entries: Iterable[T], driver: SyncDriver, report: Report) -> Iterator[T]:
+    """A long file is not read to its end after a stop."""
     for number, entry in enumerate(entries, 1):
-        if number % 1000 == 0 and driver.halt:
+        if number % 1000 == 0 and driver.aborted:
             raise BatchIncomplete(f"Stopped while the rows were read, at row {number:,}; nothing was sent.", report)
         yield entry

@@ -1,4 +1,4 @@
-"""The rows of one batch, all of them known to be good, on disk: memory hardly grows with the batch.
+"""The updates of one batch, on disk: memory hardly grows with the batch.
 
 Every row is read before the first request is sent: a bad one is named while nothing is half done, and of several updates for
 one message only the one that counts is sent. A database that belongs to the process and vanishes with it keeps them until
@@ -12,37 +12,40 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from types import TracebackType
 
-from airflow_provider_hubchan.batch.rows import Outcome, Update
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 
-#: ``settled``: what it came as, if not as an update; why, and in short. ``winner``: the row that counts for its message.
+#: ``rank``: of the status. ``result``, ``reason``, ``label``: the outcome of a row that is not to be sent, else NULL.
+#: ``winner``: the row that counts for the message.
 _TABLES = """
 CREATE TABLE entry (
-    row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, settled TEXT, why TEXT, label TEXT
+    row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, rank INTEGER,
+    result TEXT, reason TEXT, label TEXT
 );
-CREATE TABLE verdict (row INTEGER PRIMARY KEY, winner INTEGER);
+CREATE TABLE winners (row INTEGER PRIMARY KEY, winner INTEGER);
 """
-#: A message that was read was delivered, whatever a late event says; between SENT and FAILED the later row knows more.
-_JUDGE = """
-INSERT INTO verdict SELECT row, first_value(row) OVER (PARTITION BY message_id ORDER BY status = 'READ' DESC, row DESC)
-FROM entry WHERE settled IS NULL
+_INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: The highest rank counts (see `MessageStatus`); among equals the later row knows more.
+_DEDUPLICATE = """
+INSERT INTO winners SELECT row, first_value(row) OVER (PARTITION BY message_id ORDER BY rank DESC, row DESC)
+FROM entry WHERE result IS NULL
 """
-_SIZE = "SELECT count(*) FROM verdict WHERE winner = row"
+_SIZE = "SELECT count(*) FROM winners WHERE winner = row"
 _FIELDS = "SELECT row, message_id, status, error_message, rest"
-_UPDATES = f"{_FIELDS} FROM entry JOIN verdict USING (row) WHERE winner = row ORDER BY row"
-_SKIPPED = """
+_UPDATES = f"{_FIELDS} FROM entry JOIN winners USING (row) WHERE winner = row ORDER BY row"
+_NOT_SENT = """
 SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.rest,
-       entry.settled, entry.why, entry.label, best.row, best.status
-FROM entry LEFT JOIN verdict USING (row) LEFT JOIN entry AS best ON best.row = winner
-WHERE entry.settled IS NOT NULL OR winner <> entry.row ORDER BY entry.row
+       entry.result, entry.reason, entry.label, best.row, best.status
+FROM entry LEFT JOIN winners USING (row) LEFT JOIN entry AS best ON best.row = winner
+WHERE entry.result IS NOT NULL OR winner <> entry.row ORDER BY entry.row
 """
 
 
-class Sheet:
+class UpdateStore:
     """A context manager; the rows are gone when it is left.
 
-    :param rows: how many there are.
-    :param size: how many updates are to be sent.
+    :ivar rows: how many rows there are.
+    :ivar size: how many updates are to be sent.
     """
 
     def __init__(self, entries: Iterable[Update | Outcome | BadRow]) -> None:
@@ -52,63 +55,69 @@ class Sheet:
         :raises OSError: if the temporary directory is full or cannot be written.
         """
         self.rows = 0
-        self._print = blake2b(digest_size=16)
+        self._hash = blake2b(digest_size=16)
         self._bad: list[BadRow] = []
-        self._base = sqlite3.connect("", check_same_thread=False)  # threads pull updates one at a time
-        self._base.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
+        self._database = sqlite3.connect("", check_same_thread=False)  # threads take updates one at a time
+        self._database.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
         try:
-            self._base.executescript(_TABLES)
-            self._base.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._good(entries))
+            self._database.executescript(_TABLES)
+            self._database.executemany(_INSERT, self._records(entries))
             if self._bad:
                 raise BadRows(self._bad, self.rows)
-            self._base.execute(_JUDGE)
-            (self.size,) = self._base.execute(_SIZE).fetchone()
-        except sqlite3.OperationalError as fault:
-            self._base.close()
+            self._database.execute(_DEDUPLICATE)
+            (self.size,) = self._database.execute(_SIZE).fetchone()
+        except sqlite3.OperationalError as error:
+            self._database.close()
             raise OSError(
-                f"The rows do not fit into the temporary directory ({fault}). Make room, or set SQLITE_TMPDIR."
-            ) from fault
+                f"The rows do not fit into the temporary directory ({error}). Make room, or set SQLITE_TMPDIR."
+            ) from error
         except BaseException:
-            self._base.close()
+            self._database.close()
             raise
 
-    def __enter__(self) -> Sheet:
+    def __enter__(self) -> UpdateStore:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._base.close()
+        self._database.close()
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal rows only."""
-        return self._print.hexdigest()
+        return self._hash.hexdigest()
 
     def updates(self) -> Iterator[Update]:
-        """The updates that count, in row order."""
-        return (Update(*row) for row in self._base.execute(_UPDATES))
+        """The updates to send, in the order of their rows."""
+        return map(_update, self._database.execute(_UPDATES))
 
     def update(self, row: int) -> Update:
-        """One of them, by its row."""
-        return Update(*self._base.execute(f"{_FIELDS} FROM entry WHERE row = ?", (row,)).fetchone())
+        """The update of one row."""
+        return _update(self._database.execute(f"{_FIELDS} FROM entry WHERE row = ?", (row,)).fetchone())
 
-    def skipped(self) -> Iterator[Outcome]:
-        """What becomes of the others, in row order."""
-        for *fields, settled, why, label, best, its_status in self._base.execute(_SKIPPED):
-            if settled is None:
-                why, label = f"superseded by row {best}, which says {its_status}", "superseded"
-            yield Outcome(Update(*fields), settled or "skipped", Problem(why, label))
+    def not_sent(self) -> Iterator[Outcome]:
+        """The outcomes of the other rows, in their order: those that another row supersedes, and those that came with one."""
+        for *fields, result, reason, label, winner, winner_status in self._database.execute(_NOT_SENT):
+            if result is None:
+                reason, label = f"superseded by row {winner}, which says {winner_status}", "superseded"
+            yield Outcome(_update(fields), result or "skipped", Problem(reason, label))
 
-    def _good(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
+    def _records(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
         for entry in entries:
             self.rows += 1
             if isinstance(entry, BadRow):
                 self._bad.append(entry)
                 continue
-            settled: tuple[str | None, ...] = (None, None, None)
+            outcome: tuple[str | None, ...] = (None, None, None)
             update = entry if isinstance(entry, Update) else entry.update
             if isinstance(entry, Outcome) and entry.problem:
-                settled = (entry.result, entry.problem.reason, entry.problem.label)
+                outcome = (entry.result, entry.problem.reason, entry.problem.label)
             if not self._bad:
-                line = (update.row, update.message_id, update.status, update.error_message, update.rest, *settled)
-                self._print.update(repr(line).encode(errors="surrogatepass"))
-                yield line
+                status, rank = (update.status.value, update.status.rank) if update.status else (None, None)
+                record = (update.row, update.message_id, status, update.error_message, update.rest, rank, *outcome)
+                self._hash.update(repr(record).encode(errors="surrogatepass"))
+                yield record
+
+
+def _update(fields: Iterable[object]) -> Update:
+    row, message_id, status, error_message, rest = fields
+    return Update(row, message_id, MessageStatus.parse(status), error_message, rest)  # type: ignore[arg-type]

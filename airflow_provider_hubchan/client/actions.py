@@ -1,15 +1,16 @@
-"""The words in which a story and its driver talk.
+"""What a flow asks of its driver, and what it gets back.
 
-A *story* is a generator: it decides. It yields one of the steps below, a *driver* performs it and sends the answer back:
+A *flow* is a generator that decides what to do and does no I/O itself, as httpx's ``auth_flow`` is. It yields an action; a
+*driver* performs it and sends the result into the generator:
 
-    story yields      driver does                                         and sends back
-    Request           waits for the pace (if ``paced``), sends it          Reply, or Lost if there was none
-    Wait              sleeps; for ``everyone``: holds the whole account    None
-    NeedToken         hands out the account's token, fetched if needed     str
-    Halt              ends the batch: no story sends anything more         None
+    the flow yields    the driver                                                and sends back
+    Request            takes a permit (if ``uses_quota``), sends it once         Response, or NoResponse if none came
+    Wait               sleeps; for the ``whole_account``: blocks its limiter      None
+    NeedToken          hands out the account's access token, fetched if needed    str
+    Abort              ends the batch: no flow sends anything more                None
 
-After a halt or a stop the driver throws `Stopped` into a story instead of performing its next step. A story returns its
-result. Nothing here does I/O, and there is nothing here that a driver could decide.
+After an abort the driver throws `Aborted` into a flow in place of its next action. A flow returns its result. Every rule is in
+a flow; a driver has none.
 """
 
 from __future__ import annotations
@@ -22,17 +23,25 @@ from airflow_provider_hubchan.client.errors import Problem
 
 T = TypeVar("T")
 
+#: Every way to get no response. Both drivers use these texts, and they are part of a problem's reason and label.
+NO_CONNECTION = "no connection"
+READ_TIMEOUT = "no reply in time"
+INCOMPLETE = "the connection was closed before the reply was complete"
+UNTRUSTED_TLS = "no trustworthy TLS connection"
+#: Parts of an error's text that mean that the other side is not who it should be, and not that a connection broke.
+_UNTRUSTED_SIGNS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "[X509")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request.
 
     :param method: ``GET``, ``PATCH`` or ``POST``.
-    :param url: absolute and percent-encoded; a driver must not touch it.
+    :param url: absolute and percent-encoded; a driver must send it unchanged.
     :param body: the bytes to send; empty for none. May hold secrets.
     :param content_type: of the body.
     :param token: the bearer token, None for calls that need none.
-    :param paced: True if HubSpot counts it against the account's quota.
+    :param uses_quota: True if HubSpot counts the request against the account's quota.
     """
 
     method: str
@@ -40,7 +49,7 @@ class Request:
     body: bytes = field(default=b"", repr=False)
     content_type: str = "application/json"
     token: str | None = field(default=None, repr=False)
-    paced: bool = True
+    uses_quota: bool = True
 
     def headers(self) -> dict[str, str]:
         """The headers to send, with the token if there is one."""
@@ -53,79 +62,88 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """One complete HTTP response.
 
     :param headers: any mapping whose look-up ignores case.
-    :param sent: when the request left, in seconds of the driver's monotonic clock.
+    :param sent_at: when the request was sent, in seconds of the driver's monotonic clock.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    sent: float = 0.0
+    sent_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NoResponse:
     """No complete response came. HubSpot may or may not have seen the request.
 
-    :param why: one of the four texts in errors.py.
+    :param reason: one of the four texts above.
     """
 
-    why: str
+    reason: str
+
+    @classmethod
+    def of_tls_error(cls, error: Exception) -> NoResponse:
+        """Tell a certificate that is not trusted from a TLS connection that broke, which may work the next time."""
+        return cls(UNTRUSTED_TLS if any(sign in str(error) for sign in _UNTRUSTED_SIGNS) else INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for *seconds*; for *everyone*: no story of the account sends anything (None: the pace knows how long)."""
+    """Wait before the next action.
+
+    :param seconds: how long; None if HubSpot did not say: then the account's rate limiter decides.
+    :param whole_account: True if no flow of the account may send meanwhile.
+    """
 
     seconds: float | None
-    everyone: bool = False
+    whole_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NeedToken:
-    """Ask for a bearer token.
+    """Ask for an access token.
 
-    :param refused: one that HubSpot has just answered with 401; None if any token will do.
-    :param because: what HubSpot said to it.
+    :param refused: a token that HubSpot has just answered with 401; None if any token will do.
+    :param problem: HubSpot's answer to it.
     """
 
     refused: str | None = field(default=None, repr=False)
-    because: Problem | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
-    """End the batch: what follows would fare no better.
+class Abort:
+    """End the batch: the rows that are left would fare no better.
 
     :param problem: why, for the rows that are left.
     :param permanent: True if trying again cannot help until a person changes something.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
-    :param refused_at: HubSpot's time of the reply, in seconds since the epoch, if it refuses for the rest of the day.
-    :param until: what is waited for, in words that a duration follows.
+    :param refused_at: HubSpot's time of the response, in seconds since the epoch, if it refuses for the rest of the day.
+    :param wait_reason: what is waited for, in words that a duration follows.
     """
 
     problem: Problem
     permanent: bool
     retry_after: float | None = None
     refused_at: float | None = None
-    until: str = "HubSpot asks to be left alone for"
+    wait_reason: str = "HubSpot asks to wait for"
 
 
-#: The halt of a person or of Airflow who wants the batch to end, and of a deadline that has passed.
-STOPPED = Halt(Problem("stopped before there was an answer.", "stopped"), permanent=False)
-OUT_OF_TIME = Halt(Problem("the time was over before there was an answer.", "out of time"), permanent=False)
+#: A person or Airflow ends the batch; a deadline has passed.
+STOPPED = Abort(Problem("stopped before there was an answer.", "stopped"), permanent=False)
+OUT_OF_TIME = Abort(Problem("the time was over before there was an answer.", "out of time"), permanent=False)
 
 
-class Stopped(Exception):
-    """Thrown into a story in place of an answer: the batch has ended. The row is left *unresolved*."""
+class Aborted(Exception):
+    """Thrown into a flow in place of a result: the batch has ended, and the row is *unresolved*."""
 
-    def __init__(self, halt: Halt) -> None:
-        self.halt = halt
-        super().__init__(halt.problem.reason)
+    def __init__(self, abort: Abort) -> None:
+        self.abort = abort
+        super().__init__(abort.problem.reason)
 
 
-Step = Request | Wait | NeedToken | Halt
-Story = Generator[Step, Any, T]
+Action = Request | Wait | NeedToken | Abort
+Flow = Generator[Action, Any, T]

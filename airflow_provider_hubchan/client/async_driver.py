@@ -1,7 +1,7 @@
-"""The driver that performs stories with ``aiohttp`` and asyncio: single calls, and reading many messages.
+"""The driver for asyncio: it performs the actions of flows with ``aiohttp``, for single calls and for polling messages.
 
-It decides nothing: every rule is in the stories. Batches of updates belong to the worker (see blocking.py): a triggerer
-that is restarted would send them twice.
+It has no rules; these are in the flows. Batches of updates belong to the worker (see sync_driver.py): a triggerer that is
+restarted would send them twice.
 """
 
 from __future__ import annotations
@@ -17,49 +17,58 @@ import aiohttp
 from yarl import URL
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.batch.report import Counts
-from airflow_provider_hubchan.client import replies, responses
-from airflow_provider_hubchan.client.actions import Halt, Lost, NeedToken, Reply, Request, Step, Stopped, Story, Wait
-from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
-from airflow_provider_hubchan.client.ratelimit.lanes import Ticket
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client import responses
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    NO_CONNECTION,
+    READ_TIMEOUT,
+    Abort,
+    Aborted,
+    Action,
+    Flow,
+    NeedToken,
+    NoResponse,
+    Request,
+    Response,
+    Wait,
+)
+from airflow_provider_hubchan.client.flow import RetryConfig
+from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 
 T = TypeVar("T")
 
-#: Seconds until to look again whether somebody else has fetched the token.
-LOCKED = 0.02
+#: Seconds between two attempts to get the token's lock while somebody else fetches the token.
+LOCK_POLL = 0.02
 
 
-class Driver:
-    """Performs stories on one event loop. Use it as an asynchronous context manager.
+class AsyncDriver:
+    """Performs flows on one event loop. Use it as an asynchronous context manager.
 
-    :param pace: the account's, shared with every other driver of the process.
-    :param share: part of the pace that this driver may use, in (0, 1].
-    :param bearer: the account's, shared likewise.
+    :param limiter: the account's, shared with every other driver of the process.
+    :param tokens: the account's, shared likewise.
+    :param share: part of the account's quota that this driver may use, in (0, 1].
     :param clock: a monotonic clock, in seconds.
     """
 
     def __init__(
         self,
         account: Account,
-        pace: Pace,
-        bearer: Bearer,
-        patience: Patience,
+        limiter: RateLimiter,
+        tokens: TokenProvider,
+        retry: RetryConfig,
         *,
         share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.account, self._pace, self._bearer, self._patience, self._clock = account, pace, bearer, patience, clock
-        self._lane = pace.lane(share, account.requests_per_10s)
-        self.halt: Halt | None = None
-        self.counts = Counts()
-        self._workers = 0
+        self.account, self._limiter, self._tokens, self._retry, self._clock = account, limiter, tokens, retry, clock
+        self._share = limiter.share(share, account.requests_per_10s)
+        self.aborted: Abort | None = None
+        self.counters = RequestCounters()
+        self._max_workers = 0
 
-    async def __aenter__(self) -> Driver:
+    async def __aenter__(self) -> AsyncDriver:
         seconds = self.account.timeout
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
@@ -67,7 +76,7 @@ class Driver:
             cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
             trust_env=False,  # it would look into .netrc, and send another password in the place of the token
         )
-        self._proxy = _proxy(self.account.base_url)
+        self._proxy = _proxy_for(self.account.base_url)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -76,36 +85,39 @@ class Driver:
     @property
     def quota(self) -> Quota:
         """How many requests this driver may send, as far as is known."""
-        return Quota(self._lane.bound(self._pace.limit, self._pace.window), self._pace.window)
+        return Quota(self._share.max_permits(self._limiter.limit, self._limiter.window), self._limiter.window)
 
     @property
     def waited(self) -> float:
         """Seconds that a worker of `run_all` waited, on average."""
-        return self.counts.waited / max(1, self._workers)
+        return self.counters.waited / max(1, self._max_workers)
 
-    async def run(self, story: Story[T]) -> T:
-        """Perform a story's steps until it returns."""
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform a flow's actions until it returns."""
         try:
-            step = next(story)
+            action = next(flow)
             while True:
                 try:
-                    answer = await self._perform(step)
-                except Stopped as stopped:
-                    step = story.throw(stopped)
+                    result = await self._perform(action)
+                except Aborted as aborted:
+                    action = flow.throw(aborted)
                 else:
-                    step = story.send(answer)
+                    action = flow.send(result)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    async def run_all(self, stories: Iterable[Story[T]], workers: int) -> list[T]:
-        """Perform many stories in *workers* tasks, which pull them one by one; results in the order they came."""
-        source, results = iter(stories), list[T]()
+    async def run_all(self, flows: Iterable[Flow[T]], workers: int) -> list[T]:
+        """Perform many flows in *workers* tasks, which take them one by one.
+
+        :return: the results in the order they came.
+        """
+        source, results = iter(flows), list[T]()
 
         async def work() -> None:
-            for story in source:
-                results.append(await self.run(story))
+            for flow in source:
+                results.append(await self.run(flow))
 
-        self._workers = max(self._workers, workers)
+        self._max_workers = max(self._max_workers, workers)
         tasks = [asyncio.create_task(work()) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
@@ -115,52 +127,52 @@ class Driver:
             await asyncio.gather(*tasks, return_exceptions=True)
         return results
 
-    async def _perform(self, step: Step) -> Any:
-        if isinstance(step, Halt):
-            self.halt = self.halt or step
+    async def _perform(self, action: Action) -> Any:
+        if isinstance(action, Abort):
+            self.aborted = self.aborted or action
             return None
-        if self.halt:
-            raise Stopped(self.halt)
-        match step:
+        if self.aborted:
+            raise Aborted(self.aborted)
+        match action:
             case Request():
-                return await self._send(step, await self._ticket() if step.paced else None)
-            case Wait(seconds, everyone=True):
-                self._pace.hold(self._clock(), seconds)
+                return await self._send(action, await self._acquire() if action.uses_quota else None)
+            case Wait(seconds, whole_account=True):
+                self._limiter.block(self._clock(), seconds)
             case Wait(seconds):
                 await self._sleep(seconds or 0.0)
             case NeedToken():
-                return await self._token(step)
+                return await self._token(action)
 
-    async def _ticket(self) -> Ticket:
-        while isinstance(ticket := self._pace.ask(self._clock(), self._lane), float):
-            await self._sleep(ticket)
-        return ticket
+    async def _acquire(self) -> Permit:
+        while isinstance(permit := self._limiter.acquire(self._clock(), self._share), float):
+            await self._sleep(permit)
+        return permit
 
     async def _sleep(self, seconds: float) -> None:
-        begin = self._clock()
+        start = self._clock()
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.counts.add(waited=self._clock() - begin)
-        if self.halt:
-            raise Stopped(self.halt)
+            self.counters.add(waited=self._clock() - start)
+        if self.aborted:
+            raise Aborted(self.aborted)
 
     async def _token(self, need: NeedToken) -> str:
-        token = self._bearer.value(self._clock(), need.refused)
+        token = self._tokens.current(self._clock(), need.refused)
         if token is None:
-            while not self._bearer.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
-                await self._sleep(LOCKED)
-            try:  # whoever waited here finds the token that the first one fetched
-                token = self._bearer.value(self._clock(), need.refused)
+            while not self._tokens.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
+                await self._sleep(LOCK_POLL)
+            try:
+                token = self._tokens.current(self._clock(), need.refused)  # somebody else may have fetched it meanwhile
                 if token is None:
-                    token = await self.run(self._bearer.fetch(self._patience, need.because))
+                    token = await self.run(self._tokens.refresh_flow(self._retry, need.problem))
             finally:
-                self._bearer.lock.release()
+                self._tokens.lock.release()
         return token
 
-    async def _send(self, request: Request, ticket: Ticket | None) -> Reply | Lost:
-        sent = self._clock()
-        reply: Reply | Lost = Lost(NO_REPLY)
+    async def _send(self, request: Request, permit: Permit | None) -> Response | NoResponse:
+        sent_at = self._clock()
+        response: Response | NoResponse = NoResponse(READ_TIMEOUT)
         try:
             async with self._session.request(
                 request.method,
@@ -169,19 +181,22 @@ class Driver:
                 headers=request.headers(),
                 allow_redirects=False,
                 proxy=self._proxy,
-            ) as response:
-                reply = Reply(response.status, response.headers, await response.read(), sent)
+            ) as reply:
+                response = Response(reply.status, reply.headers, await reply.read(), sent_at)
+        except aiohttp.ClientSSLError as error:
+            response = NoResponse.of_tls_error(error)
         except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, UnicodeError) as error:
-            reply = Lost(_why(error))
+            response = NoResponse(_reason(error))
         finally:
-            if ticket:
-                self._pace.answered(self._clock(), ticket, responses.quota(reply) if isinstance(reply, Reply) else None)
-                self.counts.add(requests=1, rate_limited=int(isinstance(reply, Reply) and reply.status == 429))
-        return reply
+            if permit:
+                quota = responses.quota(response) if isinstance(response, Response) else None
+                self._limiter.release(self._clock(), permit, quota)
+                self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))
+        return response
 
 
-def _proxy(url: str) -> str | None:
-    """The environment's proxy for *url*; one without a scheme is spoken to in plain HTTP, as the blocking driver does."""
+def _proxy_for(url: str) -> str | None:
+    """The environment's proxy for *url*; one without a scheme is spoken to in plain HTTP, as ``requests`` does."""
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
         return None
@@ -190,11 +205,8 @@ def _proxy(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-def _why(error: Exception) -> str:
-    """Name what went wrong in the words that both drivers share."""
-    if isinstance(error, aiohttp.ClientSSLError):
-        return BAD_TLS if replies.untrusted(error) else CUT_OFF
+def _reason(error: Exception) -> str:
     unreachable = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError, UnicodeError)
     if isinstance(error, unreachable):
         return NO_CONNECTION
-    return NO_REPLY if isinstance(error, TimeoutError | asyncio.TimeoutError) else CUT_OFF
+    return READ_TIMEOUT if isinstance(error, TimeoutError | asyncio.TimeoutError) else INCOMPLETE

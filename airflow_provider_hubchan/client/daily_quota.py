@@ -1,4 +1,4 @@
-"""When an account's daily quota is renewed: at midnight in its own time zone, says HubSpot (docs, usage guidelines)."""
+"""When an account's daily quota begins anew: at midnight in the account's time zone (HubSpot docs, usage guidelines)."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from dataclasses import replace
 import pendulum
 
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import Halt, Stopped, Story
-from airflow_provider_hubchan.client.flow import call
+from airflow_provider_hubchan.client.actions import Abort, Aborted, Flow
+from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.patience import Patience
 from airflow_provider_hubchan.client.responses import Accepted
 
-#: Seconds after midnight: nobody has promised that HubSpot's counters are the first to know what day it is.
-MARGIN = 5.0
+#: Seconds after midnight: nobody has promised that HubSpot's counters change on the second.
+RESET_MARGIN = 5.0
 
 
-def with_renewal(account: Account, halt: Halt) -> Story[Halt]:
-    """Ask for the account's time zone, and say in *halt* when to come back; never raises.
+def next_reset(account: Account, abort: Abort) -> Flow[Abort]:
+    """Ask for the account's time zone, and say in *abort* when to come back; never raises.
 
     If HubSpot does not tell the zone (its daily limit may hold for that call, too), it is the next full hour: at each of
     them it is midnight somewhere.
 
-    :param halt: one that has a *refused_at*.
+    :param abort: one that has a *refused_at*.
     """
     zone = None
     try:
-        answer = yield from call(endpoints.get_account_details(account), Patience(tries=2, throttles=2), account.secrets())
+        retry = RetryConfig(max_attempts=2, max_throttles=2)
+        answer = yield from request_flow(endpoints.get_account_details(account), retry, account.secrets())
         if isinstance(answer, Accepted):
             zone = answer.body.get("timeZone")
-    except Stopped:
+    except Aborted:
         pass
-    assert halt.refused_at is not None
+    assert abort.refused_at is not None
     try:
-        seconds, what = until_midnight(halt.refused_at, str(zone)), f"resets at 00:00 {zone}, in"
+        seconds, text = seconds_until_midnight(abort.refused_at, str(zone)), f"resets at 00:00 {zone}, in"
     except ValueError:
-        seconds, what = (
-            until_full_hour(halt.refused_at),
+        seconds, text = (
+            seconds_until_full_hour(abort.refused_at),
             "resets at midnight in its own time zone, which HubSpot does not tell now; the next try is in",
         )
-    return replace(halt, retry_after=seconds, until=f"the account's daily quota {what}")
+    return replace(abort, retry_after=seconds, wait_reason=f"the account's daily quota {text}")
 
 
-def until_midnight(at: float, zone: str) -> float:
+def seconds_until_midnight(at: float, zone: str) -> float:
     """Seconds from *at* (since the epoch) until a little after the next midnight in *zone*.
 
     :raises ValueError: if there is no such zone.
     """
     try:
         local = pendulum.from_timestamp(at, tz=zone)
-    except Exception as fault:  # pendulum has no one error for an unknown zone
-        raise ValueError(f"no time zone {zone!r}") from fault
-    return (local.add(days=1).start_of("day") - local).total_seconds() + MARGIN
+    except Exception as error:  # pendulum has no one error for an unknown zone
+        raise ValueError(f"no time zone {zone!r}") from error
+    return (local.add(days=1).start_of("day") - local).total_seconds() + RESET_MARGIN
 
 
-def until_full_hour(at: float) -> float:
+def seconds_until_full_hour(at: float) -> float:
     """Seconds from *at* until a little after the next full hour."""
-    return 3600.0 - at % 3600.0 + MARGIN
+    return 3600.0 - at % 3600.0 + RESET_MARGIN

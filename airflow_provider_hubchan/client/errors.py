@@ -1,12 +1,12 @@
-"""Every error of the client, and what HubSpot's part in it was.
+"""Every error that the client and the batch raise, and `Problem`, which says what went wrong.
 
-HubchanError                  catch this to catch everything below
-├── BadInput                  the input: no list of rows at all, or no channel               pass another thing
-├── BadRows                   the input: some rows cannot be sent, so nothing was sent       fix the rows upstream
-├── BadConnection             the set-up: fields missing, malformed or contradictory         fix the connection
-├── CallFailed                one call got no good answer; says whether a retry can help     read `problem`
-├── WatchFailed               waiting for statuses is of no use any more (watch.py)          read its text
-└── BatchIncomplete           a batch ended with rows rejected or unresolved (report.py)     read `report`
+HubchanError              catch this to catch everything below
+├── BadInput              the input: not a list of rows, or not a channel ID                        pass something else
+├── BadRows               the input: some rows cannot be sent, so nothing was sent                  fix the rows upstream
+├── BadConnection         the connection: fields missing, malformed or contradictory                fix the connection
+├── CallFailed            a single call got no usable answer; tells whether a retry can help        read `problem`
+├── StatusPollFailed      messages will not get the statuses that are waited for                    read its text
+└── BatchIncomplete       a batch ended with rows rejected or unresolved (batch/report.py)          read `report`
 """
 
 from __future__ import annotations
@@ -14,12 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-
-#: Every way to get no reply, named alike by both drivers.
-NO_CONNECTION = "no connection"
-NO_REPLY = "no reply in time"
-CUT_OFF = "the connection was closed before the reply was complete"
-BAD_TLS = "no trustworthy TLS connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +53,34 @@ class BadRow:
 
 
 class HubchanError(Exception):
-    """Anything that the client raises on purpose."""
+    """The base of all errors of this provider."""
 
 
 class BadInput(HubchanError, TypeError):
-    """What was given as rows, or as a channel, is of no kind that can be read; the text says what to pass."""
+    """What was given as rows is not a list of rows, or what was given as a channel is not a channel ID; the text says what to
+    pass.
+    """
 
 
 class BadRows(HubchanError, ValueError):
-    """Some rows cannot be sent; none was.
+    """Some rows cannot be sent, so nothing was sent.
 
     :param bad: every bad row, in order.
     :param rows: how many rows there were.
     """
 
-    #: Reasons, and runs of row numbers for each, that the text names; the others it counts (``bad`` has them all).
-    REASONS, RUNS = 20, 50
+    #: How many reasons the text names, and how many runs of row numbers for each; ``bad`` has all rows.
+    MAX_REASONS, MAX_RUNS = 20, 50
 
     def __init__(self, bad: Sequence[BadRow], rows: int) -> None:
         self.bad, self.rows = tuple(bad), rows
         by_reason: dict[str, list[int]] = {}
-        for each in self.bad:
-            by_reason.setdefault(each.reason, []).append(each.row)
+        for bad_row in self.bad:
+            by_reason.setdefault(bad_row.reason, []).append(bad_row.row)
         named = []
-        for reason, numbers in list(by_reason.items())[: self.REASONS]:
-            named.append(f"{'row' if len(numbers) == 1 else 'rows'} {_runs(numbers, self.RUNS)}: {reason}")
-        if left := sum(map(len, list(by_reason.values())[self.REASONS :])):
+        for reason, numbers in list(by_reason.items())[: self.MAX_REASONS]:
+            named.append(f"{'row' if len(numbers) == 1 else 'rows'} {_format_runs(numbers, self.MAX_RUNS)}: {reason}")
+        if left := sum(map(len, list(by_reason.values())[self.MAX_REASONS :])):
             named.append(f"and {left:,} more")
         super().__init__(
             f"{len(self.bad):,} of {rows:,} rows cannot be sent ({'; '.join(named)}). Fix them upstream; nothing was sent."
@@ -95,7 +91,7 @@ class BadConnection(HubchanError, ValueError):
     """The connection cannot be used as it is.
 
     :param conn_id: the connection's id.
-    :param faults: every fault, each naming the field and the way to mend it.
+    :param faults: every fault, each naming the field and how to fix it.
     """
 
     def __init__(self, conn_id: str, faults: Sequence[str]) -> None:
@@ -107,9 +103,9 @@ class BadConnection(HubchanError, ValueError):
 
 
 class CallFailed(HubchanError):
-    """A single call did not get a good answer.
+    """A single call did not get a usable answer.
 
-    :param problem: what HubSpot said, or why there is no reply.
+    :param problem: what HubSpot answered, or why there was no response.
     :param permanent: True if trying again cannot help until a person changes something.
     :param retry_after: seconds after which HubSpot asked to be called again, None if it did not say.
     """
@@ -119,11 +115,15 @@ class CallFailed(HubchanError):
         super().__init__(str(problem))
 
 
-def _runs(numbers: Sequence[int], most: int) -> str:
-    """Name *numbers* (ascending) in little room, at most so many runs of them: ``3, 17-21``."""
+class StatusPollFailed(HubchanError):
+    """Waiting is of no use any more; the text names the messages, what HubSpot says of them, and what to do."""
+
+
+def _format_runs(numbers: Sequence[int], max_runs: int) -> str:
+    """Ascending numbers as ``3, 17-21``, with *max_runs* runs at most."""
     named, left = list[str](), len(numbers)
     for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        if len(named) == most:
+        if len(named) == max_runs:
             return f"{', '.join(named)} and {left:,} more"
         first, *rest = (number for _, number in run)
         named.append(f"{first}-{rest[-1]}" if rest else str(first))

@@ -1,15 +1,14 @@
-"""The story of one call: what to send, when to try again, when to stop. Written once, for threads and for asyncio.
+"""The flow of one call: what to send, when to try again, when to give up. Written once, for threads and for asyncio.
 
-A story is a generator. It yields a step (see steps.py), is sent the answer, and returns its result; it does no I/O, so a
-test feeds it replies by hand and reads what it does:
+A flow is a generator (see actions.py). It does no I/O, so a test sends it canned responses and reads its actions:
 
-    replies                    steps                                    outcome
-    200                        token, send                              updated
-    503, 200                   token, send, wait 1 s, token, send       updated
-    401, 200                   token, send, another token, send         updated
-    429, 200                   token, send, all wait, token, send       updated
-    404                        token, send                              rejected
-    403                        token, send, halt                        unresolved
+    responses                  actions                                            outcome
+    200                        token, send                                        updated
+    503, 200                   token, send, wait 1 s, token, send                 updated
+    401, 200                   token, send, another token, send                   updated
+    429, 200                   token, send, the account waits, token, send        updated
+    404                        token, send                                        rejected
+    403                        token, send, abort                                 unresolved
 """
 
 from __future__ import annotations
@@ -20,26 +19,58 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_hubchan.batch.rows import Outcome, Update
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import Halt, NeedToken, Request, Stopped, Story, Wait
+from airflow_provider_hubchan.client.actions import Abort, Aborted, Flow, NeedToken, Request, Wait
 from airflow_provider_hubchan.client.errors import CallFailed, Problem
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Outcome, Update
 from airflow_provider_hubchan.client.responses import (
     Accepted,
-    Closure,
-    Fault,
-    Refusal,
+    Blocked,
+    QuotaExhausted,
     Rejected,
-    Throttle,
+    Throttled,
+    Transient,
     Unauthorized,
-    meaning,
+    classify,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
+class RetryConfig:
+    """How often and how long to try again. Every number is a bound.
+
+    :param max_attempts: requests for one row that may fail in a way that passes (5xx, 423, timeout, reset) before the row is
+        *unresolved*.
+    :param max_throttles: 429s of a burst limit for one row before it is *unresolved*. Many, because the whole account waits
+        after each.
+    :param base_delay: seconds before the second attempt; doubled for each further one.
+    :param max_delay: seconds of the longest pause that a worker makes. If HubSpot asks for more, the batch ends with HubSpot's
+        time.
+    :param break_after: rows in a row that may end *unresolved* before the batch ends, 0 for any number: a server that is down
+        is not asked ten thousand times.
+    """
+
+    max_attempts: int = 5
+    max_throttles: int = 30
+    base_delay: float = 1.0
+    max_delay: float = 60.0
+    break_after: int = 20
+
+    def delay(self, attempt: int, retry_after: float | None, jitter: float) -> float:
+        """Seconds to wait after an attempt that failed.
+
+        :param attempt: 1 after the first attempt.
+        :param retry_after: seconds from ``Retry-After`` or from HubSpot's rule for the status, None if there is neither.
+        :param jitter: a random number in [0, 1): retries of many rows must not come back at the same time.
+        :return: between half and all of ``base_delay * 2 ** (attempt - 1)``, at most *max_delay*; never less than
+            *retry_after*.
+        """
+        backoff = min(self.max_delay, self.base_delay * 2.0 ** (attempt - 1)) * (0.5 + jitter / 2)
+        return backoff if retry_after is None else max(backoff, retry_after + self.base_delay * jitter / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
     """No final answer came.
 
     :param permanent: True if trying again cannot help until a person changes something.
@@ -51,120 +82,146 @@ class GaveUp:
     retry_after: float | None = None
 
 
-Answer = Accepted | Rejected | GaveUp
+Answer = Accepted | Rejected | Unresolved
 
 
-def call(
+def request_flow(
     request: Request,
-    patience: Patience,
+    retry: RetryConfig,
     secrets: Iterable[str] = (),
-    spread: Callable[[], float] = random.random,
-) -> Story[Answer]:
-    """Send *request* until there is an answer.
+    jitter: Callable[[], float] = random.random,
+) -> Flow[Answer]:
+    """Send *request* until there is a final answer, or no more attempt is left.
 
     :param secrets: texts that may not appear in a problem's reason.
-    :param spread: gives random numbers in [0, 1), so that retries do not come back in step.
+    :param jitter: gives random numbers in [0, 1), see `RetryConfig.delay`.
     """
-    faults = throttles = 0
-    need = NeedToken()
+    attempts, need = _Attempts(retry, jitter), NeedToken()
     try:
         while True:
             token = yield need
-            reply = yield replace(request, token=token)
-            answer = meaning(reply, (*secrets, token))
-            refused, need = need.refused, NeedToken()
-            match answer:
-                case Accepted() | Rejected():
-                    return answer
-                case Unauthorized(problem) if refused is None:
-                    need = NeedToken(token, problem)
-                    continue
-                case Unauthorized(problem) | Refusal(problem):
-                    halt = Halt(problem, permanent=True)
-                case Closure(problem, after, refused_at):
-                    halt = Halt(problem, permanent=False, retry_after=after, refused_at=refused_at)
-                case Fault(problem, after) | Throttle(problem, after) if (after or 0.0) > patience.longest:
-                    halt = Halt(problem, permanent=False, retry_after=after)
-                case Throttle(problem, after):
-                    throttles += 1
-                    if throttles > patience.throttles:
-                        return GaveUp(problem)
-                    yield Wait(after, everyone=True)
-                    continue
-                case Fault(problem, after, tries):
-                    faults += 1
-                    if faults >= min(patience.tries, tries or patience.tries):
-                        return GaveUp(_tried(problem, faults))
-                    yield Wait(patience.pause(faults, after, spread()))
-                    continue
-            yield halt
-            return GaveUp(halt.problem, halt.permanent, halt.retry_after)
-    except Stopped as stopped:
-        halt = stopped.halt
-        return GaveUp(given_up(halt), halt.permanent, halt.retry_after)
+            response = yield replace(request, token=token)
+            verdict = classify(response, (*secrets, token))
+            if isinstance(verdict, Accepted | Rejected):
+                return verdict
+            if isinstance(verdict, Unauthorized) and need.refused is None:
+                need = NeedToken(token, verdict.problem)
+                continue
+            need = NeedToken()
+            match attempts.failed(verdict):
+                case Wait() as wait:
+                    yield wait
+                case Abort() as abort:
+                    yield abort
+                    return Unresolved(abort.problem, abort.permanent, abort.retry_after)
+                case Unresolved() as unresolved:
+                    return unresolved
+    except Aborted as aborted:
+        abort = aborted.abort
+        return Unresolved(given_up(abort), abort.permanent, abort.retry_after)
 
 
-def given_up(halt: Halt) -> Problem:
-    """Why an update that was not tried to the end is *unresolved*."""
-    return replace(halt.problem, reason=f"Given up: {halt.problem.reason}", label=f"given up: {halt.problem.label}")
+class _Attempts:
+    """The attempts of one request so far."""
+
+    def __init__(self, retry: RetryConfig, jitter: Callable[[], float]) -> None:
+        self._retry, self._jitter = retry, jitter
+        self._failures = self._throttles = 0
+
+    def failed(self, verdict: Transient | Throttled | Unauthorized | QuotaExhausted | Blocked) -> Wait | Abort | Unresolved:
+        """Say what follows an attempt that failed: another one after a wait, the end of the batch, or the end of this row."""
+        retry = self._retry
+        match verdict:
+            case Unauthorized(problem) | Blocked(problem):
+                return Abort(problem, permanent=True)
+            case QuotaExhausted(problem, retry_after, refused_at):
+                return Abort(problem, permanent=False, retry_after=retry_after, refused_at=refused_at)
+            case Transient(problem, retry_after) | Throttled(problem, retry_after) if (retry_after or 0.0) > retry.max_delay:
+                return Abort(problem, permanent=False, retry_after=retry_after)
+            case Throttled(problem, retry_after):
+                self._throttles += 1
+                too_many = self._throttles > retry.max_throttles
+                return Unresolved(problem) if too_many else Wait(retry_after, whole_account=True)
+            case Transient(problem, retry_after, max_attempts):
+                self._failures += 1
+                if self._failures >= min(retry.max_attempts, max_attempts or retry.max_attempts):
+                    return Unresolved(_with_attempts(problem, self._failures))
+                return Wait(retry.delay(self._failures, retry_after, self._jitter()))
+
+
+def given_up(abort: Abort) -> Problem:
+    """Why an update that got no final answer before the batch ended is *unresolved*."""
+    return replace(abort.problem, reason=f"Given up: {abort.problem.reason}", label=f"given up: {abort.problem.label}")
 
 
 def deliver(
-    account: Account, channel_id: str, update: Update, patience: Patience, compare_before_write: bool = False
-) -> Story[Outcome]:
+    account: Account, channel_id: str, update: Update, retry: RetryConfig, compare_before_write: bool = False
+) -> Flow[Outcome]:
     """Bring one update to HubSpot.
 
-    :param compare_before_write: read the message first, and leave it alone if HubSpot says the same already, or READ.
+    :param compare_before_write: read the message first, and send nothing if HubSpot has that status already, or READ.
     """
     secrets = account.secrets()
     if compare_before_write:
-        answer = yield from call(endpoints.get_message(account, channel_id, update.message_id), patience, secrets)
+        answer = yield from request_flow(endpoints.get_message(account, channel_id, update.message_id), retry, secrets)
         if isinstance(answer, Accepted):
-            if (has := _already(answer.body, update)) is not None:
-                return Outcome(update, "skipped", Problem(f"HubSpot has it as {has} already", f"already {has}"))
-            answer = yield from call(endpoints.update_message(account, channel_id, update), patience, secrets)
+            if (status := _needless_because(answer.body, update)) is not None:
+                return Outcome(update, "skipped", Problem(f"HubSpot has it as {status} already", f"already {status}"))
+            answer = yield from request_flow(endpoints.update_message(account, channel_id, update), retry, secrets)
     else:
-        answer = yield from call(endpoints.update_message(account, channel_id, update), patience, secrets)
+        answer = yield from request_flow(endpoints.update_message(account, channel_id, update), retry, secrets)
     match answer:
         case Accepted():
             return Outcome(update, "updated")
         case Rejected(problem):
             return Outcome(update, "rejected", problem)
-        case GaveUp(problem):
+        case Unresolved(problem):
             return Outcome(update, "unresolved", problem)
 
 
-def _already(message: dict[str, Any], update: Update) -> str | None:
-    """The status that makes *update* needless, None if it is needed. HubSpot need not tell a status, nor why one FAILED."""
-    status = message.get("status")
-    has = status.get("statusType") if isinstance(status, dict) else None
-    if has == "FAILED" and update.error_message:
-        details = status.get("failureDetails") if isinstance(status, dict) else None
-        why = details.get("errorMessage") if isinstance(details, dict) else None
-        return has if update.status == has and why == update.error_message else None
-    return has if has in (update.status, "READ") else None
+def fetch(account: Account, request: Request, retry: RetryConfig) -> Flow[dict[str, Any]]:
+    """Make one call whose response body is wanted.
 
-
-def pause(seconds: float) -> Story[None]:
-    """Wait, in a thread of the crew: the main thread must stay open to signals."""
-    with suppress(Stopped):
-        yield Wait(seconds)
-
-
-def fetch(account: Account, request: Request, patience: Patience) -> Story[dict[str, Any]]:
-    """Make one call whose body the caller wants.
-
-    :raises CallFailed: if there is no good answer.
+    :raises CallFailed: if there is no usable answer.
     """
-    answer = yield from call(request, patience, secrets=account.secrets())
+    answer = yield from request_flow(request, retry, account.secrets())
     match answer:
         case Accepted(body):
             return body
         case Rejected(problem):
             raise CallFailed(problem, permanent=True)
-        case GaveUp(problem, permanent, retry_after):
+        case Unresolved(problem, permanent, retry_after):
             raise CallFailed(problem, permanent=permanent, retry_after=retry_after)
 
 
-def _tried(problem: Problem, times: int) -> Problem:
-    return replace(problem, reason=f"{problem.reason} Tried {times} times.") if times > 1 else problem
+def pause(seconds: float) -> Flow[None]:
+    """Wait in a worker thread: the main thread must stay open to signals."""
+    with suppress(Aborted):
+        yield Wait(seconds)
+
+
+def message_status(message: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The status of a message as HubSpot returns it, and why it failed; None for what HubSpot does not say.
+
+    :return: ``status.statusType``, and ``status.failureDetails.errorMessage``.
+    """
+    status = message.get("status")
+    status = status if isinstance(status, dict) else {}
+    name, details = status.get("statusType"), status.get("failureDetails")
+    error_message = details.get("errorMessage") if isinstance(details, dict) else None
+    return name if isinstance(name, str) else None, error_message
+
+
+def _needless_because(message: dict[str, Any], update: Update) -> str | None:
+    """The status that makes *update* needless; None if it is needed. A FAILED with another reason is needed."""
+    name, error_message = message_status(message)
+    status = MessageStatus.parse(name)
+    if status is None or update.status is None:
+        return None
+    if status.is_failure and update.error_message:
+        return name if update.status is status and error_message == update.error_message else None
+    return name if status.supersedes(update.status) else None
+
+
+def _with_attempts(problem: Problem, attempts: int) -> Problem:
+    return replace(problem, reason=f"{problem.reason} Tried {attempts} times.") if attempts > 1 else problem

@@ -1,28 +1,33 @@
-"""What a connection says, as one frozen value: where HubSpot is, who we are, how much we may use."""
+"""Values that the client and the batch share: the account, a message's status, an update and its outcome, a quota."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
+from threading import Lock
+from typing import Literal, get_args
+
+from airflow_provider_hubchan.client.errors import Problem
 
 #: Seconds for connecting and for each read.
 TIMEOUT = 10.0
 
-API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
+API_VERSIONS = ("2026-03", "2026-09", "v3")
 
 
-def sendable(token: str) -> bool:
-    """True if *token* can stand in a header: an error about one that cannot would quote it."""
+def is_sendable_token(token: str) -> bool:
+    """True if *token* can stand in an HTTP header. It is checked first, because an error of the HTTP library would quote it."""
     return token.isascii() and token.isprintable() and " " not in token and token != ""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One HubSpot account as one app sees it.
+    """One HubSpot account as one app sees it: what an Airflow connection says.
 
     :param base_url: scheme and host, without a slash at the end.
     :param client_id: of the OAuth app that owns the channel; with *client_secret* and *refresh_token*, or None.
     :param client_secret: of the same app.
-    :param refresh_token: from installing it in the account; access tokens are fetched with it.
+    :param refresh_token: from installing the app in the account; access tokens are fetched with it.
     :param access_token: a ready bearer token instead of the three.
     :param api_version: one of `API_VERSIONS`.
     :param channel_id: the channel for tasks that name none.
@@ -35,7 +40,7 @@ class Account:
     client_secret: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
-    api_version: str = "2026-03"
+    api_version: str = API_VERSIONS[0]
     channel_id: str | None = None
     requests_per_10s: float | None = None
     timeout: float = TIMEOUT
@@ -46,7 +51,9 @@ class Account:
 
     @property
     def private_app_warning(self) -> str | None:
-        """Why this token will hardly do (HubSpot docs, custom channels guide); None if nothing speaks against it."""
+        """Why the access token will probably be refused (HubSpot docs, custom channels guide); None if nothing speaks
+        against it.
+        """
         if not (self.access_token or "").startswith("pat-"):
             return None
         return (
@@ -54,3 +61,130 @@ class Account:
             "support custom channels for private apps. Use the OAuth app that owns the channel: its client ID, client "
             "secret and refresh token"
         )
+
+
+class MessageStatus(str, Enum):
+    """The status of a message on a custom channel (HubSpot's ``statusType``), and what this provider knows of it.
+
+    ``code``
+        one character, different for each status: a snapshot of many messages has one for each.
+    ``rank``
+        of several updates for one message, one with a higher rank wins, whatever their order: a message that was read was
+        delivered. Among equals the last one wins.
+    ``writable``
+        True if an update may set it (HubSpot's OpenAPI file, PublicChannelIntegrationMessageUpdateRequest). RECEIVED is the
+        status of incoming messages.
+    ``is_failure``
+        True if the message was not delivered; only then an update may carry an error message.
+    """
+
+    # fmt: off
+    #                     code  rank  writable  is_failure
+    SENT =     "SENT",     "S", 0,    True,     False
+    FAILED =   "FAILED",   "F", 0,    True,     True
+    READ =     "READ",     "R", 1,    True,     False
+    RECEIVED = "RECEIVED", "N", 0,    False,    False
+    # fmt: on
+
+    code: str
+    rank: int
+    writable: bool
+    is_failure: bool
+
+    def __new__(cls, value: str, code: str, rank: int, writable: bool, is_failure: bool) -> MessageStatus:
+        """Make a member; a status without a code of its own is an error here, not a message that a snapshot loses."""
+        if len(code) != 1 or any(code == other.code for other in cls.__members__.values()):
+            raise ValueError(f"{value} needs a code of one character that no other status has, not {code!r}")
+        status = str.__new__(cls, value)
+        status._value_ = value
+        status.code, status.rank, status.writable, status.is_failure = code, rank, writable, is_failure
+        return status
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    @classmethod
+    def parse(cls, value: object) -> MessageStatus | None:
+        """The status of that name; None if there is none, as for one that HubSpot may add."""
+        return _BY_NAME.get(value) if isinstance(value, str) else None
+
+    def supersedes(self, status: MessageStatus) -> bool:
+        """True if a message that has this status needs no update to *status*."""
+        return self is status or self.rank > status.rank
+
+
+_BY_NAME = {status.value: status for status in MessageStatus}
+#: The same as `WRITABLE`, for type checkers.
+StatusName = Literal["SENT", "FAILED", "READ"]
+WRITABLE = tuple(status for status in MessageStatus if status.writable)
+#: The names of the statuses that say a message was delivered, and of those that say it was not.
+DELIVERED = tuple(status.value for status in WRITABLE if not status.is_failure)
+NOT_DELIVERED = tuple(status.value for status in WRITABLE if status.is_failure)
+
+Result = Literal["updated", "skipped", "rejected", "unresolved"]
+RESULTS: tuple[Result, ...] = get_args(Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update to send: one message, one status.
+
+    :param row: number of the row that it comes from, from 1; in a file the number of its line.
+    :param message_id: HubSpot's id of the message, not blank.
+    :param status: the status to set; None only for a row that is not sent, see `batch.rows.Resolved`.
+    :param error_message: why the delivery failed; only for FAILED, never blank.
+    :param rest: what else the row held, as the text of a JSON object; None for nothing. It goes into the report file.
+    """
+
+    row: int
+    message_id: str
+    status: MessageStatus | None
+    error_message: str | None = None
+    rest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row.
+
+    :param problem: why it is not *updated*; None if it is.
+    """
+
+    update: Update
+    result: Result
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many requests are allowed in a window of time.
+
+    :param limit: requests allowed in the window.
+    :param window: its length in seconds.
+    :param remaining: requests left in it, None if HubSpot does not say.
+    """
+
+    limit: int
+    window: float
+    remaining: int | None = None
+
+
+class RequestCounters:
+    """What a driver has done so far. Threads may share it.
+
+    :ivar requests: requests sent, repeats included, token requests left out.
+    :ivar rate_limited: how many of them were answered with 429.
+    :ivar waited: seconds of waiting, summed over all workers.
+    """
+
+    def __init__(self) -> None:
+        self.requests = self.rate_limited = 0
+        self.waited = 0.0
+        self._lock = Lock()
+
+    def add(self, *, requests: int = 0, rate_limited: int = 0, waited: float = 0.0) -> None:
+        """Add to the counters."""
+        with self._lock:
+            self.requests += requests
+            self.rate_limited += rate_limited
+            self.waited += waited

@@ -1,182 +1,357 @@
-"""What HubSpot's answer to a call means.
+"""What HubSpot's response to a call means: `RULES` is the whole decision, as a table.
 
-An answer means one of seven things. Each says whom it concerns:
+A response gets one of seven verdicts, and each concerns one row, the whole account, or the rest of the batch:
 
-    Accepted        this row    done
-    Rejected        this row    HubSpot refused; trying again cannot help
-    Fault           this row    something broke on the way; try again
-    Throttle        everyone    a burst limit; nobody sends until it is over
-    Closure         everyone    a wait too long to sit out: daily limit, or the account is being moved
-    Unauthorized    everyone    the token is no good; a fresh one once
-    Refusal         everyone    nothing will be accepted until a person changes the app, the connection or the account
+    Accepted          row        done
+    Rejected          row        HubSpot refused; trying again cannot help
+    Transient         row        something failed that may work the next time
+    Throttled         account    a burst limit: nobody sends until it is over
+    Unauthorized      account    the access token is not valid: fetch a new one, once
+    QuotaExhausted    batch      a long wait: the daily limit, or the account is being moved
+    Blocked           batch      nothing will be accepted until a person changes the app, the connection or the account
 
-Statuses are judged by their number first, then by ``policyName`` and ``subCategory``; ``category`` is an open list.
+Every field of an error body is optional, and something between us and HubSpot may answer in HTML. So the HTTP status decides
+first, then ``policyName`` (or the message) and ``subCategory``; ``category`` is an open list and decides nothing.
+
+Sources: HubSpot docs, error handling and usage guidelines; bodies seen in its developer forum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import math
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Literal
 
-from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.actions import Lost, Reply
-from airflow_provider_hubchan.client.errors import BAD_TLS, Problem
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    NO_CONNECTION,
+    READ_TIMEOUT,
+    UNTRUSTED_TLS,
+    NoResponse,
+    Response,
+)
+from airflow_provider_hubchan.client.endpoints import READ_SCOPE, WRITE_SCOPE
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import Quota
 
-WRITE_SCOPE = "conversations.custom_channels.write"
-READ_SCOPE = "conversations.custom_channels.read"
-
-#: HubSpot: "put at least 2 s between requests" after 423, because a lock lasts that long (docs, error handling).
-LOCK_SECONDS = 2.0
-#: Seconds until to look again after a 477 without the ``Retry-After`` that HubSpot promises (docs, error handling).
-MOVING = 3600.0
-#: Seconds of the SECONDLY policy's window.
-SECONDLY = 1.0
+Scope = Literal["row", "account", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """:param body: HubSpot's JSON object, for a message the whole of it, with its text and people's names."""
+    """HubSpot did what was asked.
 
+    :param body: the JSON object of the response, empty if there is none. For a message it is the whole message, with its text
+        and people's names.
+    """
+
+    scope: ClassVar[Scope] = "row"
     body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """:param problem: why HubSpot refused this row."""
+    """HubSpot refused this row; trying again cannot help."""
 
+    scope: ClassVar[Scope] = "row"
     problem: Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """
-    :param after: seconds that HubSpot asks for, None if it does not.
-    :param tries: how many requests it may take at most, None for as many as patience has.
+class Transient:
+    """Something failed that may work the next time.
+
+    :param retry_after: seconds that HubSpot asks to wait, None if it does not.
+    :param max_attempts: how many requests it is worth at most, None for as many as the retry config allows.
     """
 
+    scope: ClassVar[Scope] = "row"
     problem: Problem
-    after: float | None = None
-    tries: int | None = None
+    retry_after: float | None = None
+    max_attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Throttle:
-    """:param after: seconds until HubSpot takes requests again, None if it does not say."""
+class Throttled:
+    """A burst limit of the account.
 
-    problem: Problem
-    after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Closure:
-    """
-    :param after: seconds until HubSpot takes requests again, None if it does not say.
-    :param refused_at: HubSpot's time of a reply that refuses for the rest of the day, in seconds since the epoch.
+    :param retry_after: seconds until HubSpot takes requests again, None if it does not say.
     """
 
+    scope: ClassVar[Scope] = "account"
     problem: Problem
-    after: float | None = None
-    refused_at: float | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """:param problem: why the token is no good."""
+    """The access token is not valid."""
 
+    scope: ClassVar[Scope] = "account"
     problem: Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """:param problem: what a person has to change."""
+class QuotaExhausted:
+    """HubSpot takes nothing for longer than a worker should wait.
 
+    :param retry_after: seconds until HubSpot takes requests again, None if it does not say.
+    :param refused_at: HubSpot's time of a response that refuses for the rest of the day, in seconds since the epoch.
+    """
+
+    scope: ClassVar[Scope] = "batch"
+    problem: Problem
+    retry_after: float | None = None
+    refused_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Nothing will be accepted until a person changes something; the problem says what."""
+
+    scope: ClassVar[Scope] = "batch"
     problem: Problem
 
 
-Meaning = Accepted | Rejected | Fault | Throttle | Closure | Unauthorized | Refusal
+Verdict = Accepted | Rejected | Transient | Throttled | Unauthorized | QuotaExhausted | Blocked
 
+REDIRECT_ADVICE = "Redirects are not followed, a token could leak: check the connection's API base URL."
 _WRONG_APP = "the token belongs to an app that does not own the channel (use the OAuth app that registered it)"
-_ADVICE = {
-    400: "Correct the row.",
-    401: "The access token is expired or wrong: fetch a new one, or give the connection the app's client ID, client secret "
-    "and refresh token, so that it is renewed for you.",
-    403: f"Give the app the scope {WRITE_SCOPE} (and {READ_SCOPE} for reading), install it again, and check that the "
-    "account has Sales or Service Hub Professional.",
-    404: f"Two causes look alike: there is no such message in this channel, or {_WRONG_APP}.",
-    477: "HubSpot is moving the account to another data centre; every call fails until it is done.",
-    522: "HubSpot asks to contact its support about it.",
-    525: "HubSpot asks to contact its support about it.",
-    526: "HubSpot asks to contact its support about it.",
+_CONTACT_SUPPORT = "HubSpot asks to contact its support about it."
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the table.
+
+    :param statuses: the HTTP statuses that it is for.
+    :param verdict: what such a response means.
+    :param advice: what to do next, for the problem's reason.
+    :param policy: a pattern that must be found in ``policyName`` or ``message``, in any case; empty for any.
+    :param sub_category: a text that must be part of ``subCategory``; empty for any.
+    :param default_wait: seconds to wait if the response has no ``Retry-After``.
+    :param min_wait: seconds to wait at least.
+    :param max_attempts: as of `Transient`.
+    """
+
+    statuses: Collection[int]
+    verdict: type[Verdict]
+    advice: str = ""
+    policy: str = ""
+    sub_category: str = ""
+    default_wait: float | None = None
+    min_wait: float = 0.0
+    max_attempts: int | None = None
+
+    def matches(self, status: int, payload: Mapping[str, Any]) -> bool:
+        """True if the rule is for this status and error body."""
+        policy = f"{payload.get('policyName') or ''} {payload.get('message') or ''}"
+        return (
+            status in self.statuses
+            and (not self.policy or re.search(self.policy, policy, re.IGNORECASE) is not None)
+            and self.sub_category in str(payload.get("subCategory"))
+        )
+
+    def wait(self, retry_after: float | None) -> float | None:
+        """Seconds to wait, None if nothing says how long.
+
+        :param retry_after: as in the response. Zero names no time: coming back at once, again and again, is a storm.
+        """
+        seconds = retry_after or self.default_wait
+        return seconds if seconds is None else max(seconds, self.min_wait)
+
+
+#: The first rule that matches decides.
+RULES = (
+    Rule(range(200, 300), Accepted, "A success without a message is not trusted: is there a proxy in between?"),
+    Rule(range(300, 400), Blocked, REDIRECT_ADVICE),
+    Rule([400], Rejected, "Correct the row."),
+    Rule(
+        [401],
+        Unauthorized,
+        "The access token is expired or wrong: fetch a new one, or give the connection the app's client ID, client secret "
+        "and refresh token, so that it is renewed for you.",
+    ),
+    Rule(
+        [403],
+        Blocked,
+        f"Give the app the scope {WRITE_SCOPE} (and {READ_SCOPE} for reading), install it again, and check that the "
+        "account has Sales or Service Hub Professional.",
+    ),
+    Rule(
+        [404],
+        Blocked,
+        f"Two causes look alike: the channel id is wrong, or {_WRONG_APP}.",
+        sub_category="CHANNEL_DOES_NOT_EXIST",
+    ),
+    Rule([404], Rejected, f"Two causes look alike: there is no such message in this channel, or {_WRONG_APP}."),
+    Rule([408], Transient),
+    # HubSpot: "put at least 2 s between requests" after 423, because a lock lasts that long (docs, error handling).
+    Rule([423], Transient, default_wait=2.0, min_wait=2.0),
+    Rule(
+        [429],
+        QuotaExhausted,
+        "The account's daily quota is used up; it is renewed at midnight in the account's time zone.",
+        policy="daily",
+    ),
+    Rule([429], Throttled, policy="(?<!ten_)secondly", default_wait=1.0),  # its window is one second
+    Rule([429], Throttled),
+    # HubSpot promises a Retry-After of up to 24 hours (docs, error handling); without it, look again in an hour.
+    Rule(
+        [477],
+        QuotaExhausted,
+        "HubSpot is moving the account to another data centre; every call fails until it is done.",
+        default_wait=3600.0,
+    ),
+    Rule([522, 525, 526], Transient, _CONTACT_SUPPORT, max_attempts=2),
+    Rule(range(500, 1000), Transient),
+    Rule(range(1000), Rejected),
+)
+
+#: The same for a response that did not come.
+NO_RESPONSE_RULES: dict[str, tuple[type[Transient | Blocked], str]] = {
+    NO_CONNECTION: (Transient, "Check the API base URL, and the worker's way to it (proxy, firewall, name service)."),
+    READ_TIMEOUT: (Transient, ""),
+    INCOMPLETE: (Transient, ""),
+    UNTRUSTED_TLS: (Blocked, "Check the API base URL, or the CA bundle of the worker."),
 }
-_DAILY = "The account's daily quota is used up; it is renewed at midnight in the account's time zone."
+
+#: A Retry-After beyond this many seconds is not believed: HubSpot's longest documented wait is 24 hours (status 477).
+MAX_RETRY_AFTER = 7 * 24 * 3600.0
+#: Characters of HubSpot's own message that are passed on.
+MAX_MESSAGE = 300
 
 
-def meaning(reply: Reply | Lost, secrets: Iterable[str] = ()) -> Meaning:
-    """What a reply to a GET or PATCH means.
-
-    Sources: HubSpot docs, error handling and usage guidelines; bodies seen in its developer forum.
+def classify(response: Response | NoResponse, secrets: Iterable[str] = ()) -> Verdict:
+    """Say what a response to a GET or PATCH means.
 
     :param secrets: texts that may not appear in a problem's reason.
     """
-    if isinstance(reply, Lost):
-        return _lost(reply)
-    status = reply.status
-
-    def problem(advice: str = "") -> Problem:
-        return replies.problem(status, reply.headers, reply.body, advice or _ADVICE.get(status, ""), secrets)
-
-    if 200 <= status < 300:
-        body = replies.json_object(reply.body)
-        if body is None and status != 204:  # a proxy's own page, or half a body: not HubSpot's word that it was done
-            return Fault(problem("A success without a message is not trusted: is there a proxy in between?"))
-        return Accepted(body or {})
-    after = replies.retry_after(reply.headers) or None  # "0" names no time: coming back at once, again and again, is a storm
-    if 300 <= status < 400:
-        return Refusal(problem(replies.REDIRECT))
-    if status == 401:
-        return Unauthorized(problem())
-    if status == 403:
-        return Refusal(problem())
-    if status == 429:
-        return _limit(reply, after, problem)
-    if status == 477:
-        return Closure(problem(), MOVING if after is None else after)
-    if status == 423:
-        return Fault(problem(), max(LOCK_SECONDS, after or 0.0))
-    if replies.transient(status):
-        return Fault(problem(), after, tries=2 if status in (522, 525, 526) else None)
-    if status == 404 and "CHANNEL_DOES_NOT_EXIST" in str((replies.json_object(reply.body) or {}).get("subCategory")):
-        return Refusal(problem(f"Two causes look alike: the channel id is wrong, or {_WRONG_APP}."))
-    return Rejected(problem())
+    if isinstance(response, NoResponse):
+        verdict, _ = NO_RESPONSE_RULES[response.reason]
+        return verdict(no_response_problem(response))
+    payload = json_object(response.body)
+    rule = _rule_for(response.status, payload or {})
+    if rule.verdict is Accepted and (payload is not None or response.status == 204):
+        return Accepted(payload or {})
+    problem = response_problem(response, rule.advice, secrets)
+    wait = rule.wait(retry_after(response.headers))
+    if rule.verdict is Accepted:  # the page of a proxy, or half a body: HubSpot has not said that it was done
+        return Transient(problem)
+    if rule.verdict is Transient:
+        return Transient(problem, wait, rule.max_attempts)
+    if rule.verdict is Throttled:
+        return Throttled(problem, wait)
+    if rule.verdict is QuotaExhausted:
+        return QuotaExhausted(problem, wait, _date(response.headers) if rule.policy else None)
+    if rule.verdict is Unauthorized:
+        return Unauthorized(problem)
+    return Blocked(problem) if rule.verdict is Blocked else Rejected(problem)
 
 
-def _limit(reply: Reply, after: float | None, problem: Any) -> Throttle | Closure:
-    """A 429 speaks through ``policyName``, else through its words; ``category`` is mostly missing."""
-    said = replies.json_object(reply.body) or {}
-    policy = f"{said.get('policyName') or ''} {said.get('message') or ''}".lower()
-    if "daily" in policy:
-        return Closure(problem(_DAILY), after, replies.date(reply.headers))
-    if after is None and "secondly" in policy.replace("ten_secondly", ""):
-        after = SECONDLY
-    return Throttle(problem(), after)
+def is_transient(status: int) -> bool:
+    """True if the same request may succeed later, as far as the status alone says."""
+    return _rule_for(status, {}).verdict in (Transient, Throttled, QuotaExhausted)
 
 
-def _lost(lost: Lost) -> Fault | Refusal:
-    problem = replies.lost(lost.why)
-    return Refusal(problem) if lost.why == BAD_TLS else Fault(problem)
+def _rule_for(status: int, payload: Mapping[str, Any]) -> Rule:
+    return next(rule for rule in RULES if rule.matches(status, payload))
 
 
-def quota(reply: Reply) -> Quota | None:
-    """What the reply's rate headers say; None if they are missing or make no sense."""
-    limit = _number(reply.headers, "X-HubSpot-RateLimit-Max")
-    window = _number(reply.headers, "X-HubSpot-RateLimit-Interval-Milliseconds")
-    if not limit or not window:
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in *body*; None for an HTML page, an empty body, half a document, or JSON of another kind."""
+    try:
+        value = json.loads(body)
+    except ValueError:
         return None
-    return Quota(limit, window / 1000.0, _number(reply.headers, "X-HubSpot-RateLimit-Remaining"))
+    return value if isinstance(value, dict) else None
 
 
-def _number(headers: Mapping[str, str], name: str) -> int | None:
+def quota(response: Response) -> Quota | None:
+    """What the response's rate headers say; None if they are missing or make no sense."""
+    limit = _whole_number(response.headers, "X-HubSpot-RateLimit-Max")
+    milliseconds = _whole_number(response.headers, "X-HubSpot-RateLimit-Interval-Milliseconds")
+    if not limit or not milliseconds:
+        return None
+    return Quota(limit, milliseconds / 1000.0, _whole_number(response.headers, "X-HubSpot-RateLimit-Remaining"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from ``Retry-After``, None if it is missing or makes no sense.
+
+    Both forms of RFC 9110 section 10.2.3: seconds, or a date, which is compared with the response's own ``Date`` because our
+    clock may be wrong. A time that has passed is 0.
+    """
+    text = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("Date", ""))
+            seconds = max(0.0, (moment - now).total_seconds())
+        except (ValueError, TypeError):  # not dates, or one without a time zone
+            return None
+    return seconds if math.isfinite(seconds) and 0.0 <= seconds <= MAX_RETRY_AFTER else None
+
+
+def response_problem(response: Response, advice: str = "", secrets: Iterable[str] = ()) -> Problem:
+    """Say what HubSpot answered, and *advice* after it.
+
+    :param secrets: texts that a response may repeat and nobody may read.
+    """
+    payload = json_object(response.body) or {}
+    category = payload.get("category") or payload.get("policyName") or payload.get("status") or payload.get("error")
+    if category in ("error", None):
+        category = payload.get("errorType")
+    message = payload.get("message") or payload.get("error_description")
+    if not isinstance(message, str):
+        message = _describe_body(response)
+    message = " ".join(_redact(message, secrets).split())  # redacted before it is cut: half a secret is one, too
+    message = message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
+    text = f"HubSpot answered {response.status}: {message.rstrip('.')}."
+    category = _redact(str(category), secrets) if category else None
+    correlation_id = payload.get("correlationId") or response.headers.get("X-HubSpot-Correlation-Id")
+    return Problem(
+        reason=f"{text} {advice}".strip(),
+        label=_redact(f"{response.status} {payload.get('subCategory') or category or ''}".strip(), secrets),
+        status=response.status,
+        category=category,
+        correlation_id=_redact(str(correlation_id), secrets) if correlation_id else None,
+    )
+
+
+def no_response_problem(no_response: NoResponse) -> Problem:
+    """Say that no response came, and what to look at."""
+    _, advice = NO_RESPONSE_RULES[no_response.reason]
+    return Problem(f"No answer from HubSpot: {no_response.reason}. {advice}".strip(), no_response.reason)
+
+
+def _whole_number(headers: Mapping[str, str], name: str) -> int | None:
     text = headers.get(name, "")
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _date(headers: Mapping[str, str]) -> float:
+    """The response's own ``Date`` in seconds since the epoch; our clock's, if it has none that makes sense."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, TypeError):
+        return time.time()
+
+
+def _redact(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _describe_body(response: Response) -> str:
+    if not response.body.strip():
+        return "no text"
+    content_type = response.headers.get("Content-Type", "").split(";")[0].strip() or "unnamed type"
+    return f"{len(response.body):,} bytes of {content_type} instead of an answer of HubSpot's API"

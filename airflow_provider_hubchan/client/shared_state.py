@@ -1,8 +1,8 @@
-"""What everybody in this process shares who talks to the same account as the same app: one pace, one token.
+"""What all of this process share who use the same account as the same app: one rate limiter, one access token.
 
-Which account a refresh token is for, HubSpot says only when it is used; so two connections are of one account and app if they
-have the same base URL, app and refresh token (or access token). What else they say (channel, timeout, ``requests_per_10s``)
-is their own. Processes cannot share: what they do about it is in claim.py.
+HubSpot tells which account a refresh token is for only when it is used; so two connections are of one account and app if they
+have the same base URL, app and refresh token (or access token). Their other fields (channel, timeout, ``requests_per_10s``) are
+their own. Processes cannot share; what they do about it is in ratelimit/fair_share.py.
 """
 
 from __future__ import annotations
@@ -13,39 +13,40 @@ from threading import Lock
 from typing import NamedTuple
 
 from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT, Pace
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT, RateLimiter
 
 
-class Shared(NamedTuple):
-    """The pace and the token of an account."""
+class SharedState(NamedTuple):
+    """The rate limiter and the access token of an account."""
 
-    pace: Pace
-    bearer: Bearer
+    limiter: RateLimiter
+    tokens: TokenProvider
 
 
-_paces: dict[Account, Pace] = {}
-_bearers: dict[Account, Bearer] = {}
+_limiters: dict[Account, RateLimiter] = {}
+_tokens: dict[Account, TokenProvider] = {}
 _lock = Lock()
 
 
-def shared(account: Account, announce: Callable[[str], None] = lambda secret: None) -> Shared:
-    """The account's, made when it is first asked for.
+def shared_state(account: Account, mask: Callable[[str], None] = lambda secret: None) -> SharedState:
+    """The account's state, made when it is first asked for.
 
-    :param announce: called with each secret that is fetched, so that log maskers know it.
+    :param mask: called with each secret that is fetched, so that log maskers know it.
     """
     login = replace(account, channel_id=None, requests_per_10s=None, timeout=TIMEOUT)
     app = replace(login, client_secret=None, api_version=API_VERSIONS[0])
     with _lock:  # threads that ask at once must not make two
-        if app not in _paces:
-            _paces[app] = Pace(max(account.requests_per_10s or 0.0, ASSUMED_LIMIT))  # less is the lane's bound
-        if login not in _bearers:
-            _bearers[login] = Bearer(login, announce)
-        return Shared(_paces[app], _bearers[login])
+        if app not in _limiters:
+            assumed_limit = max(account.requests_per_10s or 0.0, ASSUMED_LIMIT)  # less is the bound of the quota share
+            _limiters[app] = RateLimiter(assumed_limit)
+        if login not in _tokens:
+            _tokens[login] = TokenProvider(login, mask)
+        return SharedState(_limiters[app], _tokens[login])
 
 
-def forget() -> None:
-    """Begin anew, for tests."""
+def reset() -> None:
+    """Forget all accounts, for tests."""
     with _lock:
-        _paces.clear()
-        _bearers.clear()
+        _limiters.clear()
+        _tokens.clear()

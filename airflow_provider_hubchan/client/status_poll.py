@@ -1,13 +1,13 @@
-"""Which of some messages have the status that somebody waits for. Asked again and again, but only for those still open.
+"""Poll messages until they have the statuses that somebody waits for. Only those that are still open are asked for.
 
-HubSpot says                                 this message
+HubSpot's answer                             this message
 a wanted status                              is there, and not asked for again
 a status of *fail_on*                        cannot get there any more: the wait has failed
 another status, or none                      not yet
 404                                          not yet, until *unknown_until*; then the wait has failed
 RECEIVED                                     is an incoming one, which has no delivery: the wait has failed
 a refusal that a retry does not change       the wait has failed
-a fault, a throttle, a daily limit           not yet
+a transient failure, a rate limit            not yet
 """
 
 from __future__ import annotations
@@ -20,143 +20,141 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import Halt, Story
-from airflow_provider_hubchan.client.errors import HubchanError
-from airflow_provider_hubchan.client.flow import call
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.actions import Abort, Flow
+from airflow_provider_hubchan.client.errors import StatusPollFailed
+from airflow_provider_hubchan.client.flow import RetryConfig, message_status, request_flow
+from airflow_provider_hubchan.client.models import DELIVERED, NOT_DELIVERED, Account, MessageStatus
 from airflow_provider_hubchan.client.responses import Accepted, Rejected
 
-#: Messages that an error names, and that a result holds.
-NAMED, HELD = 20, 1000
-_LETTERS = {"SENT": "S", "READ": "R", "FAILED": "F"}
-#: The next look is not far: a fault is tried once more, then left to it.
-PATIENCE = Patience(tries=2, throttles=5)
-
-
-class WatchFailed(HubchanError):
-    """Waiting is of no use any more; the text names the messages, what HubSpot says of them, and what to do."""
+#: How many messages an error names, and how many a result has.
+MAX_NAMED, MAX_RESULTS = 20, 1000
+#: In a snapshot: no status that is known.
+_NO_STATUS = "."
+#: The next poll is soon: a failure is tried once more, then left to it.
+RETRY = RetryConfig(max_attempts=2, max_throttles=5)
 
 
 @dataclass(frozen=True)
-class Wish:
+class Target:
     """What is waited for.
 
     :param statuses: any of these will do.
     :param fail_on: with one of these, a message will not get there.
     """
 
-    statuses: tuple[str, ...] = ("SENT", "READ")
-    fail_on: tuple[str, ...] = ("FAILED",)
+    statuses: tuple[str, ...] = DELIVERED
+    fail_on: tuple[str, ...] = NOT_DELIVERED
 
 
-class Watch:
+class StatusPoll:
     """The state of one wait.
 
     :param message_ids: which messages; one that is named twice is one.
     :param needed: how many of them must get there, None for all.
     :param unknown_until: until when a 404 may only mean that HubSpot does not know the message yet, in seconds like those of
-        `look`.
+        `poll`.
     """
 
     def __init__(
-        self, message_ids: Iterable[str], wish: Wish, *, needed: int | None = None, unknown_until: float = 0.0
+        self, message_ids: Iterable[str], target: Target, *, needed: int | None = None, unknown_until: float = 0.0
     ) -> None:
-        self.ids, self.wish, self._unknown_until = list(dict.fromkeys(message_ids)), wish, unknown_until
-        self.needed = len(self.ids) if needed is None else needed
+        self.message_ids, self.target, self._unknown_until = list(dict.fromkeys(message_ids)), target, unknown_until
+        self.needed = len(self.message_ids) if needed is None else needed
         self.statuses: dict[str, str] = {}  # as far as they are known, wanted or not
-        self._hopeless: dict[str, str] = {}
-        self.troubles: Counter[str] = Counter()  # why there was no answer, in the last look
+        self._failed: dict[str, str] = {}  # why a message will not get there
+        self.unanswered: Counter[str] = Counter()  # why there was no answer, in the last poll
 
     @property
     def open(self) -> list[str]:
-        """Messages still to be asked for."""
-        return [each for each in self.ids if self.statuses.get(each) not in self.wish.statuses]
+        """Ids of the messages still to be asked for."""
+        return [message_id for message_id in self.message_ids if self.statuses.get(message_id) not in self.target.statuses]
 
     @property
     def is_done(self) -> bool:
-        """True if as many have a wanted status as are to."""
-        return len(self.ids) - len(self.open) >= self.needed
+        """True if as many messages as needed have a wanted status."""
+        return len(self.message_ids) - len(self.open) >= self.needed
 
-    def look(self, account: Account, channel_id: str, now: float) -> Iterator[Story[None]]:
-        """The stories of one look: a question for each open message.
+    def poll(self, account: Account, channel_id: str, now: float) -> Iterator[Flow[None]]:
+        """The flows of one poll: a GET for each open message.
 
         :param now: seconds since the epoch.
         """
-        self.troubles.clear()
+        self.unanswered.clear()
         for message_id in self.open:
             yield self._ask(account, channel_id, message_id, now)
 
-    def check(self, halt: Halt | None = None) -> None:
-        """Say whether waiting is still of use.
+    def check(self, aborted: Abort | None = None) -> None:
+        """See whether waiting is still of use.
 
-        :param halt: why the last look ended early, None if it did not.
-        :raises WatchFailed: if it is not.
+        :param aborted: why the last poll ended early, None if it did not.
+        :raises StatusPollFailed: if it is not.
         """
-        if halt and halt.permanent:
-            raise WatchFailed(str(halt.problem))
-        if self._hopeless:
-            named = [f"{each}: {why}" for each, why in list(self._hopeless.items())[:NAMED]]
-            more = f"; and {len(self._hopeless) - NAMED:,} more" if len(self._hopeless) > NAMED else ""
-            wanted = " or ".join(self.wish.statuses)
-            raise WatchFailed(
-                f"{len(self._hopeless):,} of {len(self.ids):,} messages will not be {wanted} ({'; '.join(named)}{more})."
+        if aborted and aborted.permanent:
+            raise StatusPollFailed(str(aborted.problem))
+        if self._failed:
+            named = [f"{message_id}: {reason}" for message_id, reason in list(self._failed.items())[:MAX_NAMED]]
+            more = f"; and {len(self._failed) - MAX_NAMED:,} more" if len(self._failed) > MAX_NAMED else ""
+            wanted = " or ".join(self.target.statuses)
+            raise StatusPollFailed(
+                f"{len(self._failed):,} of {len(self.message_ids):,} messages will not be {wanted} ({'; '.join(named)}{more})."
             )
 
-    def seen(self) -> str:
-        """What is known, as a letter for each message, packed: small enough for any store."""
-        letters = "".join(_LETTERS.get(self.statuses.get(each, ""), ".") for each in self.ids)
-        return base64.b64encode(zlib.compress(letters.encode())).decode()
+    def snapshot(self) -> str:
+        """The statuses so far, one character for each message, compressed: small enough for any store.
 
-    def recall(self, seen: str) -> None:
-        """Take over what another watch of the same messages has seen; what is not wanted may have changed, and is not.
+        A status that HubSpot may add is left out. It cannot be a wanted one, so its message is asked for again.
+        """
+        statuses = (MessageStatus.parse(self.statuses.get(message_id)) for message_id in self.message_ids)
+        codes = "".join(status.code if status else _NO_STATUS for status in statuses)
+        return base64.b64encode(zlib.compress(codes.encode())).decode()
+
+    def restore(self, snapshot: str) -> None:
+        """Take over the wanted statuses of a snapshot; the others may have changed since.
 
         :raises ValueError: if it is of other messages.
         """
         try:
-            letters = zlib.decompress(base64.b64decode(seen, validate=True)).decode()
-        except zlib.error as fault:
-            raise ValueError(str(fault)) from fault
-        if len(letters) != len(self.ids):
-            raise ValueError(f"{len(letters)} statuses for {len(self.ids)} messages")
-        known = {letter: status for status, letter in _LETTERS.items() if status in self.wish.statuses}
-        self.statuses |= {each: known[letter] for each, letter in zip(self.ids, letters, strict=True) if letter in known}
+            codes = zlib.decompress(base64.b64decode(snapshot, validate=True)).decode()
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        if len(codes) != len(self.message_ids):
+            raise ValueError(f"{len(codes)} statuses for {len(self.message_ids)} messages")
+        wanted = {status.code: status.value for status in MessageStatus if status in self.target.statuses}
+        pairs = zip(self.message_ids, codes, strict=True)
+        self.statuses |= {message_id: wanted[code] for message_id, code in pairs if code in wanted}
 
     def result(self) -> dict[str, str]:
         """The status of each message that has one, of the first thousand."""
-        return {each: self.statuses[each] for each in self.ids[:HELD] if each in self.statuses}
+        message_ids = self.message_ids[:MAX_RESULTS]
+        return {message_id: self.statuses[message_id] for message_id in message_ids if message_id in self.statuses}
 
     def counts(self) -> dict[str, int]:
         """How many messages have each status, and how many there are."""
-        return {**Counter(self.statuses.values()), "messages": len(self.ids)}
+        return {**Counter(self.statuses.values()), "messages": len(self.message_ids)}
 
     def __str__(self) -> str:
-        there = len(self.ids) - len(self.open)
-        troubles = "".join(f"; {count:,} got no answer: {label}" for label, count in self.troubles.most_common(3))
-        return f"{there:,} of {len(self.ids):,} messages are {' or '.join(self.wish.statuses)}{troubles}"
+        arrived = len(self.message_ids) - len(self.open)
+        unanswered = "".join(f"; {count:,} got no answer: {label}" for label, count in self.unanswered.most_common(3))
+        return f"{arrived:,} of {len(self.message_ids):,} messages are {' or '.join(self.target.statuses)}{unanswered}"
 
-    def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Story[None]:
-        answer = yield from call(endpoints.get_message(account, channel_id, message_id), PATIENCE, account.secrets())
+    def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Flow[None]:
+        answer = yield from request_flow(endpoints.get_message(account, channel_id, message_id), RETRY, account.secrets())
         if isinstance(answer, Accepted):
             self._note(message_id, answer.body)
         elif isinstance(answer, Rejected) and answer.problem.status == 404 and now < self._unknown_until:
-            self.troubles["not known yet"] += 1
+            self.unanswered["not known yet"] += 1
         elif isinstance(answer, Rejected) or answer.permanent:
-            self._hopeless[message_id] = str(answer.problem)
+            self._failed[message_id] = str(answer.problem)
         else:
-            self.troubles[answer.problem.label] += 1
+            self.unanswered[answer.problem.label] += 1
 
     def _note(self, message_id: str, message: dict[str, Any]) -> None:
-        said = message.get("status")
-        said = said if isinstance(said, dict) else {}
-        status = said.get("statusType")
-        if status == "RECEIVED":
-            self._hopeless[message_id] = "it is an incoming message, RECEIVED: wait for the ids of outbound ones"
+        status, error_message = message_status(message)
+        if status == MessageStatus.RECEIVED:
+            self._failed[message_id] = "it is an incoming message, RECEIVED: wait for the ids of outbound ones"
             return
-        if not isinstance(status, str):
+        if status is None:
             return
         self.statuses[message_id] = status
-        if status in self.wish.fail_on and status not in self.wish.statuses:
-            details = said.get("failureDetails")
-            why = details.get("errorMessage") if isinstance(details, dict) else None
-            self._hopeless[message_id] = f"{status}, {why or 'and HubSpot gives no reason'}"
+        if status in self.target.fail_on and status not in self.target.statuses:
+            self._failed[message_id] = f"{status}, {error_message or 'and HubSpot gives no reason'}"

@@ -1,10 +1,10 @@
-"""``requests``, told to do exactly what a `Request` says: a request in, a `Reply` or `Lost` out, and no rules.
+"""Send one `Request` with ``requests``: a request in, a `Response` or `NoResponse` out, and no rules.
 
 Most of the time of ``Session.patch`` goes into what is the same for each of ten thousand calls: reading the environment and
-``.netrc``, merging settings, choosing proxy and TLS context, a cookie jar, redirects, wrapping the response. Here all that is
-asked of ``requests`` once for each thread, and its connection pool then does each call. Proxies and CA bundle are honoured as
-ever; cookies, redirects and ``.netrc`` must not be (the last would put another password in the place of the token), and
-nothing here looks at them.
+``.netrc``, merging settings, choosing proxy and TLS context, a cookie jar, redirects, wrapping the response. Here
+``requests`` is asked for all that once for each thread, and its connection pool then makes each call. Proxies and CA bundle are
+honoured as usual; cookies, redirects and ``.netrc`` must not be (the last would put another password in the place of the
+token), and nothing here looks at them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError, SSLError
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.client import replies
-from airflow_provider_hubchan.client.actions import Lost, Reply, Request
-from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    NO_CONNECTION,
+    READ_TIMEOUT,
+    UNTRUSTED_TLS,
+    NoResponse,
+    Request,
+    Response,
+)
 
 HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
 
 
-class Sessions:
+class ConnectionPool:
     """One connection for each thread that sends: ``requests`` does not promise that threads can share more.
 
     :param base_url: the one host that is called; proxies and CA bundle are looked up for it.
@@ -38,58 +44,58 @@ class Sessions:
             settings = session.merge_environment_settings(base_url, {}, False, None, None)
         self._settings: dict[str, Any] = {name: value for name, value in settings.items() if name != "stream"}
         self._base_url = base_url
-        self._mine = local()
-        self._all: list[Line] = []
+        self._of_this_thread = local()
+        self._connections: list[Connection] = []
 
-    def send(self, request: Request, sent: float, timeout: float) -> Reply | Lost:
+    def send(self, request: Request, sent_at: float, timeout: float) -> Response | NoResponse:
         """Send once; redirects are not followed.
 
-        :param sent: the time now, for the reply.
+        :param sent_at: the time now, for the response.
         :param timeout: seconds for connecting and for each read.
         """
-        line: Line | None = getattr(self._mine, "line", None)
-        if line is None:
+        connection: Connection | None = getattr(self._of_this_thread, "connection", None)
+        if connection is None:
             try:
-                line = self._mine.line = Line(self._base_url, self._settings)
+                connection = self._of_this_thread.connection = Connection(self._base_url, self._settings)
             except (requests.RequestException, HTTPError, ValueError):  # the environment's proxy makes no sense
-                return Lost(NO_CONNECTION)
-            except OSError:  # its CA bundle is not there
-                return Lost(BAD_TLS)
-            self._all.append(line)
-        return line.exchange(request, sent, timeout)
+                return NoResponse(NO_CONNECTION)
+            except OSError:  # the environment's CA bundle cannot be read
+                return NoResponse(UNTRUSTED_TLS)
+            self._connections.append(connection)
+        return connection.send(request, sent_at, timeout)
 
-    def cut(self) -> None:
-        """Break off every exchange, from another thread: whoever waits for an answer gets none at once."""
-        for line in list(self._all):
-            line.cut()
+    def abort(self) -> None:
+        """Break off every call, from another thread: whoever waits for a response gets none at once."""
+        for connection in list(self._connections):
+            connection.abort()
 
     def close(self) -> None:
         """Close every socket. Call it when no thread sends any more."""
-        for line in self._all:
-            line.close()
+        for connection in self._connections:
+            connection.close()
 
 
-class Line(HTTPAdapter):
-    """The connection of one thread."""
+class Connection(HTTPAdapter):
+    """The connection of one thread to one host: an adapter of ``requests`` that holds a single connection of urllib3."""
 
     def __init__(self, base_url: str, settings: dict[str, Any]) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1)
-        probe = requests.Request("GET", base_url).prepare()
-        assert probe.url is not None
-        self._pool: Any = self.get_connection_with_tls_context(probe, **settings)
-        self.cert_verify(self._pool, probe.url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
-        pool: Any = self._pool
-        pool.ConnectionCls = _known_to(self, pool.ConnectionCls)
+        prepared = requests.Request("GET", base_url).prepare()
+        assert prepared.url is not None
+        pool: Any = self.get_connection_with_tls_context(prepared, **settings)
+        self.cert_verify(pool, prepared.url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
+        pool.ConnectionCls = _reporting_socket_to(self, pool.ConnectionCls)
+        self._pool = pool
         self.socket: socket | None = None
-        whole = self.request_url(probe, settings["proxies"]).startswith("http")  # a proxy wants to be told the host
-        self._cut = 0 if whole else len(base_url) - len(urlsplit(base_url).path)
+        sends_whole_url = self.request_url(prepared, settings["proxies"]).startswith("http")  # a proxy needs the host, too
+        self._path_begins_at = 0 if sends_whole_url else len(base_url) - len(urlsplit(base_url).path)
 
-    def exchange(self, request: Request, sent: float, timeout: float) -> Reply | Lost:
-        """See `Sessions.send`."""
+    def send(self, request: Request, sent_at: float, timeout: float) -> Response | NoResponse:  # type: ignore[override]
+        """See `ConnectionPool.send`."""
         try:
             response = self._pool.urlopen(
                 request.method,
-                request.url[self._cut :],  # as it is: prepared by requests, %2E%2E would climb to another address
+                request.url[self._path_begins_at :],  # unchanged: if requests prepared it, %2E%2E would lead to another address
                 body=request.body or None,
                 headers=HEADERS | request.headers(),
                 redirect=False,
@@ -97,37 +103,38 @@ class Line(HTTPAdapter):
                 assert_same_host=False,
                 timeout=timeout,
             )
-            return Reply(response.status, response.headers, response.data, sent)
+            return Response(response.status, response.headers, response.data, sent_at)
+        except SSLError as error:
+            return NoResponse.of_tls_error(error)
         except (HTTPError, OSError, UnicodeError) as error:
-            return Lost(_why(error))
+            return NoResponse(_reason(error))
 
-    def cut(self) -> None:
-        """See `Sessions.cut`. What comes of it in the other thread is a lost connection, as if the network had broken."""
+    def abort(self) -> None:
+        """See `ConnectionPool.abort`. The other thread sees a lost connection, as if the network had failed."""
         if self.socket:
             with suppress(OSError):  # it is closed already
-                socket.shutdown(self.socket, SHUT_RDWR)  # not that of a TLS socket, which takes itself apart under the reader
+                socket.shutdown(
+                    self.socket, SHUT_RDWR
+                )  # not the method of a TLS socket, which takes itself apart under the reader
 
     def close(self) -> None:
-        """Close the socket; left alone, a pool that has seen an exception waits for the garbage collector."""
+        """Close the socket. A pool that has seen an exception would keep it until the garbage collector comes."""
         self._pool.close()
         super().close()
 
 
-def _known_to(line: Line, kind: Any) -> Any:
-    """A kind of connection that tells *line* its socket: the pool keeps to itself which one is in use."""
+def _reporting_socket_to(connection: Connection, connection_class: Any) -> Any:
+    """A class of urllib3 connections that gives *connection* its socket: the pool does not tell which one is in use."""
 
-    class Known(kind):  # type: ignore[misc]
+    class Reporting(connection_class):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
-            line.socket = self.sock
+            connection.socket = self.sock
 
-    return Known
+    return Reporting
 
 
-def _why(error: Exception) -> str:
-    """Name what went wrong in the words that both drivers share."""
-    if isinstance(error, SSLError):
-        return BAD_TLS if replies.untrusted(error) else CUT_OFF
+def _reason(error: Exception) -> str:
     if isinstance(error, ConnectTimeoutError | NewConnectionError | ProxyError | UnicodeError):
         return NO_CONNECTION
-    return NO_REPLY if isinstance(error, ReadTimeoutError) else CUT_OFF
+    return READ_TIMEOUT if isinstance(error, ReadTimeoutError) else INCOMPLETE

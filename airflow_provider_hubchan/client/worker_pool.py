@@ -1,16 +1,10 @@
-"""Threads that pull work from one source, one by one, and as many of them as are of use.
-
-How many that is says Little's law, twice: in flight = rate * latency, and the rate is that of the pace, or that of this
-interpreter. While a thread waits for the pace, those that are there are all it can feed. And in the time of the fastest reply
-the interpreter can do its own work for so many requests and not more: another thread would stand in line, and cost.
-"""
+"""Threads that take work from one source, piece by piece, as many of them as are needed."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import TIMEOUT_MAX, Event, Lock, Thread
 from typing import Any, Generic, TypeVar
@@ -19,30 +13,33 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
-TICK = 0.5
-#: Seconds that threads have for their last answer once they are to end, and again once they have been cut off. Airflow kills
-#: a task five seconds after it has told it to stop.
+POLL_INTERVAL = 0.5
+#: Seconds that threads have for their last response once they are to end, and again once their calls have been aborted.
+#: Airflow kills a task five seconds after it has told it to stop.
 GRACE = 0.5
 #: Results for each thread that may wait for the caller, who may be slower than HubSpot: they must not pile up.
-ROOM = 64
+MAX_WAITING_RESULTS = 64
 #: Seconds between two looks at the results while they come: to be woken for each costs more than the result.
-GATHERED = 0.005
+RESULT_INTERVAL = 0.005
 
 
-class Crew(Generic[S, T]):
-    """One thread at first; each that begins with a piece of work may call another.
+class WorkerPool(Generic[S, T]):
+    """It starts with one thread; each thread that begins with a piece of work may start another, up to *max_workers*.
 
-    :param do: performs one piece of work, in a thread.
-    :param source: the work, pulled by one thread at a time.
-    :param most: threads at most.
-    :param enough: says whether a thread waits for the pace now.
+    More threads are of no use while one of them waits for a permit: those that are there can use up the quota.
+
+    :param function: performs one piece of work, in a thread.
+    :param source: the work, taken by one thread at a time.
+    :param max_workers: threads at most.
+    :param is_saturated: says whether a thread waits for a permit now.
     """
 
-    def __init__(self, do: Callable[[S], T], source: Iterable[S], most: int, enough: Callable[[], bool]) -> None:
-        self._do, self._source, self._most, self._enough = do, iter(source), most, enough
-        self._left = Event()  # nobody waits for results any more
-        self._fastest, self._cost = 0.0, math.inf
-        self._idle = 0
+    def __init__(
+        self, function: Callable[[S], T], source: Iterable[S], max_workers: int, is_saturated: Callable[[], bool]
+    ) -> None:
+        self._function, self._source = function, iter(source)
+        self._max_workers, self._is_saturated = max_workers, is_saturated
+        self._stopped = Event()  # nobody waits for results any more
         self._threads: list[Thread] = []
         self._lock = Lock()
         self._results: Queue[tuple[str, Any]] = Queue()
@@ -53,103 +50,82 @@ class Crew(Generic[S, T]):
         return len(self._threads)
 
     def results(self) -> Generator[T | None, None, None]:
-        """Results as they come, and None now and then while there is none, so that the caller can tell its own story."""
-        with self._lock:  # it must not begin before it is counted
-            self._call_another()
-        done = 0
+        """Results as they come, and None now and then while there is none, so that the caller can do something else."""
+        with self._lock:  # the thread must not begin before it is counted
+            self._start_thread()
+        ended = 0
         try:
-            while done < self.size:
+            while ended < self.size:
                 try:
-                    kind, value = self._results.get(timeout=TICK)
+                    kind, value = self._results.get(timeout=POLL_INTERVAL)
                 except Empty:
-                    with self._lock:  # whoever is there waits for a reply that is long in coming
-                        if self.size < self._most and not self._enough():
-                            self._call_another()
+                    with self._lock:  # every thread waits for a response that is long in coming
+                        self._start_thread_if_useful()
                     yield None
                     continue
                 if kind == "error":
                     raise value
                 if kind == "end":
-                    done += 1
+                    ended += 1
                 else:
                     yield value
                 if self._results.empty():
-                    time.sleep(GATHERED)
+                    time.sleep(RESULT_INTERVAL)
         finally:
-            self._left.set()
-
-    def measured(self, latency: float, work: float) -> None:
-        """Take note of one reply.
-
-        :param latency: seconds from send to reply.
-        :param work: seconds of CPU that a thread spent on it.
-        """
-        with self._lock:
-            first = self._cost == math.inf
-            self._fastest = latency if first else min(latency, self._fastest + (latency - self._fastest) / 64)
-            self._cost = work if first else self._cost + (work - self._cost) / 16
-
-    @contextmanager
-    def pausing(self) -> Iterator[None]:
-        """A thread of the crew pauses after a fault: another may do its work."""
-        with self._lock:
-            self._idle += 1
-            if self._another_is_of_use():
-                self._call_another()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._idle -= 1
+            self._stopped.set()
 
     def join(self, seconds: float = math.inf) -> bool:
-        """Wait until all threads are gone, for so many *seconds* at most; True if they are."""
-        self._left.set()
-        ends = time.monotonic() + max(0.0, min(seconds, TIMEOUT_MAX))
+        """Wait until all threads have ended, for so many *seconds* at most.
+
+        :return: True if they have.
+        """
+        self._stopped.set()
+        deadline = time.monotonic() + max(0.0, min(seconds, TIMEOUT_MAX))
         for thread in self._threads:
-            thread.join(max(0.0, ends - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def dismiss(self, seconds: float, cut: Callable[[], None]) -> None:
-        """Wait until all threads are gone, for so many *seconds*; *cut* off those that are not, and leave behind who stays."""
+    def stop(self, seconds: float, abort: Callable[[], None]) -> None:
+        """Wait until all threads have ended, for so many *seconds* at most; *abort* the calls of those that have not, and leave
+        behind what is still there then.
+        """
         if not self.join(seconds):
-            cut()
+            abort()
             self.join(GRACE)
 
-    def left_over(self) -> Iterator[T]:
-        """Results that came when nobody looked any more."""
+    def drain(self) -> Iterator[T]:
+        """Results that came when nobody waited for them any more."""
         while not self._results.empty():
             kind, value = self._results.get()
             if kind == "result":
                 yield value
 
-    def _another_is_of_use(self) -> bool:
-        working = self.size - self._idle
-        room = not working or (working + 1) * self._cost <= self._fastest
-        return room and self.size < self._most and not self._enough() and not self._left.is_set()
+    def _start_thread_if_useful(self) -> None:
+        if self.size < self._max_workers and not self._is_saturated() and not self._stopped.is_set():
+            self._start_thread()
 
-    def _call_another(self) -> None:
+    def _start_thread(self) -> None:
         thread = Thread(target=self._work, name=f"hubchan-{self.size}", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the machine gives no more threads: those that are there will do
+        except RuntimeError:  # the machine gives no more threads: those that are there have to do
             if not self._threads:
                 raise
-            self._most = self.size
+            self._max_workers = self.size
         else:
             self._threads.append(thread)
 
     def _work(self) -> None:
         try:
-            while not self._left.is_set():
+            while not self._stopped.is_set():
                 with self._lock:
                     piece = next(self._source, None)
-                    if piece is not None and self._another_is_of_use():
-                        self._call_another()
+                    if piece is not None:
+                        self._start_thread_if_useful()
                 if piece is None:
                     return self._results.put(("end", None))
-                while self._results.qsize() > ROOM * self.size and not self._left.wait(0.01):
+                while self._results.qsize() > MAX_WAITING_RESULTS * self.size and not self._stopped.wait(0.01):
                     pass
-                self._results.put(("result", self._do(piece)))
+                self._results.put(("result", self._function(piece)))
         except BaseException as error:  # a defect: the caller's thread must see it, or it would wait for ever
             self._results.put(("error", error))

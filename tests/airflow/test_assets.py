@@ -1,4 +1,4 @@
-"""The asset of a channel, its events, the links of a task, and what Airflow and OpenLineage are told of a batch."""
+"""The asset of a channel, its events, the links of a task, and what a batch gives to Airflow and OpenLineage."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def test_events_of_the_channel_get_the_counters() -> None:
     ours, other, alias = channel_asset(62515, "100200"), channel_asset(62515, "7"), AssetAlias("statuses")
     outlets = [ours, other, alias, channel_asset(1, "100200"), Asset("file://elsewhere")]
     context: Any = {"outlet_events": OutletEventAccessors()}
-    assets.tell(context, outlets, 62515, "100200", {"updated": 2})
-    told = context["outlet_events"]
-    assert [told[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}, {}]
-    (event,) = told[alias].asset_alias_events
+    assets.emit_event(context, outlets, 62515, "100200", {"updated": 2})
+    recorded = context["outlet_events"]
+    assert [recorded[outlet].extra for outlet in outlets] == [{"updated": 2}, {}, {}, {}, {}]
+    (event,) = recorded[alias].asset_alias_events
     assert (event.dest_asset_key.uri, event.extra) == (URI, {"updated": 2})
 
 
@@ -80,7 +80,7 @@ def test_of_an_account_that_is_not_known_the_channel_is_enough() -> None:
     """A ready token does not say whose it is: its counters go to the asset that the DAG names for the channel."""
     outlets = [channel_asset(62515, "100200"), channel_asset(62515, "7")]
     context: Any = {"outlet_events": OutletEventAccessors()}
-    assets.tell(context, outlets, None, "100200", {"updated": 2})
+    assets.emit_event(context, outlets, None, "100200", {"updated": 2})
     assert [context["outlet_events"][outlet].extra for outlet in outlets] == [{"updated": 2}, {}]
 
 
@@ -101,8 +101,8 @@ def events(run_id: str) -> list[Any]:
     from sqlalchemy.orm import joinedload
 
     with create_session() as session:
-        asked = select(AssetEvent).where(AssetEvent.source_run_id == run_id).options(joinedload(AssetEvent.asset))
-        return list(session.scalars(asked))
+        query = select(AssetEvent).where(AssetEvent.source_run_id == run_id).options(joinedload(AssetEvent.asset))
+        return list(session.scalars(query))
 
 
 @pytest.mark.usefixtures("airflow_database")
@@ -144,7 +144,9 @@ def test_there_is_no_link_to_what_is_unknown(hubspot: Emulator, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("extra", [{"timeout": "soon"}, {"channel_id": None}])
-def test_a_faulty_connection_is_said_once(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any]) -> None:
+def test_a_faulty_connection_is_reported_once(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any]
+) -> None:
     """By the task itself: neither its links nor its lineage ask the connection again."""
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection(**extra)))
     operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", do_xcom_push=False)

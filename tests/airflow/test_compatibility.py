@@ -41,7 +41,7 @@ def row(name: str) -> Callable[[Any], Any]:
 
 @pytest.fixture
 def hubspot(hubspot_emulator: Emulator) -> Emulator:
-    """Asks to be left alone for a second when it comes to the second message."""
+    """Asks to wait for a second when it comes to the second message."""
     hubspot_emulator.world.seed(IDS)
     hubspot_emulator.fault(message_id="m-1", method="PATCH", status=503, headers={"Retry-After": "1"})
     return hubspot_emulator
@@ -61,14 +61,14 @@ def test_every_row_has_its_test() -> None:
 @pytest.mark.slow
 @row("A retry of a batch")
 def test_a_retry_goes_on_or_begins_anew(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without task state nothing is known of the first try: its rows are sent again, and the log says so."""
+    """Without task state the second try has no outcomes of the first: its rows are sent again, and the log says so."""
     ran = run(retries=1)
     report = ran.xcom()
     assert (ran.state(), report["rows"], report["skipped"] + report["updated"]) == ("success", 3, 3)
     assert len(hubspot.ledger.patches("m-0", status=200)) == (1 if SINCE_3_3 else 2)
     assert report["skipped"] == (1 if SINCE_3_3 else 0)
-    told = "This Airflow keeps no task state (3.3 does): a retry will send the whole batch again."
-    assert (told in capsys.readouterr().out) is not SINCE_3_3
+    text = "This Airflow keeps no task state (3.3 does): a retry will send the whole batch again."
+    assert (text in capsys.readouterr().out) is not SINCE_3_3
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ def test_a_wait_leaves_the_slot_or_the_task_fails(hubspot: Emulator, capsys: pyt
     assert ran.state() == ("success" if SINCE_3_3 else "failed")
     log = capsys.readouterr().out
     assert ("Waiting outside the worker slot." in log) is SINCE_3_3
-    assert ("Not deferred: without progress (Airflow 3.3, resume=True)" in log) is not SINCE_3_3
+    assert ("Not deferred: without progress (Airflow 3.3, durable=True)" in log) is not SINCE_3_3
     assert len(hubspot.ledger.patches("m-0")) == 1
 
 
@@ -106,35 +106,35 @@ def test_an_error_that_stays_is_not_retried_or_it_is() -> None:
     """The policy fails it at once; without one the task has to say so itself."""
     calls = list[None]()
 
-    def tell() -> None:
+    def call_hubspot() -> None:
         calls.append(None)
         raise BadInput("the same in every try")
 
-    arguments: dict[str, Any] = {"task_id": "tell", "retries": 1, "retry_delay": 0}
+    arguments: dict[str, Any] = {"task_id": "call", "retries": 1, "retry_delay": 0}
     if SINCE_3_3:
         arguments["retry_policy"] = import_module("airflow_provider_hubchan.retries").HubchanRetryPolicy()
     else:
         with pytest.raises(ImportError, match=r"HubchanRetryPolicy needs Airflow 3\.3"):
             import_module("airflow_provider_hubchan.retries")
     with DAG("batch", schedule=None) as dag:
-        task(**arguments)(tell)()
-    assert Ran(dag).state("tell") == "failed"
+        task(**arguments)(call_hubspot)()
+    assert Ran(dag).state("call") == "failed"
     assert len(calls) == (1 if SINCE_3_3 else 2)
 
 
 @pytest.mark.slow
 @row('The sensor with `mode="reschedule"`')
-def test_a_look_knows_of_the_last_or_asks_for_all(hubspot: Emulator) -> None:
-    """Each look is a process of its own: what the last one has seen is task state."""
+def test_a_poke_knows_of_the_last_or_asks_for_all(hubspot: Emulator) -> None:
+    """Each poke is a process of its own: what the last one has seen is task state."""
     for message in hubspot.world.messages.values():
         message.status = "READ"
     hubspot.fault(message_id="m-1", method="GET", status=200, body={"id": "m-1"})  # without a status: not yet
     with DAG("batch", schedule=None) as dag:
         MessageStatusSensor(task_id="wait", message_ids=IDS, statuses=("READ",), mode="reschedule", poke_interval=1.0)
     ran = Ran(dag)
-    asked = [entry.path.rsplit("/", 1)[-1] for entry in hubspot.ledger.entries if entry.method == "GET"]
+    gets = [entry.path.rsplit("/", 1)[-1] for entry in hubspot.ledger.entries if entry.method == "GET"]
     assert (ran.state("wait"), ran.xcom("wait")) == ("success", dict.fromkeys(IDS, "READ"))
-    assert (asked.count("m-1"), asked.count("m-0")) == (2, 1 if SINCE_3_3 else 2)
+    assert (gets.count("m-1"), gets.count("m-0")) == (2, 1 if SINCE_3_3 else 2)
 
 
 @row("`on_kill` of a trigger")
@@ -155,8 +155,8 @@ def test_a_callback_in_a_test_run_knows_the_exception_or_the_run(hubspot: Emulat
 
         deliver()
     Ran(dag)
-    told = "RuntimeError: gateway unavailable" if SINCE_3_3 else "Not delivered: DAG batch, task deliver, run manual__"
-    assert str(hubspot.world.messages["100200", "m-2"].error_message).startswith(told)
+    reason = "RuntimeError: gateway unavailable" if SINCE_3_3 else "Not delivered: DAG batch, task deliver, run manual__"
+    assert str(hubspot.world.messages["100200", "m-2"].error_message).startswith(reason)
 
 
 @row("`ApprovalOperator` in `dag.test()`")

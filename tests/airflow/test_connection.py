@@ -124,7 +124,7 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
         ({"host": "https://api.hubapi.com:x"}, "is not one like https://api.hubapi.com (is the port a number?)"),
         (
             {"extra": {"api_version": "2024-01"}},
-            "(api_version) is '2024-01', not one of 2026-03, 2026-09, 2025-09, v3",
+            "(api_version) is '2024-01', not one of 2026-03, 2026-09, v3",
         ),
         ({"extra": {"timeout": "soon"}}, "Timeout (timeout) is 'soon', not a number of at least 0.1"),
         ({"extra": {"timeout": 0}}, "Timeout (timeout) is '0', not a number"),
@@ -135,7 +135,10 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
         ({"extra": {"channel_id": 100200.5}}, "Channel ID (channel_id) is '100200.5', not the number of a channel"),
         ({"extra": {"channel_id": "١٢٣"}}, "(channel_id) is '١٢٣', not the number of a channel"),
         ({"extra": {"channel_id": "9" * 5000}}, "9', not the number of a channel"),
-        ({"extra": {"access_token": "s3cr3t\ns3cr3t"}}, "Access token (access_token) holds a space, a line break or a letter"),
+        (
+            {"extra": {"access_token": "s3cr3t\ns3cr3t"}},
+            "Access token (access_token) holds a space, a line break or a character that no token",
+        ),
         (
             {"extra": {"access_token": "r3ady"}},
             "(access_token) stands beside OAuth client ID (login), OAuth client",
@@ -151,19 +154,19 @@ def test_a_faulty_field_is_named(monkeypatch: pytest.MonkeyPatch, fields: dict[s
 
 
 def test_a_blank_secret_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Space is no secret: better said here than by HubSpot."""
+    """Space is no secret: better an error here than from HubSpot."""
     with pytest.raises(BadConnection, match=r"cannot be used: OAuth client secret \(password\) missing"):
         account(monkeypatch, {"login": "id", "password": "   ", "extra": REFRESH})
 
 
 def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One error for all of them, and where to mend it."""
+    """One error for all of them, and where to fix it."""
     with pytest.raises(BadConnection) as caught:
         account(monkeypatch, {"login": "id", "extra": {"api_version": "v9", "timeout": "x"}})
     assert str(caught.value) == (
         "Connection 'hubchan_default' cannot be used: OAuth client secret (password), Refresh token (refresh_token) missing: "
         "all three of the OAuth app are needed, or an access token instead; API version (api_version) is 'v9', not one of "
-        "2026-03, 2026-09, 2025-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1. Edit it under Admin > "
+        "2026-03, 2026-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1. Edit it under Admin > "
         "Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or your secrets backend defines it."
     )
 
@@ -176,7 +179,7 @@ def test_a_channel_is_whatever_hubspot_may_take(monkeypatch: pytest.MonkeyPatch,
     assert account(monkeypatch, {**APP, "extra": {**REFRESH, "channel_id": given}}).channel_id == read_as
 
 
-def test_an_accounts_words_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_accounts_repr_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """The repr ends in tracebacks."""
     text = repr(account(monkeypatch, {**APP, "extra": REFRESH})) + repr(Account(access_token="r3ady"))
     assert not any(secret in text for secret in ("cl13nt-s3cr3t", "r3fr3sh", "r3ady"))

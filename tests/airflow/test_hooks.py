@@ -11,23 +11,22 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import Outcome
+from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.ratelimit.lanes import Ticket
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
-from airflow_provider_hubchan.client.shared_state import shared
-from airflow_provider_hubchan.client.sync_driver import Driver
-from airflow_provider_hubchan.connection import named
+from airflow_provider_hubchan.client.flow import RetryConfig
+from airflow_provider_hubchan.client.models import Account, Outcome
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
+from airflow_provider_hubchan.client.shared_state import shared_state
+from airflow_provider_hubchan.client.sync_driver import SyncDriver
+from airflow_provider_hubchan.connection import field_names
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import RecordingSink
 from tests.local_hubspot import account_of
 from tests.waiting import wait_until
 
-QUICK = Patience(tries=3, throttles=3, first=0.01, streak=20)
+QUICK = RetryConfig(max_attempts=3, max_throttles=3, base_delay=0.01, break_after=20)
 
 
 @pytest.fixture
@@ -44,9 +43,9 @@ def reconnect(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) 
 def test_one_message(hubspot: Emulator) -> None:
     """A single call gives the message as HubSpot has it now; reading gives the same."""
     hook = HubchanHook()
-    said = hook.update_message_status("m-1", "FAILED", "30003: gone")
-    assert said["status"]["failureDetails"]["errorMessage"] == "30003: gone"
-    assert hook.get_message("m-1") == said
+    message = hook.update_message_status("m-1", "FAILED", "30003: gone")
+    assert message["status"]["failureDetails"]["errorMessage"] == "30003: gone"
+    assert hook.get_message("m-1") == message
     assert hook.get_message(message_id="m-2", channel_id="100200")["status"] == {"statusType": "SENT"}
 
 
@@ -57,28 +56,28 @@ def test_one_message_on_an_event_loop(hubspot: Emulator) -> None:
         hook = HubchanHook()
         return await hook.aupdate_message_status("m-1", "READ"), await hook.aget_message("m-1")
 
-    said, read = asyncio.run(run())
-    assert said == read
+    updated, read = asyncio.run(run())
+    assert updated == read
     assert read["status"] == {"statusType": "READ"}
 
 
 def test_a_loop_does_not_wait_for_airflow(hubspot: Emulator) -> None:
-    """The connection is asked for in another thread: on Airflow 3.2 a question to the supervisor could hold a loop for good."""
-    asked_in = []
+    """The connection is read in another thread: on Airflow 3.2 a request to the supervisor could block a loop for good."""
+    threads = []
 
-    class Watched(HubchanHook):
+    class RecordingHook(HubchanHook):
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
-            asked_in.append(threading.current_thread())
+            threads.append(threading.current_thread())
             return super().get_connection(conn_id)
 
     async def run() -> Any:
-        hook = Watched()
+        hook = RecordingHook()
         return [await hook.aget_message(name) for name in ("m-1", "m-2")]
 
     assert [message["id"] for message in asyncio.run(run())] == ["m-1", "m-2"]
-    (asked,) = asked_in
-    assert asked is not threading.main_thread()
+    (thread,) = threads
+    assert thread is not threading.main_thread()
 
 
 def test_a_refused_call_raises_with_fields(hubspot: Emulator) -> None:
@@ -97,7 +96,7 @@ def test_a_single_call_is_checked_before_it_is_sent(hubspot: Emulator) -> None:
 
 
 @pytest.mark.parametrize("message_id", ["", " \n", None, True, "\ud800"])
-def test_a_message_is_not_asked_for_by_what_is_no_id(hubspot: Emulator, message_id: Any) -> None:
+def test_no_message_is_read_by_what_is_no_id(hubspot: Emulator, message_id: Any) -> None:
     """As strict as an update, which takes the same ids; an id with space around it is that id."""
     for call in (HubchanHook().get_message, lambda each: asyncio.run(HubchanHook().aget_message(each))):
         with pytest.raises(BadRows, match="row 1: message_id"):
@@ -141,11 +140,11 @@ def test_a_batch_is_accounted_for_row_by_row(hubspot: Emulator, capsys: pytest.C
     """Updated, skipped and rejected rows, the requests they took, and the log's plan and end."""
     rows = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(100)]
     rows += [{"message_id": "m-1", "status": "READ"}, {"message_id": "nobody", "status": "READ"}]
-    letters = RecordingSink()
-    report = HubchanHook().update_message_statuses(rows, letters=letters)
+    dead_letters = RecordingSink()
+    report = HubchanHook().run_batch(rows, BatchOptions(), dead_letters=dead_letters)
     assert report.counts() == "102 rows: 100 updated, 1 skipped, 1 rejected, 0 unresolved"
     assert report.requests == len(hubspot.ledger.patches()) == 101
-    assert sorted(outcome.update.row for outcome in letters.outcomes) == list(range(1, 103))
+    assert sorted(outcome.update.row for outcome in dead_letters.outcomes) == list(range(1, 103))
     assert hubspot.world.messages["100200", "m-1"].status == "READ"
     log = capsys.readouterr().out
     assert "102 rows: 101 to send, 1 skipped. Quota 100 requests per 10 s (until HubSpot's" in log
@@ -172,21 +171,21 @@ def test_a_missing_scope_ends_the_batch(hubspot: Emulator) -> None:
     hubspot.world.install.scopes = ("oauth", "conversations.custom_channels.read")
     report = HubchanHook().update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
     assert report.unresolved == 500
-    assert report.halt is not None
-    assert report.halt.permanent
-    assert "conversations.custom_channels.write" in report.halt.problem.reason
+    assert report.aborted is not None
+    assert report.aborted.permanent
+    assert "conversations.custom_channels.write" in report.aborted.problem.reason
     assert len(hubspot.ledger.patches()) <= 16
 
 
-def test_a_server_that_is_down_is_not_asked_for_every_row(hubspot: Emulator) -> None:
+def test_a_server_that_is_down_gets_no_request_for_every_row(hubspot: Emulator) -> None:
     """After twenty rows in a row without an answer the rest is not tried."""
     hubspot.fault(status=503, times=100_000)
-    report = HubchanHook(patience=QUICK).update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
+    report = HubchanHook(retry=QUICK).update_message_statuses([f"m-{number}" for number in range(500)], status="READ")
     assert report.unresolved == 500
-    assert report.halt is not None
-    assert "20 rows in a row got no answer" in report.halt.problem.reason
-    assert not report.halt.permanent
-    assert len(hubspot.ledger.patches()) < 500  # some (20 + 16) * 3, and what threads send before they hear of the end
+    assert report.aborted is not None
+    assert "20 rows in a row got no answer" in report.aborted.problem.reason
+    assert not report.aborted.permanent
+    assert len(hubspot.ledger.patches()) < 500  # some (20 + 16) * 3, and what threads send before they see the end
 
 
 def test_the_daily_limit_ends_the_batch_with_its_time(hubspot: Emulator) -> None:
@@ -197,8 +196,8 @@ def test_the_daily_limit_ends_the_batch_with_its_time(hubspot: Emulator) -> None
     assert report.updated >= 300
     assert report.updated == hubspot.world.counts()["READ"]
     assert report.updated + report.unresolved == 500
-    assert report.halt is not None
-    assert report.halt.retry_after == 18720.0
+    assert report.aborted is not None
+    assert report.aborted.retry_after == 18720.0
 
 
 @pytest.mark.slow
@@ -214,57 +213,58 @@ def test_a_token_that_ends_is_renewed_once_each_time(hubspot: Emulator) -> None:
             hubspot.world.clock.advance(31 * 60)
 
     ids = [f"m-{number}" for number in range(2000)]
-    report = hook.update_message_statuses(ids, status="READ", letters=RecordingSink(half_an_hour_passes))
+    report = hook.run_batch(ids, BatchOptions(status="READ"), dead_letters=RecordingSink(half_an_hour_passes))
     assert report.updated == 2000
     assert len(hubspot.ledger.grants()) == 4
     assert len(hubspot.ledger.patches(status=200)) == 2000
 
 
-def test_everybody_in_a_process_shares_token_and_pace(hubspot: Emulator) -> None:
-    """Two hooks of one account and app fetch one token and keep one pace, whatever else their connections say."""
+def test_everybody_in_a_process_shares_token_and_rate_limiter(hubspot: Emulator) -> None:
+    """Two hooks of one account and app fetch one token and have one rate limiter, whatever else their connections say."""
     HubchanHook().get_message("m-1")
     HubchanHook().get_message("m-2")
     assert len(hubspot.ledger.grants()) == 1
     account = HubchanHook().account
-    assert shared(account).pace.learned
+    assert shared_state(account).limiter.limit_is_known
     other = replace(account, channel_id="7", timeout=3.0, requests_per_10s=20.0)
-    assert shared(other).pace is shared(account).pace
-    assert shared(other).bearer is shared(account).bearer
+    assert shared_state(other).limiter is shared_state(account).limiter
+    assert shared_state(other).tokens is shared_state(account).tokens
 
 
 @pytest.mark.parametrize("other", [{"base_url": "http://127.0.0.1:2"}, {"client_id": "b"}, {"refresh_token": "r2"}])
 def test_other_accounts_and_apps_do_not_slow_each_other_down(other: dict[str, str]) -> None:
     """HubSpot counts for each app and account: what one has used up, the other still has."""
     account = Account(base_url="http://127.0.0.1:1", client_id="a", client_secret="s", refresh_token="r1")
-    pace, another = shared(account).pace, shared(replace(account, **other)).pace  # type: ignore[arg-type]
-    pace.hold(0.0, 60.0)
-    assert isinstance(pace.ask(0.0, pace.lane()), float)
-    assert isinstance(another.ask(0.0, another.lane()), Ticket)
+    limiter = shared_state(account).limiter
+    another = shared_state(replace(account, **other)).limiter  # type: ignore[arg-type]
+    limiter.block(0.0, 60.0)
+    assert isinstance(limiter.acquire(0.0, limiter.share()), float)
+    assert isinstance(another.acquire(0.0, another.share()), Permit)
 
 
 def test_each_connection_keeps_to_its_own_part_of_the_quota() -> None:
     """Two connections of one app, one of them with ``requests_per_10s``: a bound for the one, and one quota for both."""
     with Emulator(limit=0) as emulator:
-        pace = Pace()
+        limiter = RateLimiter()
         accounts = [account_of(emulator, requests_per_10s=part) for part in (None, 20.0)]
-        drivers = [Driver(account, pace, Bearer(account), Patience()) for account in accounts]
+        drivers = [SyncDriver(account, limiter, TokenProvider(account), RetryConfig()) for account in accounts]
         assert [driver.quota.limit for driver in drivers] == [100, 20]
 
 
-def test_threads_that_ask_at_once_share_one() -> None:
-    """However they race, there is one pace and one token for an account."""
-    account, barrier, got = Account(access_token="t"), threading.Barrier(8), list[Any]()
+def test_threads_that_come_at_once_share_one() -> None:
+    """However they race, there is one rate limiter and one token for an account."""
+    account, barrier, states = Account(access_token="t"), threading.Barrier(8), list[Any]()
 
-    def ask() -> None:
+    def share() -> None:
         barrier.wait()
-        got.append(shared(account))
+        states.append(shared_state(account))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=share) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({(id(each.pace), id(each.bearer)) for each in got}) == 1
+    assert len({(id(each.limiter), id(each.tokens)) for each in states}) == 1
 
 
 def test_a_blocking_call_on_an_event_loop_is_refused(hubspot: Emulator) -> None:
@@ -277,19 +277,19 @@ def test_a_blocking_call_on_an_event_loop_is_refused(hubspot: Emulator) -> None:
     asyncio.run(run())
 
 
-def test_who_is_not_there_is_told_by_the_last_row(hubspot: Emulator) -> None:
+def test_the_last_row_says_what_is_down(hubspot: Emulator) -> None:
     """Twenty rejected rows before the server goes down are not the reason why the batch ended."""
     hubspot.fault(status=503, times=100_000)
     for number in range(20):
         hubspot.fault(message_id=f"m-{number}", status=404, body={"message": "gone"})
-    report = HubchanHook(patience=QUICK).update_message_statuses([f"m-{number}" for number in range(200)], status="READ")
-    assert report.halt is not None
-    assert "HubSpot answered 503" in report.halt.problem.reason
+    report = HubchanHook(retry=QUICK).update_message_statuses([f"m-{number}" for number in range(200)], status="READ")
+    assert report.aborted is not None
+    assert "HubSpot answered 503" in report.aborted.problem.reason
 
 
 @pytest.mark.slow
 def test_a_stop_leaves_the_rest_unresolved(hubspot: Emulator) -> None:
-    """Stopped from another place: the batch ends soon, with every row accounted for and no thread left."""
+    """Stopped from another thread: the batch ends soon, with every row accounted for and no thread left."""
     hook = HubchanHook()
     hubspot.fault(delay=0.05, times=100_000)
 
@@ -346,7 +346,7 @@ def button(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, **extra: Any) -> 
     return text
 
 
-def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_button_says_what_to_fix(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong setting is answered with its cause, and without a secret."""
     assert "channel 999: HubSpot answered 404: Channel 999 not found" in button(monkeypatch, hubspot, channel_id="999")
     refused = button(monkeypatch, hubspot, refresh_token="wrong")
@@ -357,7 +357,7 @@ def test_the_test_button_says_what_to_mend(hubspot: Emulator, monkeypatch: pytes
 
 
 def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow tests what is in the form under a made-up id: nobody may be sent to look for that."""
+    """Airflow tests what is in the form under a made-up id, which the text must not name."""
     given = hubspot.connection(timeout="x", api_version="v9")
     texts = []
     for name in ("hubchan_default", "7gsrorrv"):
@@ -368,7 +368,7 @@ def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pyt
     assert (
         texts
         == [
-            "Not usable yet: API version (api_version) is 'v9', not one of 2026-03, 2026-09, 2025-09, v3; "
+            "Not usable yet: API version (api_version) is 'v9', not one of 2026-03, 2026-09, v3; "
             "Timeout (timeout) is 'x', not a number of at least 0.1"
         ]
         * 2
@@ -376,7 +376,7 @@ def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pyt
 
 
 def test_the_test_button_sees_what_was_granted_just_now(hubspot: Emulator) -> None:
-    """It fetches a token of its own: the one at hand knows nothing of a scope granted since."""
+    """It fetches a token of its own: the one at hand lacks a scope that was granted since."""
     hubspot.world.install.scopes = ("oauth",)
     assert not HubchanHook().test_connection()[0]
     hubspot.world.install.scopes = ("oauth", "conversations.custom_channels.read", "conversations.custom_channels.write")
@@ -391,8 +391,8 @@ def test_the_test_button_does_not_wait_for_a_dripping_server(monkeypatch: pytest
         def drip() -> None:
             connection, _ = server.accept()
             with connection, contextlib.suppress(OSError):
-                for letter in b"HTTP/1.1 200 OK\r\n" + b"X" * 40:
-                    connection.send(bytes([letter]))
+                for byte in b"HTTP/1.1 200 OK\r\n" + b"X" * 40:
+                    connection.send(bytes([byte]))
                     threading.Event().wait(0.05)
 
         thread = threading.Thread(target=drip)
@@ -413,7 +413,8 @@ def test_the_test_button_knows_private_app_tokens(hubspot: Emulator, monkeypatch
     text = ready(monkeypatch, hubspot, "pat-na1-1234")
     assert text.startswith(
         "Not usable yet: account 62515 (US/Eastern); the scopes could not be checked (no introspection); "
-        f"no {named('channel_id')} is set, so whether the app owns the channel was not checked; the access token begins with"
+        f"no {field_names('channel_id')} is set, so whether the app owns the channel was not checked; "
+        "the access token begins with"
     )
     assert text.endswith("Use the OAuth app that owns the channel: its client ID, client secret and refresh token")
 
@@ -432,7 +433,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, hubspot: Emulator, token: str, **extr
 def test_the_test_button_knows_private_app_tokens_that_hubspot_refuses(
     hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    """At the first call already: whatever HubSpot says of it, the token is of the wrong kind."""
+    """At the first call already: whatever HubSpot answers, the token is of the wrong kind."""
     hubspot.fault(path="/account-info/", status=status, body={"message": "No."}, times=9)
     text = ready(monkeypatch, hubspot, "pat-na1-1234", channel_id="100200")
     assert text.startswith("Not usable yet: ")
@@ -454,7 +455,7 @@ LATER = "Could not be checked now, try again later: "
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "body", "said"),
+    ("path", "status", "body", "text"),
     [
         ("/account-info/", 503, None, f"{LATER}HubSpot answered 503"),
         (
@@ -470,14 +471,14 @@ LATER = "Could not be checked now, try again later: "
     ],
 )
 def test_the_test_button_does_not_blame_a_connection_for_what_may_pass(
-    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, status: int, body: Any, said: str
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, status: int, body: Any, text: str
 ) -> None:
-    """A fault of the moment proves nothing: neither that updates will work, nor that anything has to be mended."""
+    """A fault of the moment proves nothing: neither that updates will work, nor that anything has to be fixed."""
     hubspot.fault(path=path, status=status, body=body, times=9)
-    assert button(monkeypatch, hubspot).startswith(said)
+    assert button(monkeypatch, hubspot).startswith(text)
 
 
-def test_the_test_button_names_what_to_mend_beside_what_may_pass(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_button_names_what_to_fix_beside_what_may_pass(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying again would not grant the scope."""
     hubspot.world.install.scopes = ("oauth",)
     hubspot.fault(path="/channel-accounts", status=503, times=9)

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import METRICS
@@ -39,16 +40,16 @@ class Listener:
         self._socket.settimeout(0.5)
         self.port: int = self._socket.getsockname()[1]
 
-    def heard(self) -> list[tuple[str, float, str]]:
+    def received(self) -> list[tuple[str, float, str]]:
         """Name, value and kind of everything that has come; what was sent to loopback is there."""
-        said = []
+        lines = []
         try:
             while True:
                 for line in self._socket.recv(65_536).decode().splitlines():
                     name, value, kind = re.fullmatch(r"airflow\.(.+):([-+.\de]+)\|(\w+)", line).groups()  # type: ignore[union-attr]
-                    said.append((name, float(value), kind))
+                    lines.append((name, float(value), kind))
         except TimeoutError:
-            return said
+            return lines
 
     def close(self) -> None:
         self._socket.close()
@@ -105,16 +106,16 @@ def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
     """Every metric of the table arrives, with its kind and the report's number."""
     hubspot.fault(message_id="m-3", status=429, body={"policyName": "SECONDLY"}, headers={"Retry-After": "0"})
     report = HubchanHook().update_message_statuses(rows(12), status="READ")
-    heard = {name: (value, kind) for name, value, kind in statsd.heard() if name.startswith("hubchan.")}
+    received = {name: (value, kind) for name, value, kind in statsd.received() if name.startswith("hubchan.")}
     assert (report.updated, report.skipped, report.rejected) == (10, 1, 1)
-    assert heard.pop("hubchan.updates.updated") == (10, "c")
-    assert heard.pop("hubchan.updates.skipped") == (1, "c")
-    assert heard.pop("hubchan.updates.rejected") == (1, "c")
-    assert heard.pop("hubchan.requests") == (12, "c")
-    assert heard.pop("hubchan.rate_limited") == (1, "c")
-    assert heard.pop("hubchan.token_refreshes") == (1, "c")
-    assert 0 < heard["hubchan.elapsed"][0] < 60_000
-    assert {name: kind for name, (_, kind) in heard.items()} == {
+    assert received.pop("hubchan.updates.updated") == (10, "c")
+    assert received.pop("hubchan.updates.skipped") == (1, "c")
+    assert received.pop("hubchan.updates.rejected") == (1, "c")
+    assert received.pop("hubchan.requests") == (12, "c")
+    assert received.pop("hubchan.rate_limited") == (1, "c")
+    assert received.pop("hubchan.token_refreshes") == (1, "c")
+    assert 0 < received["hubchan.elapsed"][0] < 60_000
+    assert {name: kind for name, (_, kind) in received.items()} == {
         "hubchan.waited": "ms",
         "hubchan.elapsed": "ms",
         "hubchan.quota_used": "g",
@@ -124,12 +125,12 @@ def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
 @NEVER_CLOSED
 def test_a_retry_counts_what_it_did_itself(hubspot: Emulator, statsd: Listener) -> None:
     """Over both tries each row that HubSpot accepted is counted once, and each request."""
-    kept = MemoryStore()
+    checkpoints = MemoryStore()
     hubspot.fault(message_id="m-9", status=503, headers={"Retry-After": "3600"})
     for _ in range(2):
-        report = HubchanHook().update_message_statuses(rows(12), status="READ", keeper=kept)
+        report = HubchanHook().run_batch(rows(12), BatchOptions(status="READ"), checkpoints=checkpoints)
     sums: Counter[str] = Counter()
-    for name, value, kind in statsd.heard():
+    for name, value, kind in statsd.received():
         sums[name] += int(value) if kind == "c" else 0
     assert (report.updated + report.skipped, report.rejected, report.requests) == (11, 1, 12)
     assert (sums["hubchan.updates.updated"], sums["hubchan.updates.rejected"]) == (10, 1)
@@ -141,10 +142,10 @@ def test_a_batch_is_a_span(hubspot: Emulator, tracing: InMemorySpanExporter) -> 
     tracing.clear()
     HubchanHook().update_message_statuses(rows(12), status="READ")
     (span,) = batches(tracing)
-    told = dict(span.attributes or {})
-    assert set(told) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
-    assert (told["hubchan.updates.updated"], told["hubchan.updates.unresolved"]) == (10, 0)
-    assert (told["hubchan_conn_id"], told["channel_id"]) == ("hubchan_default", "100200")
+    attributes = dict(span.attributes or {})
+    assert set(attributes) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert (attributes["hubchan.updates.updated"], attributes["hubchan.updates.unresolved"]) == (10, 0)
+    assert (attributes["hubchan_conn_id"], attributes["channel_id"]) == ("hubchan_default", "100200")
     assert span.status.is_ok or span.status.status_code is trace.StatusCode.UNSET
 
 
@@ -161,7 +162,7 @@ def test_a_batch_that_breaks_off_is_a_span_with_the_reason(hubspot: Emulator, tr
 @pytest.mark.slow
 @BOTH
 @NEVER_CLOSED
-def test_a_callback_tells_what_a_batch_tells(
+def test_a_callback_records_what_a_batch_records(
     hubspot: Emulator, statsd: Listener, tracing: InMemorySpanExporter, call: Call
 ) -> None:
     """In the worker and in the triggerer: the same metrics, and the same span."""
@@ -169,10 +170,10 @@ def test_a_callback_tells_what_a_batch_tells(
     hubspot.fault(message_id="m-3", status=429, body={"policyName": "SECONDLY"}, headers={"Retry-After": "0"})
     call({}, messages=["m-1", "m-3", "m-1", "nobody"], status="READ")
     (span,) = batches(tracing)
-    told = dict(span.attributes or {})
-    heard = {name: value for name, value, _ in statsd.heard() if name.startswith("hubchan.")}
-    assert set(told) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
-    assert (told["hubchan_conn_id"], told["channel_id"]) == ("hubchan_default", "100200")
+    attributes = dict(span.attributes or {})
+    received = {name: value for name, value, _ in statsd.received() if name.startswith("hubchan.")}
+    assert set(attributes) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert (attributes["hubchan_conn_id"], attributes["channel_id"]) == ("hubchan_default", "100200")
     for name, value in {
         "hubchan.updates.updated": 2,
         "hubchan.updates.skipped": 1,
@@ -181,14 +182,14 @@ def test_a_callback_tells_what_a_batch_tells(
         "hubchan.rate_limited": 1,
         "hubchan.token_refreshes": 1,
     }.items():
-        assert (told[name], heard[name]) == (value, value), name
-    assert heard["hubchan.quota_used"] > 0
+        assert (attributes[name], received[name]) == (value, value), name
+    assert received["hubchan.quota_used"] > 0
     assert span.status.status_code is trace.StatusCode.UNSET
 
 
 @pytest.mark.slow
 @BOTH
-def test_a_callback_that_waits_and_runs_out_of_time_tells_it(
+def test_a_callback_that_waits_and_runs_out_of_time_records_it(
     hubspot: Emulator, tracing: InMemorySpanExporter, call: Call
 ) -> None:
     """What is left at its deadline is counted in the span, which is no error; and waiting is counted."""
@@ -196,10 +197,10 @@ def test_a_callback_that_waits_and_runs_out_of_time_tells_it(
     hubspot.fault(status=503, headers={"Retry-After": "0.3"}, times=100)
     call({}, messages=["m-1", "m-2"], deadline=0.5)
     (span,) = batches(tracing)
-    told: Any = dict(span.attributes or {})
-    assert (told["hubchan.updates.updated"], told["hubchan.updates.unresolved"]) == (0, 2)
-    assert told["hubchan.requests"] == len(hubspot.ledger.patches()) >= 2
-    assert told["hubchan.waited"] > 0
+    attributes: Any = dict(span.attributes or {})
+    assert (attributes["hubchan.updates.updated"], attributes["hubchan.updates.unresolved"]) == (0, 2)
+    assert attributes["hubchan.requests"] == len(hubspot.ledger.patches()) >= 2
+    assert attributes["hubchan.waited"] > 0
     assert span.status.status_code is trace.StatusCode.UNSET
 
 

@@ -64,7 +64,7 @@ def reasons(hubspot: Emulator) -> dict[str, str]:
     return {each.id: re.sub(r"(run manual__)20\S+", r"\1", str(each.error_message)) for each in failed}
 
 
-def told(reason: str, dag_id: str = "batch") -> str:
+def expected_reason(reason: str, dag_id: str = "batch") -> str:
     """The reason that a callback gives in ``dag.test()``: Airflow 3.2 keeps the exception from it there."""
     return reason if SINCE_3_3 else f"Not delivered: DAG {dag_id}, task deliver, run manual__"
 
@@ -73,7 +73,7 @@ def test_a_failed_task_marks_its_messages(hubspot: Emulator, capsys: pytest.Capt
     """The ids come from XCom, the reason is the exception's class and first line, and the log has the report."""
     ran = failing(MessageStatusNotifier(messages_task_id="outbox"), RuntimeError("gateway\tunavailable\nat line 7\n"))
     assert ran.state("deliver") == "failed"
-    assert reasons(hubspot) == dict.fromkeys(["m-1", "m-2"], told("RuntimeError: gateway unavailable"))
+    assert reasons(hubspot) == dict.fromkeys(["m-1", "m-2"], expected_reason("RuntimeError: gateway unavailable"))
     assert "Marked by a callback: 2 rows: 2 updated, 0 skipped, 0 rejected, 0 unresolved." in capsys.readouterr().out
 
 
@@ -88,7 +88,7 @@ def test_a_task_can_leave_what_it_did_not_deliver(hubspot: Emulator) -> None:
 
         deliver()
     assert Ran(dag).state("deliver") == "failed"
-    assert reasons(hubspot) == {"m-3": "30003: gone", "m-4": told("ValueError: 2 of 60 were not delivered")}
+    assert reasons(hubspot) == {"m-3": "30003: gone", "m-4": expected_reason("ValueError: 2 of 60 were not delivered")}
 
 
 def test_each_mapped_task_marks_its_own_messages(hubspot: Emulator) -> None:
@@ -148,7 +148,7 @@ def test_a_success_marks_as_well(hubspot: Emulator) -> None:
 )
 @BOTH
 def test_a_thin_context_will_do(hubspot: Emulator, call: Call, context: dict[str, Any], reason: str) -> None:
-    """The reason names what is known; nothing is asked for that is not there."""
+    """The reason names what the context has; what is not there is left out."""
     call(dict(context), messages=["m-1"])
     assert reasons(hubspot) == {"m-1": reason}
 
@@ -159,7 +159,7 @@ class Broken(Exception):
 
 
 @BOTH
-def test_an_exception_that_cannot_speak_is_named(hubspot: Emulator, call: Call) -> None:
+def test_an_exception_without_a_text_is_named(hubspot: Emulator, call: Call) -> None:
     """A mistake in its text must not hide that messages were not delivered."""
     call({"exception": Broken()}, messages=["m-1"])
     assert reasons(hubspot) == {"m-1": "Broken"}
@@ -175,10 +175,10 @@ def test_a_reason_is_short_whole_and_without_secrets(hubspot: Emulator, call: Ca
         error = RuntimeError(f"tiny gateway-s3cr3t half \ud800 {'x' * 253} gateway-s3cr3t {'y' * 900}\nsecond line")
         call({"exception": error}, messages=["m-1"])
         call({"exception": error}, messages=["m-2"], error_message="gateway-s3cr3t of {{ dag_run }}the gateway")
-    said = reasons(hubspot)
+    reason_of = reasons(hubspot)
     whole = f"RuntimeError: *** *** half ? {'x' * 253} *** {'y' * 900}"
-    assert (said["m-1"], len(str(said["m-1"]))) == (f"{whole[:299]}…", 300)
-    assert said["m-2"] == "*** of the gateway"
+    assert (reason_of["m-1"], len(str(reason_of["m-1"]))) == (f"{whole[:299]}…", 300)
+    assert reason_of["m-2"] == "*** of the gateway"
     assert "s3cr3t" not in capsys.readouterr().out
 
 
@@ -291,7 +291,7 @@ def test_it_never_raises(
 
 
 def test_a_task_that_pushed_nothing_is_named(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is not known which messages to mark; the failed task fails as it would have."""
+    """Nothing says which messages to mark; the failed task fails as it would have."""
     assert failing(MessageStatusNotifier(messages_task_id="outbox", messages_key="ids")).state("deliver") == "failed"
     assert (
         "task 'outbox' has pushed no 'ids' in this run, so it is not known which messages to mark." in capsys.readouterr().out
@@ -333,7 +333,7 @@ def test_wrong_arguments_are_named_when_the_dag_is_read(arguments: dict[str, Any
         MessageStatusNotifier(**arguments)
 
 
-def test_the_page_says_what_is_so() -> None:
+def test_the_page_has_every_argument_and_the_example() -> None:
     """Every argument is in the docstring and in the page's table, and the page's snippet is the example."""
     arguments = set(inspect.signature(MessageStatusNotifier.__init__).parameters) - {"self", "kwargs"}
     assert set(re.findall(r":param (\w+):", MessageStatusNotifier.__doc__ or "")) == arguments
@@ -361,4 +361,4 @@ def test_the_example_marks_at_once_and_for_certain(
     if fail:
         assert ran.xcom("mark_failed")["skipped"] == 3
         error = "RuntimeError: gateway unavailable, 3 messages not delivered"
-        assert set(reasons(hubspot_emulator).values()) == {told(error, "mark_failed_delivery")}
+        assert set(reasons(hubspot_emulator).values()) == {expected_reason(error, "mark_failed_delivery")}

@@ -106,14 +106,14 @@ def test_without_deferring_the_error_carries_the_time(limited: Emulator) -> None
     assert caught.value.report.unresolved == 20
 
 
-def test_a_time_zone_that_is_not_told_makes_it_the_next_full_hour(limited: Emulator) -> None:
+def test_without_a_time_zone_it_is_the_next_full_hour(limited: Emulator) -> None:
     """The daily limit may hold for that question, too."""
     limited.world.settings.daily_spares_account_info = False
     with pytest.raises(BatchIncomplete) as caught:
         execute()
-    halt = caught.value.report.halt
-    assert halt is not None
-    assert "which HubSpot does not tell now" in halt.until
+    aborted = caught.value.report.aborted
+    assert aborted is not None
+    assert "which HubSpot does not tell now" in aborted.wait_reason
 
 
 def test_a_wait_is_deferred_to_a_moment(hubspot: Emulator) -> None:
@@ -135,12 +135,12 @@ def test_without_a_store_a_task_does_not_defer(hubspot: Emulator) -> None:
 
 
 def test_a_wait_beyond_max_wait_is_not_begun(hubspot: Emulator) -> None:
-    """The task fails and says for how long HubSpot wants to be left alone."""
+    """The task fails and says how long HubSpot asks to wait."""
     hubspot.fault(status=477, headers={"Retry-After": "7200"}, times=100)
     for deferrable in (True, False):
         with pytest.raises(
             AirflowFailException,
-            match=r"50 rows left; HubSpot asks to be left alone for 2 hours\. That is longer than max_wait, 1 hour",
+            match=r"50 rows left; HubSpot asks to wait for 2 hours\. That is longer than max_wait, 1 hour",
         ):
             execute(deferrable=deferrable, max_wait=3600.0)
 

@@ -98,7 +98,7 @@ def test_a_report_file_that_breaks_costs_no_report(hubspot: Emulator, capsys: py
 
 
 def test_a_report_file_is_fed_back(hubspot: Emulator, tmp_path: Path) -> None:
-    """Redrive: once the cause is mended, the same file brings the rest, and nothing that was superseded is sent."""
+    """Redrive: once the cause is fixed, the same file brings the rest, and nothing that was superseded is sent."""
     left, again = f"{tmp_path}/left.jsonl", f"{tmp_path}/again.jsonl"
     rows = [{"message_id": id_, "status": status} for id_, status in (("m-1", "READ"), ("late", "READ"), ("m-1", "SENT"))]
     assert mark(messages=rows, report_file=left).state() == "failed"
@@ -158,7 +158,7 @@ def test_unresolved_rows_are_retried(hubspot: Emulator) -> None:
         pytest.param(lambda world: world.channels.clear(), "does not own the channel", id="channel"),
     ],
 )
-def test_what_a_person_must_mend_is_not_retried(
+def test_what_a_person_must_fix_is_not_retried(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], break_it: Any, cause: str
 ) -> None:
     """Revoked credentials, missing scopes, a foreign channel: the cause and the next step, one try."""
@@ -194,7 +194,7 @@ def test_what_a_person_must_mend_is_not_retried(
 def test_wrong_arguments_fail_before_anything_is_sent(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], cause: str
 ) -> None:
-    """The error says what to give, and HubSpot has heard nothing."""
+    """The error says what to give, and HubSpot has got no request."""
     assert mark(status="READ", **arguments).state() == "failed"
     assert cause in capsys.readouterr().out
     assert hubspot.ledger.patches() == []
@@ -238,7 +238,7 @@ def test_an_empty_batch_is_green_with_a_warning(hubspot: Emulator, capsys: pytes
 
 
 def test_a_dry_run_plans_and_writes_nothing(hubspot: Emulator, tmp_path: Path) -> None:
-    """Rows are checked, the plan is in the log, HubSpot and the report file are left alone."""
+    """Rows are checked, the plan is in the log, HubSpot gets no request, and no report file is written."""
     ran = mark(messages=["m-1", "m-1"], status="READ", dry_run=True, report_file=f"{tmp_path}/left.jsonl")
     assert (ran.state(), ran.xcom()["skipped"], ran.xcom()["report_file"]) == ("success", 2, None)
     assert hubspot.ledger.entries == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import pkgutil
 import subprocess
@@ -96,6 +97,12 @@ def test_the_metadata_are_those_of_a_provider() -> None:
     assert {link.split(",")[0] for link in about.get_all("Project-URL", [])} >= {"Documentation", "Changelog", "Source Code"}
     assert {"apache-airflow<4,>=3.2", "requests>=2.32", "pendulum>=3.0"} <= set(about.get_all("Requires-Dist", []))
     assert (Path(airflow_provider_hubchan.__file__).parent / "py.typed").exists()
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """Every Airflow process reads it for the provider's info."""
+    tree = ast.parse(Path(airflow_provider_hubchan.__file__).read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 @pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "bench.txt", "docs.txt"])

@@ -10,12 +10,13 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
-from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
+from airflow_provider_hubchan.batch.rows import numbered, read_rows
 from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 
-WHY = Problem("HubSpot answered 404: no.", "404")
+PROBLEM = Problem("HubSpot answered 404: no.", "404")
 
 
 class Store(MemoryFileSystem):  # type: ignore[misc, unused-ignore]
@@ -39,7 +40,7 @@ def store() -> Store:
 
 
 def rejected(row: int) -> Outcome:
-    return Outcome(Update(row, f"m-{row}", "SENT"), "rejected", WHY)
+    return Outcome(Update(row, f"m-{row}", MessageStatus.SENT), "rejected", PROBLEM)
 
 
 def ids(path: Path) -> list[str]:
@@ -49,21 +50,21 @@ def ids(path: Path) -> list[str]:
 def test_a_report_file_takes_what_was_not_updated(tmp_path: Path) -> None:
     """One JSON object a line; fed back, skipped rows stay skipped and the others are updates again."""
     path = tmp_path / "report.jsonl"
-    why = Problem("HubSpot answered 404: no.", "404")
+    problem = Problem("HubSpot answered 404: no.", "404")
     with ReportFile(str(path)) as file:
         file.begin()
-        file.write(Outcome(Update(1, "a", "SENT"), "updated"), 1)
-        file.write(Outcome(Update(2, "ü/b", "FAILED", "gone"), "rejected", why), 1)
-        file.write(Outcome(Update(3, "c", "READ"), "unresolved", why), 1)
-        file.write(Outcome(Update(4, "d", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1)
+        file.write(Outcome(Update(1, "a", MessageStatus.SENT), "updated"), 1)
+        file.write(Outcome(Update(2, "ü/b", MessageStatus.FAILED, "gone"), "rejected", problem), 1)
+        file.write(Outcome(Update(3, "c", MessageStatus.READ), "unresolved", problem), 1)
+        file.write(Outcome(Update(4, "d", MessageStatus.SENT), "skipped", Problem("superseded by row 9", "superseded")), 1)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(line["message_id"], line["outcome"]) for line in lines] == [
         ("ü/b", "rejected"),
         ("c", "unresolved"),
         ("d", "skipped"),
     ]
-    again = list(read(numbered(read_file(str(path)))))
-    assert again[:2] == [Update(1, "ü/b", "FAILED", "gone"), Update(2, "c", "READ")]
+    again = list(read_rows(numbered(read_file(str(path)))))
+    assert again[:2] == [Update(1, "ü/b", MessageStatus.FAILED, "gone"), Update(2, "c", MessageStatus.READ)]
     assert isinstance(again[2], Outcome)
 
 
@@ -98,7 +99,7 @@ def test_a_file_that_is_read_from_is_replaced_only_at_the_end(tmp_path: Path) ->
     with ReportFile(f"{tmp_path}/../{tmp_path.name}/left.jsonl", source=str(path)) as file:
         file.begin()
         file.write(rejected(1), 1)
-        file.done()
+        file.complete()
     assert ids(path) == ["m-1"]
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -109,15 +110,15 @@ def test_a_disk_that_is_full_leaves_the_older_file(tmp_path: Path) -> None:
     path.write_text('{"message_id": "all"}\n')
     with ReportFile(str(path), source=str(path)) as file:
         file.begin()
-        file.done()
+        file.complete()
         file.write(rejected(1), 1)
-        file.fault = OSError("No space left on device")
+        file.error = OSError("No space left on device")
     assert ids(path) == ["all"]
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_who_is_broken_off_before_the_old_lines_are_kept_leaves_the_older_file(tmp_path: Path) -> None:
-    """Its letters are nowhere else."""
+    """Its dead letters are nowhere else."""
     path = tmp_path / "left.jsonl"
     path.write_text('{"message_id": "m-1"}\n{"message_id": "m-2"}\n')
     with ReportFile(str(path)) as file:
@@ -137,7 +138,7 @@ def test_an_upload_that_fails_in_between_costs_no_line(store: Any) -> None:
         file.flush()
         store.busy = False
         file.write(rejected(2), 1)
-    assert file.fault is None
+    assert file.error is None
     assert len(store.cat("/reports/busy.jsonl").splitlines()) == 2
 
 
@@ -167,16 +168,16 @@ def test_an_object_store_gets_the_file_as_a_whole(store: Any) -> None:
 
 
 def test_a_place_that_cannot_be_written_fails_before_anything_is_sent(tmp_path: Path) -> None:
-    """A folder that is not there is said at once."""
+    """A folder that is not there is an error at once."""
     with pytest.raises(FileNotFoundError), ReportFile(f"{tmp_path}/nowhere/report.jsonl"):
         pass
 
 
 def test_a_pipe_or_device_is_written_to_as_it_is() -> None:
-    """And never replaced by a file; a full one is a fault, not an error."""
+    """And never replaced by a file; a full one raises nothing."""
     file = ReportFile("/dev/full")
     with file:
         file.begin()
         file.write(rejected(1), 1)
-    assert "No space left" in str(file.fault)
+    assert "No space left" in str(file.error)
     assert Path("/dev/full").is_char_device()

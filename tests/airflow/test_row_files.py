@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import Outcome, Update, numbered, read
-from airflow_provider_hubchan.batch.store import Sheet
+from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadRows
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.row_files import read_file
 
 Write = Callable[..., str]
@@ -24,8 +25,8 @@ def file(tmp_path: Path) -> Write:
 
 
 def updates(uri: str) -> list[Update | Outcome]:
-    with Sheet(read(numbered(read_file(uri)), status="SENT")) as sheet:
-        return [*sheet.updates(), *sheet.skipped()]
+    with UpdateStore(read_rows(numbered(read_file(uri)), status="SENT")) as store:
+        return [*store.updates(), *store.not_sent()]
 
 
 JSON_LINES = '{"message_id": "a", "status": "READ"}\n\n"b"\n7\n'
@@ -38,9 +39,9 @@ def test_json_lines_are_read_by_suffix_or_first_byte(file: Write, name: str, pre
     """Objects and ids, blank lines left out, each row with the number of its line."""
     blank = prefix.count("\n")
     assert updates(file(name, prefix + JSON_LINES)) == [
-        Update(1 + blank, "a", "READ"),
-        Update(3 + blank, "b", "SENT"),
-        Update(4 + blank, "7", "SENT"),
+        Update(1 + blank, "a", MessageStatus.READ),
+        Update(3 + blank, "b", MessageStatus.SENT),
+        Update(4 + blank, "7", MessageStatus.SENT),
     ]
 
 
@@ -49,8 +50,8 @@ def test_json_lines_are_read_by_suffix_or_first_byte(file: Write, name: str, pre
 def test_csv_is_read_by_suffix_or_first_byte(file: Write, name: str, prefix: str) -> None:
     """Columns by name, quoted cells over several lines, empty cells as not there."""
     assert updates(file(name, prefix + CSV)) == [
-        Update(3, "a", "FAILED", "gone,\nreally", '{"to": "+1555"}'),
-        Update(5, "b", "SENT", None, '{"to": null}'),
+        Update(3, "a", MessageStatus.FAILED, "gone,\nreally", '{"to": "+1555"}'),
+        Update(5, "b", MessageStatus.SENT, None, '{"to": null}'),
     ]
 
 

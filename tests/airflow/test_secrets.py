@@ -38,8 +38,8 @@ def test_the_search_finds_what_is_there(hubspot: Emulator) -> None:
 
 def echo(hubspot: Emulator) -> dict[str, Any]:
     """An error that repeats every secret it was sent."""
-    known = [CLIENT_SECRET, REFRESH_TOKEN, *hubspot.world.tokens]
-    return {"message": f"Not with {' '.join(known)}!", "category": "VALIDATION_ERROR", "correlationId": "c-1"}
+    secrets = [CLIENT_SECRET, REFRESH_TOKEN, *hubspot.world.tokens]
+    return {"message": f"Not with {' '.join(secrets)}!", "category": "VALIDATION_ERROR", "correlationId": "c-1"}
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.sensors import MOST_IDS
+from airflow_provider_hubchan.sensors import MAX_DEFERRED_IDS
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
 from tests.airflow.sensor_runs import IDS, MODES, SensorTask, first_event, rebuilt
 from tests.local_hubspot import sockets_to
@@ -33,7 +33,7 @@ def read(hubspot: Emulator, *names: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
-    """Some are read at once, some later; each is asked for until it is, and no longer."""
+    """Some are read at once, some later; there are GETs of each until it is, and no more."""
     read(hubspot, *IDS[:6])
     hubspot.fault(message_id="m-7", status=503, times=2)
     hubspot.fault(message_id="m-8", method="GET", status=200, body={"id": "m-8"})
@@ -110,7 +110,7 @@ def test_an_unknown_message_is_waited_for_while_the_grace_lasts(hubspot: Emulato
         SensorTask("poke", message_ids=["nobody"], not_found_grace=60.0, timeout=0.1).run()
 
 
-@pytest.mark.parametrize("ids", [[f"m-{number}" for number in range(MOST_IDS + 1)], ["m" * 40_000]])
+@pytest.mark.parametrize("ids", [[f"m-{number}" for number in range(MAX_DEFERRED_IDS + 1)], ["m" * 40_000]])
 def test_too_many_for_a_trigger_wait_in_the_worker(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], ids: list[str]
 ) -> None:
@@ -122,9 +122,9 @@ def test_too_many_for_a_trigger_wait_in_the_worker(
 
 
 @pytest.mark.slow
-def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
-    """The others are known already, and come back with the event."""
-    ids = [f"n-{number}" for number in range(MOST_IDS + 100)]
+def test_few_enough_are_open_after_the_first_poke(hubspot: Emulator) -> None:
+    """The others have their status already, and come back with the event."""
+    ids = [f"n-{number}" for number in range(MAX_DEFERRED_IDS + 100)]
     hubspot.world.seed(ids)
     read(hubspot, *ids[:200])
     task = SensorTask("deferrable", message_ids=ids)
@@ -139,16 +139,16 @@ def test_few_enough_are_open_after_the_first_look(hubspot: Emulator) -> None:
 
 
 @pytest.mark.parametrize("event", [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}])
-def test_an_event_of_another_version_is_said_so(event: Any) -> None:
-    """An upgrade between deferral and resume."""
+def test_an_event_of_another_version_is_an_error(event: Any) -> None:
+    """An upgrade while the sensor was deferred."""
     task = SensorTask("deferrable")
     with pytest.raises(AirflowFailException, match="not of this version of the provider"):
         task.sensor().execute_complete(task.context, event)
 
 
 @pytest.mark.slow
-def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> None:
-    """What the trigger has seen is of others."""
+def test_other_messages_than_before_the_wait_are_an_error(hubspot: Emulator) -> None:
+    """The trigger's snapshot is of others."""
     task = SensorTask("deferrable")
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
@@ -183,7 +183,7 @@ def test_other_messages_than_before_the_wait_are_said_so(hubspot: Emulator) -> N
     ],
 )
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
-    """Before anything is asked."""
+    """Before any request is sent."""
     with pytest.raises(AirflowFailException) as caught:
         SensorTask("poke", **arguments).run()
     assert fault in str(caught.value)
@@ -212,8 +212,8 @@ def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, caps
 
 
 def test_a_sensor_leaves_an_updater_four_fifths(hubspot: Emulator) -> None:
-    """Its lane is bounded by its share of the account's pace."""
-    assert Pace().lane(0.2).bound(100, 10.0) == 20
+    """Its requests are bounded by its share of the account's quota."""
+    assert RateLimiter().share(0.2).max_permits(100, 10.0) == 20
     assert SensorTask("poke").sensor().share == 0.2
 
 
@@ -256,9 +256,9 @@ def test_a_trigger_that_is_cancelled_leaves_no_socket(hubspot: Emulator) -> None
     hubspot.fault(method="GET", delay=30.0, times=100)
 
     async def cancel_under_way() -> None:
-        asked = len(hubspot.ledger.entries)
+        before = len(hubspot.ledger.entries)
         waiting = asyncio.create_task(first_event(rebuilt(deferred.value.trigger)))
-        while len(hubspot.ledger.entries) == asked:
+        while len(hubspot.ledger.entries) == before:
             await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -14,14 +14,15 @@ import pytest
 from airflow.sdk import DAG, TaskGroup, TaskInstanceState, task, task_group
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
-from airflow_provider_hubchan.batch.rows import Outcome, Settled, Update, numbered, read
-from airflow_provider_hubchan.batch.store import Sheet
+from airflow_provider_hubchan.batch.rows import Resolved, numbered, read_rows
+from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
-from airflow_provider_hubchan.client.patience import Patience
+from airflow_provider_hubchan.client.flow import RetryConfig
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from airflow_provider_hubchan.upstream_states import Delivery, by_delivery, look_up
+from airflow_provider_hubchan.upstream_states import DeliveryStates, fetch_states, statuses_from_task
 from tests.airflow.dag_runs import Ran
 from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
@@ -36,7 +37,7 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
     return hubspot_emulator
 
 
-def fate(what: str, ti: Any) -> None:
+def end_as(what: str, ti: Any) -> None:
     """Deliver: words that begin with ``ok``, ``fail`` or ``skip``; what follows a colon is pushed."""
     end, _, text = what.partition(":")
     if text:
@@ -49,7 +50,7 @@ def fate(what: str, ti: Any) -> None:
 
 @task(task_id="deliver")
 def deliver(what: str, ti: Any = None) -> None:
-    fate(what, ti)
+    end_as(what, ti)
 
 
 def marker(**arguments: Any) -> UpdateMessageStatusOperator:
@@ -58,10 +59,10 @@ def marker(**arguments: Any) -> UpdateMessageStatusOperator:
     )
 
 
-def mapped(fates: list[str], **arguments: Any) -> Ran:
+def mapped(ends: list[str], **arguments: Any) -> Ran:
     """Run a DAG whose delivery is mapped, message *m-i* at map index *i*."""
     with DAG("batch", schedule=None) as dag:
-        deliver.expand(what=fates) >> marker(**{"messages": [f"m-{number}" for number in range(len(fates))]} | arguments)
+        deliver.expand(what=ends) >> marker(**{"messages": [f"m-{number}" for number in range(len(ends))]} | arguments)
     return Ran(dag)
 
 
@@ -71,8 +72,8 @@ def single(what: str, **arguments: Any) -> Ran:
     return Ran(dag)
 
 
-def told(hubspot: Emulator, name: str | int) -> str | None:
-    """What HubSpot was told of a message: why it failed, or its status; None if it was told nothing."""
+def sent(hubspot: Emulator, name: str | int) -> str | None:
+    """The one update of a message that HubSpot accepted: why it failed, or its status; None if there was none."""
     patches = hubspot.ledger.patches(f"m-{name}" if isinstance(name, int) else name, status=200)
     assert len(patches) < 2
     return next((each.body.get("errorMessage") or each.body["statusType"] for each in patches), None)
@@ -86,8 +87,8 @@ def test_each_message_takes_the_end_of_its_instance(hubspot: Emulator, tmp_path:
     assert ran.state() == "success"
     report = ran.xcom()
     assert [report[key] for key in ("rows", "updated", "skipped", "rejected", "unresolved")] == [4, 3, 1, 0, 0]
-    assert [told(hubspot, number) for number in (0, 1, 3)] == ["SENT", "30003: gone", None]
-    assert re.fullmatch(r"delivery task deliver, map index 2, ended as failed in run \S+", told(hubspot, 2) or "")
+    assert [sent(hubspot, number) for number in (0, 1, 3)] == ["SENT", "30003: gone", None]
+    assert re.fullmatch(r"delivery task deliver, map index 2, ended as failed in run \S+", sent(hubspot, 2) or "")
     (line,) = map(json.loads, left.read_text().splitlines())
     assert (line["message_id"], line["outcome"], line["reason"]) == ("m-3", "skipped", "the delivery task was skipped")
 
@@ -106,7 +107,7 @@ def test_messages_of_one_delivery_share_its_end(hubspot: Emulator, what: str, se
     """A task that is not mapped delivers all of them, or none."""
     ran = single(what, error_message="{task_id} {map_index} {state} {{ dag.dag_id }} {else}")
     assert (ran.state(), ran.xcom()["updated"]) == ("success", 2)
-    assert [told(hubspot, number) for number in (0, 1)] == [each or "deliver -1 failed batch {else}" for each in seen]
+    assert [sent(hubspot, number) for number in (0, 1)] == [each or "deliver -1 failed batch {else}" for each in seen]
 
 
 @airflow_runs
@@ -123,7 +124,7 @@ def test_messages_are_told_apart_whoever_pushed(hubspot: Emulator) -> None:
     """As many values as failures, but not theirs: a success has pushed one, a failure has not."""
     ran = mapped(["ok:a warning", "fail", "fail:mine", "fail: "], error_message="index {map_index} of {{ dag.dag_id }}")
     assert ran.state() == "success"
-    assert [told(hubspot, number) for number in range(4)] == ["SENT", "index 1 of batch", "mine", "index 3 of batch"]
+    assert [sent(hubspot, number) for number in range(4)] == ["SENT", "index 1 of batch", "mine", "index 3 of batch"]
 
 
 @pytest.mark.slow
@@ -131,7 +132,7 @@ def test_messages_are_told_apart_whoever_pushed(hubspot: Emulator) -> None:
 def test_when_everybody_has_pushed_each_gets_its_own(hubspot: Emulator) -> None:
     """All values come in one round trip, in the order of the map indexes."""
     mapped(["fail:zero", "ok:one", "fail:two", *(f"fail:{number}" for number in range(3, 10))])
-    assert [told(hubspot, number) for number in range(10)] == ["zero", "SENT", "two", *map(str, range(3, 10))]
+    assert [sent(hubspot, number) for number in range(10)] == ["zero", "SENT", "two", *map(str, range(3, 10))]
 
 
 @airflow_runs
@@ -148,7 +149,7 @@ def test_what_an_earlier_try_pushed_is_gone(hubspot: Emulator) -> None:
     with DAG("batch", schedule=None) as dag:
         tries.expand(index=[0, 1]) >> marker(messages=["m-0", "m-1"], error_message="of the last try")
     assert Ran(dag).state() == "success"
-    assert [told(hubspot, number) for number in (0, 1)] == ["SENT", "of the last try"]
+    assert [sent(hubspot, number) for number in (0, 1)] == ["SENT", "of the last try"]
 
 
 @airflow_runs
@@ -163,14 +164,14 @@ def test_another_number_of_messages_is_an_error(hubspot: Emulator, capsys: pytes
 @pytest.mark.slow
 @airflow_runs
 def test_a_task_in_a_group_has_the_groups_name(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who leaves it out is told the whole name."""
+    """Who leaves it out finds the whole name in the error."""
     for name, state in (("gateway.deliver", "success"), ("deliver", "failed")):
         with DAG("batch", schedule=None) as dag:
             with TaskGroup("gateway") as gateway:
                 deliver.expand(what=["ok", "fail:gone"])
             gateway >> marker(messages=["m-0", "m-1"], delivery_task_id=name)
         assert Ran(dag).state() == state
-    assert told(hubspot, 1) == "gone"
+    assert sent(hubspot, 1) == "gone"
     assert "delivery_task_id is 'deliver', no task of this DAG: it has gateway.deliver." in capsys.readouterr().out
 
 
@@ -181,29 +182,29 @@ def test_in_a_mapped_group_the_neighbour_counts(hubspot: Emulator) -> None:
     with DAG("batch", schedule=None) as dag:
 
         @task_group
-        def batch(ids_and_fate: Any) -> None:
+        def batch(ids_and_end: Any) -> None:
             @task
             def ids(pair: Any) -> Any:
                 return pair["ids"]
 
             @task(task_id="deliver")
             def deliver_batch(pair: Any, ti: Any = None) -> None:
-                fate(pair["fate"], ti)
+                end_as(pair["end"], ti)
 
-            deliver_batch(ids_and_fate) >> marker(messages=ids(ids_and_fate), delivery_task_id="batch.deliver")
+            deliver_batch(ids_and_end) >> marker(messages=ids(ids_and_end), delivery_task_id="batch.deliver")
 
         pairs = [("ok:well", ["m-0", "m-1"]), ("fail:gone", ["m-2", "m-3", "m-4"]), ("fail", ["m-5"])]
-        batch.expand(ids_and_fate=[{"fate": what, "ids": ids} for what, ids in pairs])
+        batch.expand(ids_and_end=[{"end": what, "ids": ids} for what, ids in pairs])
     ran = Ran(dag)
     assert [ran.xcom("batch.mark", index)["updated"] for index in (0, 1, 2)] == [2, 3, 1]
-    assert [told(hubspot, number) for number in range(5)] == ["SENT", "SENT", "gone", "gone", "gone"]
-    assert "batch.deliver, map index 2, ended as failed" in (told(hubspot, 5) or "")
+    assert [sent(hubspot, number) for number in range(5)] == ["SENT", "SENT", "gone", "gone", "gone"]
+    assert "batch.deliver, map index 2, ended as failed" in (sent(hubspot, 5) or "")
 
 
 @pytest.mark.slow
 @airflow_runs
 def test_a_thousand_instances_and_more(hubspot: Emulator) -> None:
-    """One look at 1,200 of them; they end without running, because a task before them fails."""
+    """1,200 of them; they end without running, because a task before them fails."""
     ids = [f"n-{number}" for number in range(1200)]
     hubspot.world.seed(ids)
     with DAG("batch", schedule=None) as dag:
@@ -215,7 +216,7 @@ def test_a_thousand_instances_and_more(hubspot: Emulator) -> None:
         connect() >> deliver.expand(what=["ok"] * len(ids)) >> marker(messages=ids)
     ran = Ran(dag)
     assert (ran.state(), ran.xcom()["updated"]) == ("success", 1200)
-    assert all(f"map index {name[2:]}, ended as upstream_failed" in (told(hubspot, name) or "") for name in ids)
+    assert all(f"map index {name[2:]}, ended as upstream_failed" in (sent(hubspot, name) or "") for name in ids)
 
 
 @airflow_runs
@@ -257,7 +258,7 @@ def test_what_a_mapped_task_returned_is_in_order(hubspot: Emulator) -> None:
         ids = store.expand(number=[2, 0, 1])
         deliver.expand(what=["ok", "fail:zero", "fail:one"]) >> marker(messages=ids)
     assert Ran(dag).state() == "success"
-    assert [told(hubspot, number) for number in range(3)] == ["zero", "one", "SENT"]
+    assert [sent(hubspot, number) for number in range(3)] == ["zero", "one", "SENT"]
 
 
 @airflow_runs
@@ -269,7 +270,7 @@ def test_rows_may_be_in_a_file_and_the_task_in_a_template(hubspot: Emulator, tmp
         ["ok", "fail:theirs", "fail:theirs"], messages=None, messages_file=str(rows), delivery_task_id="{{ 'deliver' }}"
     )
     assert ran.state() == "success"
-    assert [told(hubspot, number) for number in range(3)] == ["SENT", "mine too", "theirs"]
+    assert [sent(hubspot, number) for number in range(3)] == ["SENT", "mine too", "theirs"]
 
 
 @airflow_runs
@@ -295,7 +296,7 @@ def test_wrong_arguments_send_nothing(
 
 
 @airflow_runs
-def test_a_trigger_rule_under_which_failures_are_never_told_is_warned_of(
+def test_a_trigger_rule_under_which_failures_are_never_sent_is_warned_of(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Airflow's default: the task is upstream_failed on the day it is needed."""
@@ -315,7 +316,7 @@ def test_the_example_marks_each_message(hubspot_emulator: Emulator) -> None:
     hubspot_emulator.world.seed(ids)
     ran = Ran(load("mark_mapped_delivery").mark_mapped_delivery(), unreachable=["message-2"])
     assert ran.state() == "success"
-    assert [told(hubspot_emulator, name) for name in ids] == ["SENT", "30003: Unreachable destination handset", "SENT"]
+    assert [sent(hubspot_emulator, name) for name in ids] == ["SENT", "30003: Unreachable destination handset", "SENT"]
 
 
 def test_the_page_shows_the_example_as_it_is() -> None:
@@ -324,16 +325,16 @@ def test_the_page_shows_the_example_as_it_is() -> None:
     assert snippet == (EXAMPLES / "mark_mapped_delivery.py").read_text(encoding="utf-8")
 
 
-def means(state: str | None) -> str:
-    row: Any = Delivery("deliver", "run", {0: state}).row(1, "m-0", 0, None)
-    return f"*{row.result}*" if isinstance(row, Settled) else row["status"]
+def meaning(state: str | None) -> str:
+    row: Any = DeliveryStates("deliver", "run", {0: state}).apply_to(1, "m-0", 0, None)
+    return f"*{row.result}*" if isinstance(row, Resolved) else row["status"]
 
 
 def test_the_page_says_of_every_state_what_it_means() -> None:
     """Each state of this Airflow is in the table, with what the code makes of it."""
     lines = re.findall(r"^\| (`.*?) \| ([^|]+?) \|", PAGE, flags=re.MULTILINE)
     table = {name: meaning.split(",")[0] for names, meaning in lines for name in re.findall(r"`(\w+)`", names)}
-    states = {str(state.value): means(state.value) for state in TaskInstanceState} | {"none": means(None)}
+    states = {str(state.value): meaning(state.value) for state in TaskInstanceState} | {"none": meaning(None)}
     assert table.items() >= states.items()  # older ones know fewer
 
 
@@ -358,11 +359,11 @@ class Sdk:
     def get_relevant_upstream_map_indexes(self, upstream: Any, ti_count: Any, session: Any) -> None:
         return None
 
-    def look_up(self) -> Delivery:
+    def fetch_states(self) -> DeliveryStates:
         dag = SimpleNamespace(has_task=lambda name: True, get_task=lambda name: None)
         mark = SimpleNamespace(trigger_rule="all_done", get_flat_relative_ids=lambda upstream: {"deliver"})
         context: Any = {"ti": self, "dag": dag, "task": mark}
-        return look_up("deliver", context)
+        return fetch_states("deliver", context)
 
 
 FAILED = ["failed"] * 2000
@@ -376,16 +377,16 @@ FAILED = ["failed"] * 2000
         pytest.param(FAILED, {index: f"of {index}" for index in range(2000)}, 2, id="everybody has"),
         pytest.param(FAILED, {3: "of 3", 9: "of 9"}, 12, id="until all have turned up"),
         pytest.param(["success", "failed"] * 1000, {1: "of 1"}, 3, id="one has"),
-        pytest.param(["failed", "success"], {0: "of 0"}, 2, id="one failure is asked at once"),
-        pytest.param(["upstream_failed"] * 2000, {1: "of a time before a clear"}, 1, id="what has not run is not asked"),
+        pytest.param(["failed", "success"], {0: "of 0"}, 2, id="one failure is read at once"),
+        pytest.param(["upstream_failed"] * 2000, {1: "of a time before a clear"}, 1, id="what has not run is not read"),
     ],
 )
 def test_round_trips_are_few(states: list[str], pushed: dict[int, str], trips: int) -> None:
     """One for all states, one for all values; more only where the SDK does not tell whose they are."""
     sdk = Sdk(states, pushed)
-    found = sdk.look_up()
-    assert len(found.states) == len(states)
-    assert found.pushed == {index: text for index, text in pushed.items() if states[index] == "failed"}
+    delivery = sdk.fetch_states()
+    assert len(delivery.states) == len(states)
+    assert delivery.error_messages == {index: text for index, text in pushed.items() if states[index] == "failed"}
     assert sdk.trips == trips
 
 
@@ -394,7 +395,7 @@ def test_round_trips_are_few(states: list[str], pushed: dict[int, str], trips: i
 )
 def test_what_was_pushed_becomes_text(value: Any, text: str | None) -> None:
     """Numbers and dicts, too; nothing is as good as not pushed."""
-    assert Sdk(["failed"], {0: value}).look_up().pushed == ({} if text is None else {0: text})
+    assert Sdk(["failed"], {0: value}).fetch_states().error_messages == ({} if text is None else {0: text})
 
 
 @pytest.mark.parametrize(
@@ -408,11 +409,11 @@ def test_what_was_pushed_becomes_text(value: Any, text: str | None) -> None:
 )
 def test_instances_that_a_clear_has_removed_need_no_message(states: list[str], fits: list[int]) -> None:
     """A list that was shorter the second time leaves removed ones at its end."""
-    delivery = Delivery("deliver", "run", dict(enumerate(states)))
+    delivery = DeliveryStates("deliver", "run", dict(enumerate(states)))
 
     def fit(count: int) -> bool:
         try:
-            delivery.check(count)
+            delivery.check_count(count)
         except BadInput:
             return False
         return True
@@ -422,9 +423,9 @@ def test_instances_that_a_clear_has_removed_need_no_message(states: list[str], f
 
 def test_a_delivery_that_was_partly_cleared_is_partly_open() -> None:
     """What has not ended again is unresolved, the rest is as it was."""
-    delivery = Delivery("deliver", "run", {0: "success", 1: "running", 2: None, 3: "failed", 4: "removed"})
-    rows: list[Any] = [delivery.row(index + 1, f"m-{index}", index, "no answer") for index in range(5)]
-    entries = list(read(numbered(rows)))
+    delivery = DeliveryStates("deliver", "run", {0: "success", 1: "running", 2: None, 3: "failed", 4: "removed"})
+    rows: list[Any] = [delivery.apply_to(index + 1, f"m-{index}", index, "no answer") for index in range(5)]
+    entries = list(read_rows(numbered(rows)))
     assert [entry.result if isinstance(entry, Outcome) else getattr(entry, "status", entry) for entry in entries] == [
         "SENT",
         "unresolved",
@@ -440,29 +441,31 @@ def test_a_delivery_that_was_partly_cleared_is_partly_open() -> None:
     ]
 
 
-def test_a_settled_row_is_an_outcome_of_the_sheet() -> None:
+def test_a_resolved_row_is_an_outcome_of_the_store() -> None:
     """With its reason; it counts as a row, supersedes nothing, and makes the batch another one."""
-    settled = Settled({"message_id": "m-1", "batch": 7}, "unresolved", Problem("not yet", "open"))
+    resolved = Resolved({"message_id": "m-1", "batch": 7}, "unresolved", Problem("not yet", "open"))
 
-    def sheet(*rows: object) -> Sheet:
-        return Sheet(read(numbered(rows), status="SENT"))
+    def store(*rows: object) -> UpdateStore:
+        return UpdateStore(read_rows(numbered(rows), status="SENT"))
 
-    with sheet("m-1", settled, "m-2") as mixed, sheet("m-1", "m-1", "m-2") as plain:
+    with store("m-1", resolved, "m-2") as mixed, store("m-1", "m-1", "m-2") as plain:
         assert (mixed.rows, mixed.size, [update.row for update in mixed.updates()]) == (3, 2, [1, 3])
-        (outcome,) = mixed.skipped()
-        assert outcome == Outcome(Update(2, "m-1", "SENT", None, '{"batch": 7}'), "unresolved", Problem("not yet", "open"))
+        (outcome,) = mixed.not_sent()
+        assert outcome == Outcome(
+            Update(2, "m-1", MessageStatus.SENT, None, '{"batch": 7}'), "unresolved", Problem("not yet", "open")
+        )
         assert mixed.fingerprint != plain.fingerprint
-    (faulty,) = read(numbered([Settled({}, "skipped", Problem("never", "no"))]))
+    (faulty,) = read_rows(numbered([Resolved({}, "skipped", Problem("never", "no"))]))
     assert faulty == BadRow(1, "message_id is missing")
 
 
-def test_a_report_file_with_settled_rows_is_fed_back(tmp_path: Path) -> None:
-    """A skipped one needs no status; an unresolved one has to be given one, because nobody knew it."""
+def test_a_report_file_with_resolved_rows_is_fed_back(tmp_path: Path) -> None:
+    """A skipped one needs no status; an unresolved one has to be given one, because it had none."""
     line = {"row": 1, "reason": "r", "category": None, "correlation_id": None, "try": 1, "time": "now", "status": ""}
     rows = [line | {"message_id": "m-0", "outcome": "skipped"}, line | {"message_id": "m-1", "outcome": "unresolved"}]
-    skipped, unresolved = read(numbered(rows))
+    skipped, unresolved = read_rows(numbered(rows))
     assert isinstance(skipped, Outcome)
-    assert (skipped.result, skipped.update.status) == ("skipped", "")
+    assert (skipped.result, skipped.update.status) == ("skipped", None)
     assert unresolved == BadRow(2, "status is missing, in the row and as the task's argument")
 
 
@@ -471,14 +474,14 @@ def test_rows_without_an_order_are_refused(messages: Any) -> None:
     """Which map index would be whose?"""
     context: Any = {}
     with pytest.raises(BadInput, match="give a list of ids or dicts, in the order of the map indexes"):
-        by_delivery(messages, "deliver", context, None)
+        statuses_from_task(messages, "deliver", context, None)
 
 
 def test_rows_that_came_as_unresolved_say_nothing_of_hubspot(hubspot_emulator: Emulator) -> None:
-    """They do not add to the streak of rows without an answer after which a batch ends."""
+    """They do not count among the rows in a row without an answer after which a batch ends."""
     hubspot_emulator.world.seed(f"m-{number}" for number in range(50))
     hubspot_emulator.fault(message_id="m-0", status=503, times=2)
     rows: list[Any] = [f"m-{number}" for number in range(50)]
-    rows += [Settled(f"n-{number}", "unresolved", Problem("the delivery has not ended", "not ended")) for number in range(30)]
-    report = HubchanHook(patience=Patience(tries=1)).update_message_statuses(rows, status="READ", concurrency=1)
-    assert (report.updated, report.unresolved, report.halt) == (49, 31, None)
+    rows += [Resolved(f"n-{number}", "unresolved", Problem("the delivery has not ended", "not ended")) for number in range(30)]
+    report = HubchanHook(retry=RetryConfig(max_attempts=1)).update_message_statuses(rows, status="READ", concurrency=1)
+    assert (report.updated, report.unresolved, report.aborted) == (49, 31, None)

@@ -6,30 +6,30 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_hubchan.batch.checkpoint import Nowhere
-from airflow_provider_hubchan.batch.dead_letters import NoFile
-from airflow_provider_hubchan.batch.rows import Outcome
+from airflow_provider_hubchan.batch.checkpoint import NullStore
+from airflow_provider_hubchan.batch.dead_letters import NullSink
+from airflow_provider_hubchan.client.models import Outcome
 
 
-class RecordingSink(NoFile):
+class RecordingSink(NullSink):
     """A sink that keeps the outcomes it is given, and calls a function with each.
 
-    :param at: the function.
+    :param on_write: the function.
     """
 
-    def __init__(self, at: Callable[[Outcome], None] = lambda outcome: None) -> None:
+    def __init__(self, on_write: Callable[[Outcome], None] = lambda outcome: None) -> None:
         self.outcomes: list[Outcome] = []
-        self._at = at
+        self._on_write = on_write
 
     def write(self, outcome: Outcome, attempt: int) -> None:
         self.outcomes.append(outcome)
-        self._at(outcome)
+        self._on_write(outcome)
 
 
-class MemoryStore(Nowhere):
+class MemoryStore(NullStore):
     """A checkpoint store in memory. It keeps copies: a later change of what was saved is not saved.
 
-    :param frozen: whether the process counts as dead: what it saves then is not kept.
+    :ivar frozen: True if the process counts as dead: what it saves then is not kept.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class MemoryStore(Nowhere):
     def load(self) -> dict[str, Any] | None:
         return json.loads(self.text) if self.text else None
 
-    def save(self, progress: dict[str, Any]) -> None:
+    def save(self, checkpoint: dict[str, Any]) -> None:
         if not self.frozen:
-            self.text = json.dumps(progress)
+            self.text = json.dumps(checkpoint)
             self.saved += 1
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         if not self.frozen:
             self.text = None

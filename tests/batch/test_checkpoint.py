@@ -1,4 +1,4 @@
-"""What a checkpoint holds: a byte for each update, packed for the store; which batch it is of; and when it is saved."""
+"""What a checkpoint holds: a byte for each update, packed for the store; which batch it is of; when it is saved."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.marks import TRIES, Marks
-from airflow_provider_hubchan.batch.rows import Result
+from airflow_provider_hubchan.batch.checkpoint import _TRIES, OutcomeMap
+from airflow_provider_hubchan.client.models import Result
 from airflow_provider_hubchan.emulator import Emulator
-from tests.batch.tries import IDS, break_off, empty_store, mark
+from tests.batch.tries import IDS, empty_store, run_interrupted_try, run_try
 
 
 @pytest.fixture
@@ -20,34 +20,34 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
 
 
 @pytest.mark.parametrize("result", ["updated", "rejected", "skipped"])
-@pytest.mark.parametrize("attempt", [1, 2, TRIES])
-def test_a_mark_says_what_and_in_which_try(result: Result, attempt: int) -> None:
-    """Through the store and back."""
-    marks = Marks(3)
-    marks.set(1, result, attempt)
-    again = Marks(3)
-    again.unpack(marks.pack(1000))
-    assert [again.get(place) for place in range(3)] == [None, (result, attempt), None]
-    assert [again.is_open(place) for place in range(3)] == [True, False, True]
+@pytest.mark.parametrize("attempt", [1, 2, _TRIES])
+def test_an_outcome_keeps_its_result_and_try(result: Result, attempt: int) -> None:
+    """They are the same after packing and unpacking."""
+    outcomes = OutcomeMap(3)
+    outcomes.set(1, result, attempt)
+    again = OutcomeMap(3)
+    again.unpack(outcomes.pack(1000))
+    assert [again.get(position) for position in range(3)] == [None, (result, attempt), None]
+    assert [again.is_open(position) for position in range(3)] == [True, False, True]
 
 
-def test_tries_beyond_what_is_told_apart_are_the_last() -> None:
+def test_tries_beyond_the_last_that_is_told_apart_count_as_that_one() -> None:
     """Nobody retries a hundred times, and nothing may break if somebody does."""
-    marks = Marks(1)
-    marks.set(0, "updated", 1000)
-    assert marks.get(0) == ("updated", TRIES)
+    outcomes = OutcomeMap(1)
+    outcomes.set(0, "updated", 1000)
+    assert outcomes.get(0) == ("updated", _TRIES)
 
 
-def test_what_is_unresolved_or_young_is_sent_again() -> None:
-    """They have a mark for this try, so that the rest is known, and none for the next."""
-    marks = Marks(3)
-    marks.set(0, "unresolved", 1)
-    marks.postpone(1)
-    assert [marks.is_open(place) for place in range(3)] == [False, False, True]
-    assert (marks.is_young(1), marks.young, marks.get(0), marks.get(1)) == (True, 1, None, None)
-    again = Marks(3)
-    again.unpack(marks.pack(1000))
-    assert [again.is_open(place) for place in range(3)] == [True, True, True]
+def test_updates_that_are_unresolved_or_retried_later_are_sent_again() -> None:
+    """They are not open in this try, so that the rest is kept, and they are in the next."""
+    outcomes = OutcomeMap(3)
+    outcomes.set(0, "unresolved", 1)
+    outcomes.retry_later(1)
+    assert [outcomes.is_open(position) for position in range(3)] == [False, False, True]
+    assert (outcomes.is_retried_later(1), outcomes.retried_later, outcomes.get(0), outcomes.get(1)) == (True, 1, None, None)
+    again = OutcomeMap(3)
+    again.unpack(outcomes.pack(1000))
+    assert [again.is_open(position) for position in range(3)] == [True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -62,32 +62,32 @@ def test_what_is_unresolved_or_young_is_sent_again() -> None:
 )
 def test_any_batch_fits_into_the_store(size: int, rejected: float) -> None:
     """At most so many characters; what is forgotten is the end, and nothing that was not done is taken for done."""
-    chance, marks = random.Random(7), Marks(size)
-    for place in range(size):
-        marks.set(place, "rejected" if chance.random() < rejected else "updated", 1)
-    text = marks.pack(48_000)
+    rng, outcomes = random.Random(7), OutcomeMap(size)
+    for position in range(size):
+        outcomes.set(position, "rejected" if rng.random() < rejected else "updated", 1)
+    text = outcomes.pack(48_000)
     assert len(text) <= 48_000
-    again = Marks(size)
+    again = OutcomeMap(size)
     again.unpack(text)
-    known = next((place for place in range(size) if again.is_open(place)), size)
-    assert all(again.get(place) == marks.get(place) for place in range(known))
-    assert all(again.is_open(place) for place in range(known, size))
-    assert known == size or size > 200_000
+    kept = next((position for position in range(size) if again.is_open(position)), size)
+    assert all(again.get(position) == outcomes.get(position) for position in range(kept))
+    assert all(again.is_open(position) for position in range(kept, size))
+    assert kept == size or size > 200_000
 
 
-@pytest.mark.parametrize("text", ["no base64!", "AAAA", Marks(9).pack(100)[:-2]])
-def test_what_is_no_mark_is_not_read(text: str) -> None:
-    """A ValueError, whatever is wrong."""
+@pytest.mark.parametrize("text", ["no base64!", "AAAA", OutcomeMap(9).pack(100)[:-2]])
+def test_a_text_that_was_not_packed_is_a_value_error(text: str) -> None:
+    """Whatever is wrong with it, no other error is raised."""
     with pytest.raises(ValueError, match=r"\w"):
-        Marks(3).unpack(text)
+        OutcomeMap(3).unpack(text)
 
 
-def test_marks_of_a_longer_batch_are_not_read() -> None:
-    """They would be another batch's."""
-    marks = Marks(9)
-    marks.set(8, "updated", 1)
-    with pytest.raises(ValueError, match="9 marks for 3 updates"):
-        Marks(3).unpack(marks.pack(100))
+def test_outcomes_of_a_longer_batch_are_a_value_error() -> None:
+    """They would be those of another batch."""
+    outcomes = OutcomeMap(9)
+    outcomes.set(8, "updated", 1)
+    with pytest.raises(ValueError, match="9 outcomes for 3 updates"):
+        OutcomeMap(3).unpack(outcomes.pack(100))
 
 
 @pytest.mark.parametrize(
@@ -99,48 +99,49 @@ def test_marks_of_a_longer_batch_are_not_read() -> None:
         pytest.param({"channel_id": "7"}, id="another channel"),
     ],
 )
-def test_a_batch_that_is_another_one_starts_over(
-    hubspot: Emulator, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
-) -> None:
+def test_another_batch_starts_over(hubspot: Emulator, capsys: pytest.CaptureFixture[str], change: dict[str, Any]) -> None:
     """Its rows were never sent; the log says why."""
     hubspot.world.add_channel("7")
-    progress = empty_store()
-    break_off(hubspot, progress, 120)
-    report = mark(progress, **change)
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 120)
+    report = run_try(store, **change)
     assert report.skipped == 0
     assert "Rows or arguments are not those of the last try: starting over." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ['{"version": 9}', '{"version": 1, "fingerprint": "x"}', '{"marks": 7}'])
-def test_progress_of_another_version_starts_over(hubspot: Emulator, text: str) -> None:
-    """What cannot be understood is not believed."""
-    progress = empty_store()
-    progress.text = text
-    assert mark(progress).updated == 200
+@pytest.mark.parametrize(
+    "text",
+    ['{"version": 9}', '{"version": 1, "fingerprint": "x"}', '{"version": 2, "fingerprint": "x"}', '{"outcomes": 7}'],
+)
+def test_a_checkpoint_of_another_version_starts_over(hubspot: Emulator, text: str) -> None:
+    """What cannot be understood is not used."""
+    store = empty_store()
+    store.text = text
+    assert run_try(store).updated == 200
 
 
-def test_progress_is_kept_every_two_seconds_and_at_the_end(hubspot: Emulator) -> None:
+def test_a_checkpoint_is_saved_every_two_seconds_and_at_the_end(hubspot: Emulator) -> None:
     """Not for every row: the store takes some hundredths of a second for each call."""
-    progress = empty_store()
-    break_off(hubspot, progress, 199)
-    assert 1 <= progress.saved <= 4
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 199)
+    assert 1 <= store.saved <= 4
 
 
 @pytest.mark.slow
-def test_what_is_kept_stays_small_whatever_the_batch(hubspot: Emulator) -> None:
+def test_a_checkpoint_stays_small_whatever_the_batch(hubspot: Emulator) -> None:
     """Airflow warns about more than 64 KB; here half of the rows are rejected, for long reasons."""
     hubspot.world.seed(f"n-{number}" for number in range(0, 3000, 2))
     body = {"message": "no " * 1000, "category": "VALIDATION_ERROR", "correlationId": "c" * 36}
     for number in range(1, 3000, 2):
         hubspot.fault(message_id=f"n-{number}", status=400, body=body)
     hubspot.fault(message_id="n-2998", status=477, headers={"Retry-After": "3600"})
-    progress = empty_store()
-    mark(progress, rows=[f"n-{number}" for number in range(3000)])
-    assert 0 < len(progress.text or "") < 65_535
+    store = empty_store()
+    run_try(store, rows=[f"n-{number}" for number in range(3000)])
+    assert 0 < len(store.text or "") < 65_535
 
 
-def test_a_dry_run_keeps_nothing(hubspot: Emulator) -> None:
-    """And a later try takes nothing for done."""
-    progress = empty_store()
-    assert mark(progress, dry_run=True).skipped == 200
-    assert progress.saved == 0
+def test_a_dry_run_saves_no_checkpoint(hubspot: Emulator) -> None:
+    """A later try must not take its rows for done."""
+    store = empty_store()
+    assert run_try(store, dry_run=True).skipped == 200
+    assert store.saved == 0

@@ -5,54 +5,65 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.dead_letters import letter
-from airflow_provider_hubchan.batch.rows import Numbered, Outcome, Update, numbered, read
-from airflow_provider_hubchan.batch.store import Sheet
+from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
+from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, read_rows
+from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 
 
 def updates(rows: object, **defaults: Any) -> list[Any]:
-    """What a batch makes of its rows, in row order."""
-    with Sheet(read(numbered(rows), **defaults)) as sheet:
-        return [*sheet.updates(), *sheet.skipped()]
+    """The updates of a batch's rows and the outcomes of those that are not sent, each in row order."""
+    with UpdateStore(read_rows(numbered(rows), **defaults)) as store:
+        return [*store.updates(), *store.not_sent()]
 
 
 @pytest.mark.parametrize(
-    ("rows", "read_as"),
+    ("rows", "expected"),
     [
-        pytest.param(["m-1"], [Update(1, "m-1", "SENT")], id="an id takes the task's status"),
-        pytest.param([17], [Update(1, "17", "SENT")], id="an int is an id"),
-        pytest.param([" m-1\n"], [Update(1, "m-1", "SENT")], id="space around an id is not part of it"),
-        pytest.param([{"message_id": "m", "status": "READ"}], [Update(1, "m", "READ")], id="the row's own status comes first"),
+        pytest.param(["m-1"], [Update(1, "m-1", MessageStatus.SENT)], id="an id takes the task's status"),
+        pytest.param([17], [Update(1, "17", MessageStatus.SENT)], id="an int is an id"),
+        pytest.param([" m-1\n"], [Update(1, "m-1", MessageStatus.SENT)], id="space around an id is not part of it"),
+        pytest.param(
+            [{"message_id": "m", "status": "READ"}], [Update(1, "m", MessageStatus.READ)], id="the row's own status comes first"
+        ),
         pytest.param(
             [{"message_id": "m", "status": "FAILED", "error_message": " 30003: gone "}],
-            [Update(1, "m", "FAILED", "30003: gone")],
+            [Update(1, "m", MessageStatus.FAILED, "30003: gone")],
             id="the row's own error message comes first",
         ),
         pytest.param(
             [{"message_id": "m", "status": "FAILED", "error_message": 30003}],
-            [Update(1, "m", "FAILED", "30003")],
+            [Update(1, "m", MessageStatus.FAILED, "30003")],
             id="a gateway's code, which native rendering makes a number",
         ),
         pytest.param(
-            [{"message_id": "m", "status": "FAILED"}], [Update(1, "m", "FAILED", "no answer")], id="the task's error message"
+            [{"message_id": "m", "status": "FAILED"}],
+            [Update(1, "m", MessageStatus.FAILED, "no answer")],
+            id="the task's error message",
         ),
         pytest.param(
-            [{"message_id": "m", "status": "READ", "error_message": ""}], [Update(1, "m", "READ")], id="a blank text is none"
+            [{"message_id": "m", "status": "READ", "error_message": ""}],
+            [Update(1, "m", MessageStatus.READ)],
+            id="a blank text is none",
         ),
-        pytest.param({"m": "READ", "n": "SENT"}, [Update(1, "m", "READ"), Update(2, "n", "SENT")], id="a mapping"),
+        pytest.param(
+            {"m": "READ", "n": "SENT"}, [Update(1, "m", MessageStatus.READ), Update(2, "n", MessageStatus.SENT)], id="a mapping"
+        ),
         pytest.param(
             [{"message_id": "m", "to": "+1555"}],
-            [Update(1, "m", "SENT", None, '{"to": "+1555"}')],
+            [Update(1, "m", MessageStatus.SENT, None, '{"to": "+1555"}')],
             id="other keys are left alone",
         ),
-        pytest.param(iter(["a", "b"]), [Update(1, "a", "SENT"), Update(2, "b", "SENT")], id="any iterable"),
+        pytest.param(
+            iter(["a", "b"]), [Update(1, "a", MessageStatus.SENT), Update(2, "b", MessageStatus.SENT)], id="any iterable"
+        ),
         pytest.param([], [], id="no rows"),
     ],
 )
-def test_rows_are_read(rows: object, read_as: list[Update]) -> None:
-    """Ids, dicts and mappings become updates, numbered from 1; what a row does not say, the task's arguments say."""
-    assert updates(rows, status="SENT", error_message="no answer") == read_as
+def test_rows_are_read(rows: object, expected: list[Update]) -> None:
+    """Ids, dicts and mappings become updates, numbered from 1; the task's arguments stand for what a row does not have."""
+    assert updates(rows, status="SENT", error_message="no answer") == expected
 
 
 @pytest.mark.parametrize(
@@ -98,14 +109,14 @@ def test_rows_are_read(rows: object, read_as: list[Update]) -> None:
     ],
 )
 def test_a_bad_row_is_named_with_its_reason(row: object, reason: str) -> None:
-    """Whatever is wrong with a row is said in words that name the key and the value."""
+    """The reason names the key and the value, whatever is wrong with a row."""
     with pytest.raises(BadRows) as caught:
         updates([row], status="SENT", channel_id="1")
     assert caught.value.bad == (BadRow(1, reason),)
 
 
 def test_half_a_character_in_the_tasks_error_message_is_bad_too() -> None:
-    """What would be sent is checked, wherever it comes from."""
+    """An error message is checked, whether it comes from a row or from the task."""
     with pytest.raises(BadRows, match="row 1: error_message holds half a character"):
         updates(["m"], status="FAILED", error_message="\ud83d")
 
@@ -129,7 +140,7 @@ def test_all_bad_rows_are_named_at_once() -> None:
     )
 
 
-def test_a_flood_of_bad_rows_is_counted_beyond_what_a_person_reads() -> None:
+def test_bad_rows_beyond_twenty_reasons_are_counted() -> None:
     """The text stays short however many rows are bad; the exception still has them all."""
     with pytest.raises(BadRows) as caught:
         updates([{"message_id": "m", "status": f"x{number}"} for number in range(5000)])
@@ -151,12 +162,16 @@ def test_messages_of_another_kind_say_what_to_pass(rows: object) -> None:
 
 def test_rows_may_bring_their_own_numbers() -> None:
     """The lines of a file keep their numbers."""
-    assert updates(Numbered([(7, "m")]), status="READ") == [Update(7, "m", "READ")]
+    assert updates(NumberedRows([(7, "m")]), status="READ") == [Update(7, "m", MessageStatus.READ)]
 
 
 def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     """A report file can be fed back whole: an update that was superseded then must not be sent now."""
-    line = json.loads(letter(Outcome(Update(2, "m", "SENT"), "skipped", Problem("superseded by row 9", "superseded")), 1, ""))
+    line = json.loads(
+        format_dead_letter(
+            Outcome(Update(2, "m", MessageStatus.SENT), "skipped", Problem("superseded by row 9", "superseded")), 1, ""
+        )
+    )
     (entry,) = updates([line])
     assert isinstance(entry, Outcome)
     assert entry.result == "skipped"
@@ -171,33 +186,33 @@ def test_columns_of_the_users_own_do_not_skip_a_row() -> None:
 
 
 def test_a_row_keeps_what_else_it_holds() -> None:
-    """For the report file, in the words of its owner; what an earlier report said of it is not the row's."""
+    """The report file has its other keys; what an earlier report added is not the row's own."""
     (update,) = updates([{"message_id": "m", "status": "SENT", "phone": "+1", "at": 7}])
     assert isinstance(update, Update)
-    line = json.loads(letter(Outcome(update, "rejected", Problem("no", "no")), 1, ""))
+    line = json.loads(format_dead_letter(Outcome(update, "rejected", Problem("no", "no")), 1, ""))
     assert (line["phone"], line["at"], line["message_id"]) == ("+1", 7, "m")
     assert updates([line]) == [update]
 
 
 def test_a_rows_own_keys_survive_a_report() -> None:
-    """Where a report file needs their names, they have a place of their own, there and back again, twice."""
+    """Where a report file needs their names, they are put under another key, and back again, twice."""
     row = {"message_id": "m", "status": "SENT", "time": "noon", "row": "A-77", "phone": "+1"}
     (update,) = updates([row])
     for _ in range(2):
         assert isinstance(update, Update)
-        line = json.loads(letter(Outcome(update, "rejected", Problem("no", "no")), 1, "2026"))
+        line = json.loads(format_dead_letter(Outcome(update, "rejected", Problem("no", "no")), 1, "2026"))
         assert (line["time"], line["row"], line["phone"]) == ("2026", 1, "+1")
         assert line["as_it_came"] == {"time": "noon", "row": "A-77"}
         (update,) = updates([line])
 
 
 def test_a_row_that_no_file_can_hold_is_bad() -> None:
-    """Named, like every other."""
+    """It is named, like every other bad row."""
     with pytest.raises(BadRows, match="cannot be written as JSON"):
         updates([{"message_id": "m", "status": "SENT", "at": {(1, 2): "x"}}])
 
 
-@pytest.mark.parametrize(("given", "read_as"), [(30003, "30003"), ("  ", None), (" gone ", "gone"), (None, None)])
-def test_the_tasks_error_message_is_read_like_a_rows(given: Any, read_as: str | None) -> None:
+@pytest.mark.parametrize(("error_message", "expected"), [(30003, "30003"), ("  ", None), (" gone ", "gone"), (None, None)])
+def test_the_tasks_error_message_is_read_like_a_rows(error_message: Any, expected: str | None) -> None:
     """Native rendering makes a number of "30003"; blank text is none."""
-    assert updates(["m"], status="FAILED", error_message=given) == [Update(1, "m", "FAILED", read_as)]
+    assert updates(["m"], status="FAILED", error_message=error_message) == [Update(1, "m", MessageStatus.FAILED, expected)]

@@ -1,10 +1,11 @@
-"""Messages that HubSpot does not know yet, and those that it has as they should be, against the local HubSpot."""
+"""Messages that HubSpot does not know yet, and those that have the wanted status already, against the local HubSpot."""
 
 from __future__ import annotations
 
 import pytest
 
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink
@@ -19,38 +20,37 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
 
 
 @pytest.mark.slow
-def test_a_young_message_is_asked_for_again_at_the_end(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_that_is_not_found_is_retried_at_the_end(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """The others do not wait for it, and the log says what is waited for."""
     hubspot.fault(message_id="m-3", **UNKNOWN)
     ids = [f"m-{number}" for number in range(20)]
     report = HubchanHook().update_message_statuses(ids, status="READ", not_found_grace=60.0)
     assert (report.updated, report.rejected) == (20, 0)
-    asked = [entry.message_id for entry in hubspot.ledger.patches()]
-    assert (asked[-1], asked.count("m-3"), len(asked)) == ("m-3", 2, 21)
+    patched = [entry.message_id for entry in hubspot.ledger.patches()]
+    assert (patched[-1], patched.count("m-3"), len(patched)) == ("m-3", 2, 21)
     assert "HubSpot does not know 1 of the messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_a_message_that_stays_unknown_is_rejected_when_the_grace_is_over(hubspot: Emulator) -> None:
-    """Once more at its end, and the reason says how long it was waited for."""
-    letters = RecordingSink()
-    rows = ["nobody", "m-1"]
-    report = HubchanHook().update_message_statuses(rows, status="READ", not_found_grace=2.0, letters=letters)
+    """It is sent once more at the end of the grace, and the reason says how long that was."""
+    options = BatchOptions(status="READ", not_found_grace=2.0)
+    report = HubchanHook().run_batch(["nobody", "m-1"], options, dead_letters=RecordingSink())
     assert (report.updated, report.rejected, report.unresolved) == (1, 1, 0)
     assert len(hubspot.ledger.patches("nobody")) == 2
     assert report.problems[0]["reason"].endswith("It was so for 2 s (not_found_grace).")
 
 
 def test_without_a_grace_an_unknown_message_is_rejected_at_once(hubspot: Emulator) -> None:
-    """The default."""
+    """That is the default."""
     report = HubchanHook().update_message_statuses(["nobody", "m-1"], status="READ")
     assert (report.rejected, len(hubspot.ledger.patches("nobody"))) == (1, 1)
 
 
 @pytest.mark.slow
-def test_a_batch_that_ends_while_it_waits_leaves_the_young_ones_for_a_retry(hubspot: Emulator) -> None:
-    """They are unresolved, not rejected: nobody knows."""
-    hook, kept, report = HubchanHook(), MemoryStore(), Report()
+def test_a_batch_that_ends_while_it_waits_leaves_what_is_not_found_for_a_retry(hubspot: Emulator) -> None:
+    """Such rows are unresolved, not rejected: HubSpot might have known them later."""
+    hook, store, report = HubchanHook(), MemoryStore(), Report()
 
     class Stopping(RecordingSink):
         def flush(self) -> None:
@@ -58,16 +58,16 @@ def test_a_batch_that_ends_while_it_waits_leaves_the_young_ones_for_a_retry(hubs
                 hook.stop()
 
     hubspot.fault(message_id="m-1", delay=2.5)
-    hook.update_message_statuses(
-        ["nobody", "m-1"], status="READ", not_found_grace=600.0, keeper=kept, report=report, letters=Stopping(), concurrency=1
-    )
+    options = BatchOptions(status="READ", not_found_grace=600.0, concurrency=1)
+    hook.run_batch(["nobody", "m-1"], options, checkpoints=store, report=report, dead_letters=Stopping())
     assert (report.rows, report.rejected, report.unresolved + report.updated) == (2, 0, 2)
     assert report.unresolved >= 1
     hubspot.world.seed(["nobody"])
-    assert HubchanHook().update_message_statuses(["nobody", "m-1"], status="READ", keeper=kept).unresolved == 0
+    again = HubchanHook().run_batch(["nobody", "m-1"], BatchOptions(status="READ"), checkpoints=store)
+    assert again.unresolved == 0
 
 
-def test_compare_before_write_leaves_alone_what_is_so(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_before_write_skips_what_has_the_status_already(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """A second run of the same batch reads and writes nothing; the plan says what it costs."""
     ids = [f"m-{number}" for number in range(20)]
     assert HubchanHook().update_message_statuses(ids, status="READ").updated == 20

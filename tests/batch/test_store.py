@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import numbered, read
-from airflow_provider_hubchan.batch.store import Sheet
+from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadRows
 
 
-def sheet_of(rows: object, **defaults: Any) -> Sheet:
-    return Sheet(read(numbered(rows), **defaults))
+def store_of(rows: object, **defaults: Any) -> UpdateStore:
+    return UpdateStore(read_rows(numbered(rows), **defaults))
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def sheet_of(rows: object, **defaults: Any) -> Sheet:
 )
 def test_one_update_for_each_message_counts(events: list[str], winner: int) -> None:
     """READ comes before the others, else the last row wins; the others are skipped and say by which row."""
-    with sheet_of([{"message_id": "m", "status": status} for status in events]) as sheet:
-        chosen, skipped = list(sheet.updates()), list(sheet.skipped())
+    with store_of([{"message_id": "m", "status": status} for status in events]) as store:
+        chosen, skipped = list(store.updates()), list(store.not_sent())
     assert [update.row for update in chosen] == [winner]
     assert [outcome.update.row for outcome in skipped] == [row for row in range(1, len(events) + 1) if row != winner]
     for outcome in skipped:
@@ -41,30 +41,30 @@ def test_one_update_for_each_message_counts(events: list[str], winner: int) -> N
 
 def test_updates_are_sent_in_row_order() -> None:
     """Choosing among updates leaves the order of the rows as it was."""
-    with sheet_of(["a", "b", "c", "a"], status="SENT") as sheet:
-        assert [update.message_id for update in sheet.updates()] == ["b", "c", "a"]
+    with store_of(["a", "b", "c", "a"], status="SENT") as store:
+        assert [update.message_id for update in store.updates()] == ["b", "c", "a"]
 
 
 def test_text_comes_back_as_it_went_in() -> None:
-    """Whatever an id or an error message holds: quotes, emoji, a zero byte, equal but for their case."""
+    """An id or an error message may hold quotes, emoji, a zero byte, or differ by case alone."""
     ids = ["a'b", 'c"; DROP TABLE entry', "\x00", "Ä😀", "ä😀", "m", "M", "1", "01", "1.0"]
     rows = [{"message_id": each, "status": "FAILED", "error_message": f"why {each}"} for each in ids]
-    with sheet_of(rows) as sheet:
-        assert [(update.message_id, update.error_message) for update in sheet.updates()] == [
+    with store_of(rows) as store:
+        assert [(update.message_id, update.error_message) for update in store.updates()] == [
             (each, f"why {each}") for each in ids
         ]
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows() -> None:
-    """Thirty thousand rows, every third of them superseded, are read, judged and handed out in less than a megabyte."""
+    """Thirty thousand rows, every third of them superseded, are read, ranked and handed out in less than a megabyte."""
 
     def rows() -> Iterator[dict[str, str]]:
         return ({"message_id": f"message-{number % 20_000}", "status": "SENT"} for number in range(30_000))
 
     tracemalloc.start()
-    with sheet_of(rows()) as sheet:
-        sent, skipped = sum(1 for _ in sheet.updates()), sum(1 for _ in sheet.skipped())
+    with store_of(rows()) as store:
+        sent, skipped = sum(1 for _ in store.updates()), sum(1 for _ in store.not_sent())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (sent, skipped) == (20_000, 10_000)
@@ -72,6 +72,6 @@ def test_memory_does_not_grow_with_the_rows() -> None:
 
 
 def test_a_bad_row_among_many_is_named_and_nothing_is_left() -> None:
-    """The sheet is closed before the error is out."""
+    """The store closes its database before the error is raised."""
     with pytest.raises(BadRows, match=r"1 of 1,001 rows cannot be sent \(row 1001: message_id is missing"):
-        sheet_of([*map(str, range(1000)), None], status="READ")
+        store_of([*map(str, range(1000)), None], status="READ")

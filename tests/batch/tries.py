@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore
@@ -12,10 +14,18 @@ from tests.batch.in_memory import MemoryStore
 IDS = [f"m-{number}" for number in range(200)]
 
 
-def mark(store: MemoryStore, rows: Any = IDS, **other: Any) -> Report:
-    """One try more of the batch whose progress is in the store."""
+def run_try(
+    store: MemoryStore,
+    rows: Any = IDS,
+    *,
+    channel_id: str | None = None,
+    dead_letters: DeadLetterSink | None = None,
+    **options: Any,
+) -> Report:
+    """The next try of the batch whose progress is in the store."""
     store.attempt += 1
-    return HubchanHook().update_message_statuses(rows, **{"status": "READ", "keeper": store, **other})
+    batch = BatchOptions(**{"status": "READ", **options})
+    return HubchanHook().run_batch(rows, batch, channel_id=channel_id, dead_letters=dead_letters, checkpoints=store)
 
 
 def empty_store() -> MemoryStore:
@@ -25,10 +35,10 @@ def empty_store() -> MemoryStore:
     return store
 
 
-def break_off(hubspot: Emulator, store: MemoryStore, at: int, **other: Any) -> None:
-    """A first try that ends after so many outcomes because a day's quota is used up."""
+def run_interrupted_try(hubspot: Emulator, store: MemoryStore, at: int, **other: Any) -> None:
+    """A try that ends after so many outcomes because the account is being moved."""
     for name in IDS[at:]:
         hubspot.fault(message_id=name, status=477, headers={"Retry-After": "3600"})
-    report = mark(store, **other)
+    report = run_try(store, **other)
     assert report.unresolved
     hubspot.schedule.clear()

@@ -1,4 +1,4 @@
-"""Ways to send updates, each in a process that is told on stdin how many to send and prints its figures."""
+"""Ways to send updates, each in a process that reads on stdin how many to send and prints its figures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.bench.common import measured
 THREADS = 16
 PATH = "/conversations/custom-channels/2026-03/100200/messages/message-"
 BODY = {"statusType": "READ"}
-BEARER = {"Authorization": "Bearer t"}
+HEADERS = {"Authorization": "Bearer t"}
 
 Send = Callable[[int], None]
 
 
 class Instance:
-    """What the operator wants of a task instance."""
+    """What the operator needs of a task instance."""
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Take the report."""
@@ -46,7 +46,7 @@ def session(url: str) -> Send:
     import requests
 
     kept = requests.Session()
-    kept.headers.update(BEARER)
+    kept.headers.update(HEADERS)
 
     def send(updates: int) -> None:
         for number in range(1, updates + 1):
@@ -87,7 +87,7 @@ def http_hook(url: str) -> Send:
 
     def send(updates: int) -> None:
         for number in range(1, updates + 1):
-            hook.run(f"{PATH}{number}", json=BODY, headers=BEARER)
+            hook.run(f"{PATH}{number}", json=BODY, headers=HEADERS)
 
     return send
 
@@ -109,7 +109,7 @@ def hubspot(url: str) -> Send:
 def floor(url: str) -> Send:
     """The standard library's http.client, kept alive."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-    headers = BEARER | {"Content-Type": "application/json"}
+    headers = HEADERS | {"Content-Type": "application/json"}
 
     def send(updates: int) -> None:
         for number in range(1, updates + 1):

@@ -18,7 +18,7 @@ BEGAN = time.monotonic()
 
 
 def say(text: str) -> None:
-    """Tell on stderr how far it is."""
+    """Log on stderr how far it is."""
     print(f"[{time.monotonic() - BEGAN:4.0f} s] {text}", file=sys.stderr, flush=True)
 
 

@@ -20,18 +20,18 @@ def patch_answer() -> bytes:
     world.seed(["message-1"])
     path = "/conversations/custom-channels/2026-03/100200/messages/message-1"
     request = Request("PATCH", path, {"authorization": f"Bearer {world.issue()}"}, b'{"statusType": "READ"}')
-    said = answer(world, request)
-    assert said.status == 200, said
-    body = json.dumps(said.body).encode()
-    headers = {"Content-Type": "application/json;charset=utf-8", **said.headers, "Content-Length": str(len(body))}
+    response = answer(world, request)
+    assert response.status == 200, response
+    body = json.dumps(response.body).encode()
+    headers = {"Content-Type": "application/json;charset=utf-8", **response.headers, "Content-Length": str(len(body))}
     return b"HTTP/1.1 200 OK\r\n" + b"".join(f"{name}: {text}\r\n".encode() for name, text in headers.items()) + b"\r\n" + body
 
 
 class Echo(asyncio.Protocol):
     """One connection, kept alive."""
 
-    def __init__(self, said: bytes, delay: float) -> None:
-        self._said, self._delay, self._heard = said, delay, b""
+    def __init__(self, response: bytes, delay: float) -> None:
+        self._response, self._delay, self._received = response, delay, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
@@ -40,23 +40,23 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer each request that is complete."""
-        self._heard += data
-        while (end := self._heard.find(b"\r\n\r\n")) >= 0:
-            length = LENGTH.search(self._heard, 0, end)
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            length = LENGTH.search(self._received, 0, end)
             whole = end + 4 + (int(length[1]) if length else 0)
-            if len(self._heard) < whole:
+            if len(self._received) < whole:
                 return
-            self._heard = self._heard[whole:]
+            self._received = self._received[whole:]
             if self._delay:
-                asyncio.get_running_loop().call_later(self._delay, self._transport.write, self._said)
+                asyncio.get_running_loop().call_later(self._delay, self._transport.write, self._response)
             else:
-                self._transport.write(self._said)
+                self._transport.write(self._response)
 
 
 async def main(delay: float) -> None:
     """Serve on any free port of the loopback address, say which."""
-    said = patch_answer()
-    server = await asyncio.get_running_loop().create_server(lambda: Echo(said, delay), "127.0.0.1", 0, backlog=512)
+    response = patch_answer()
+    server = await asyncio.get_running_loop().create_server(lambda: Echo(response, delay), "127.0.0.1", 0, backlog=512)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -39,8 +39,8 @@ def run() -> str:
     took: dict[str, list[float]] = {module: [] for module in modules}
     for turn in range(RUNS):
         say(f"imports, run {turn + 1} of {RUNS}")
-        said = subprocess.run([sys.executable, "-c", CODE, *modules], stdout=subprocess.PIPE, text=True, check=True)
-        for line in said.stdout.splitlines():
+        output = subprocess.run([sys.executable, "-c", CODE, *modules], stdout=subprocess.PIPE, text=True, check=True).stdout
+        for line in output.splitlines():
             module, seconds = line.split()
             took[module].append(float(seconds) * 1000)
     rows = [[module, f"{middle(times):,.0f}", f"{min(times):,.0f}"] for module, times in took.items()]

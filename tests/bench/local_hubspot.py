@@ -110,10 +110,10 @@ def _rate(wrk: str, server: Server) -> float:
         server.token,
         str(server.held),
     ]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "refused 0" in said, said
-    found = re.search(r"Requests/sec:\s*([\d.]+)", said)
-    assert found, said
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "refused 0" in output, output
+    found = re.search(r"Requests/sec:\s*([\d.]+)", output)
+    assert found, output
     return float(found[1])
 
 

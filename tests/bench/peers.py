@@ -1,4 +1,4 @@
-"""How others keep to a limit, in virtual time: each a strategy like `ours` in tests/simulation.py."""
+"""How others keep to a limit, in virtual time: each a strategy like `ours` in tests/properties/simulation.py."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TickingTime(VirtualTime):
 
 @dataclass
 class Tally:
-    """What a strategy itself has to tell.
+    """What a strategy itself counts.
 
     :param lost: messages given up because the retries were used up.
     """
@@ -50,11 +50,11 @@ class Tally:
 
 
 class Refused(Exception):
-    """The reply was a 429."""
+    """The response was a 429."""
 
 
 def with_aiolimiter(tally: Tally) -> Make:
-    """aiolimiter, told the limit; a refused message waits a second and goes through the limiter again."""
+    """aiolimiter, which is given the limit; a refused message waits a second and goes through the limiter again."""
 
     def make(world: World, client: int) -> Work:
         limiter = AsyncLimiter(world.case.limit, WINDOW)
@@ -87,7 +87,7 @@ class LoopBuckets(BucketFactory):  # type: ignore[misc, unused-ignore]
 
 
 def with_pyrate_limiter(tally: Tally) -> Make:
-    """pyrate-limiter, told the limit; a refused message waits a second and goes through the limiter again."""
+    """pyrate-limiter, which is given the limit; a refused message waits a second and goes through the limiter again."""
 
     def make(world: World, client: int) -> Work:
         limiter = Limiter(LoopBuckets(world.loop, world.case.limit))

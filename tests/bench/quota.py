@@ -105,14 +105,12 @@ class Simulations:
             [name, percent(each.used), percent(each.refused), f"{each.fairness:.2f}"]
             for name, each in ((name, ran.result()) for name, ran in self._others.items())
         ]
-        title = (
-            f"(a) Quota: ours elsewhere. 300 s of virtual time, median of {RUNS} seeds, 190 per 10 s if nothing else is said"
-        )
+        title = f"(a) Quota: ours elsewhere. 300 s of virtual time, median of {RUNS} seeds, 190 per 10 s unless named"
         return table(title, ["case", "used", "429s", "fairness (Jain)"], rows)
 
 
 NOTES = (
-    "aiolimiter and pyrate-limiter are told the limit and wait a second after a 429; tenacity waits 1 to 60 s; urllib3 tries "
+    "aiolimiter and pyrate-limiter are given the limit and wait a second after a 429; tenacity waits 1 to 60 s; urllib3 tries "
     "again five times with a backoff factor of 0.3. The foreign program sends from second 100 to second 200."
 )
 SHOWN: list[tuple[str, Callable[[Ran, Ran], str]]] = [

@@ -16,13 +16,11 @@ from typing import Any
 import requests
 from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
-from airflow_provider_hubchan.batch.rows import Update
-from airflow_provider_hubchan.client.flow import deliver
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
-from airflow_provider_hubchan.client.sync_driver import Driver
+from airflow_provider_hubchan.client.flow import RetryConfig, deliver
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Update
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from tests.bench.common import emulator, percent, say, table
 from tests.bench.peers import Refused
 
@@ -32,12 +30,12 @@ MESSAGES = 1000
 
 def ours(url: str, channel: str, token: str, ends: float) -> None:
     """One process with our driver, until *ends* on the monotonic clock."""
-    account, patience = Account(base_url=url, access_token=token, channel_id=channel), Patience()
+    account, retry = Account(base_url=url, access_token=token, channel_id=channel), RetryConfig()
     endless = (row % MESSAGES + 1 for row in itertools.count())
     numbers = itertools.takewhile(lambda number: time.monotonic() < ends, endless)
-    stories = (deliver(account, channel, Update(n, f"message-{n}", "READ"), patience) for n in numbers)
-    with Driver(account, Pace(), Bearer(account), patience, deadline=ends) as driver:
-        for _ in driver.run_all(stories, THREADS):
+    flows = (deliver(account, channel, Update(n, f"message-{n}", MessageStatus.READ), retry) for n in numbers)
+    with SyncDriver(account, RateLimiter(), TokenProvider(account), retry, deadline=ends) as driver:
+        for _ in driver.run_all(flows, THREADS):
             pass
 
 
@@ -84,10 +82,10 @@ def run() -> str:
         ]
         for process in processes:
             assert process.wait() == 0, process.args
-        said = {name: _count(connection) for name, connection in connections.items()}
+        counted = {name: _count(connection) for name, connection in connections.items()}
     rows = [
-        [name, f"{used:.1%}", f"{used / said['ours'][0]:.2f}", percent(refused), f"{requests:,}"]
-        for name, (used, refused, requests) in said.items()
+        [name, f"{used:.1%}", f"{used / counted['ours'][0]:.2f}", percent(refused), f"{requests:,}"]
+        for name, (used, refused, requests) in counted.items()
     ]
     title = (
         f"(a) Quota in real time: {PROCESSES} processes of {THREADS} threads, {LIMIT} per rolling 10 s, {SECONDS:.0f} s, once"

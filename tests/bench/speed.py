@@ -91,9 +91,9 @@ def _wire(url: str) -> str:
     wrk = shutil.which("wrk")
     if wrk is None:
         return "wrk is not on the PATH, so the wire alone was not measured."
-    said = subprocess.run([wrk, "-t1", "-c16", "-d3s", url], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"Requests/sec:\s*([\d.]+)", said)
-    assert found, said
+    output = subprocess.run([wrk, "-t1", "-c16", "-d3s", url], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"Requests/sec:\s*([\d.]+)", output)
+    assert found, output
     return f"The wire alone (wrk, 16 connections, GET): {float(found[1]):,.0f} requests/s."
 
 
@@ -124,15 +124,15 @@ def answer_time(calls: int = 20_000) -> float:
 
 def round_trip(connection: dict[str, Any], calls: int = 2000) -> float:
     """Microseconds from a PATCH to its answer, the client's part (http.client, keep-alive) included."""
-    asker = http.client.HTTPConnection(connection["host"].removeprefix("http://"), timeout=10)
-    asker.request("POST", "/_emulator/tokens")
-    token = json.loads(asker.getresponse().read())["access_token"]
+    client = http.client.HTTPConnection(connection["host"].removeprefix("http://"), timeout=10)
+    client.request("POST", "/_emulator/tokens")
+    token = json.loads(client.getresponse().read())["access_token"]
     path = f"/conversations/custom-channels/2026-03/{connection['extra']['channel_id']}/messages/message-1"
     times = []
     for _ in range(calls):
         began = time.perf_counter()
-        asker.request("PATCH", path, b'{"statusType": "READ"}', {"Authorization": f"Bearer {token}"})
-        assert asker.getresponse().read()
+        client.request("PATCH", path, b'{"statusType": "READ"}', {"Authorization": f"Bearer {token}"})
+        assert client.getresponse().read()
         times.append(time.perf_counter() - began)
-    asker.close()
+    client.close()
     return middle(times) * 1e6

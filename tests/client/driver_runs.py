@@ -1,24 +1,23 @@
-"""A script of faults, and a batch that goes through it with each of the two drivers."""
+"""A list of faults, and a batch that meets them with each of the two drivers."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from airflow_provider_hubchan.batch.rows import Outcome, Update
-from airflow_provider_hubchan.client import async_driver, sync_driver
-from airflow_provider_hubchan.client.flow import deliver
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.async_driver import AsyncDriver
+from airflow_provider_hubchan.client.flow import RetryConfig, deliver
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Outcome, Update
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from airflow_provider_hubchan.emulator import Emulator
 from tests.local_hubspot import account_of
 
-PATIENCE = Patience(tries=3, throttles=3, first=0.02)
+RETRY = RetryConfig(max_attempts=3, max_throttles=3, base_delay=0.02)
 BURST = {"policyName": "TEN_SECONDLY_ROLLING", "message": "You have reached your ten_secondly_rolling limit."}
 
-# Which message meets what, and what becomes of it; a script of more times than patience has tries is not survived.
+# Which message meets what, and what becomes of it; a fault that comes more often than RETRY has attempts is not survived.
 FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "fine": ([], "updated"),
     "busy": ([{"status": 503}], "updated"),
@@ -43,7 +42,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
 }
 
 
-def script(emulator: Emulator) -> Account:
+def add_faults(emulator: Emulator) -> Account:
     emulator.world.seed(FAULTS)
     for message_id, (faults, _) in FAULTS.items():
         for fault in faults:
@@ -51,19 +50,19 @@ def script(emulator: Emulator) -> Account:
     return account_of(emulator, timeout=4.0)
 
 
-def stories(account: Account) -> list[Any]:
-    updates = [Update(row, message_id, "READ") for row, message_id in enumerate(FAULTS, 1)]
-    return [deliver(account, "100200", update, PATIENCE) for update in updates]
+def make_flows(account: Account) -> list[Any]:
+    updates = [Update(row, message_id, MessageStatus.READ) for row, message_id in enumerate(FAULTS, 1)]
+    return [deliver(account, "100200", update, RETRY) for update in updates]
 
 
-def with_threads(account: Account, pace: Pace | None = None) -> list[Outcome]:
-    with sync_driver.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
-        return [outcome for outcome in driver.run_all(stories(account), 6) if outcome]
+def with_threads(account: Account, limiter: RateLimiter | None = None) -> list[Outcome]:
+    with SyncDriver(account, limiter or RateLimiter(), TokenProvider(account), RETRY) as driver:
+        return [outcome for outcome in driver.run_all(make_flows(account), 6) if outcome]
 
 
-def with_tasks(account: Account, pace: Pace | None = None) -> list[Outcome]:
+def with_tasks(account: Account, limiter: RateLimiter | None = None) -> list[Outcome]:
     async def run() -> list[Outcome]:
-        async with async_driver.Driver(account, pace or Pace(), Bearer(account), PATIENCE) as driver:
-            return await driver.run_all(stories(account), 6)
+        async with AsyncDriver(account, limiter or RateLimiter(), TokenProvider(account), RETRY) as driver:
+            return await driver.run_all(make_flows(account), 6)
 
     return asyncio.run(run())

@@ -1,19 +1,24 @@
-"""When the daily quota is renewed."""
+"""When the daily quota is reset."""
 
 from __future__ import annotations
 
 import pendulum
 import pytest
 
-from airflow_provider_hubchan.client.actions import Halt
-from airflow_provider_hubchan.client.daily_quota import MARGIN, until_full_hour, until_midnight, with_renewal
+from airflow_provider_hubchan.client.actions import Abort
+from airflow_provider_hubchan.client.daily_quota import (
+    RESET_MARGIN,
+    next_reset,
+    seconds_until_full_hour,
+    seconds_until_midnight,
+)
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import Account
-from tests.client.canned import play, reply
+from tests.client.canned import reply, run_flow
 
 ACCOUNT = Account(base_url="https://api.hubapi.com", access_token="t")
 NOON = pendulum.datetime(2026, 11, 22, 17, 0, 0).timestamp()  # 12:00 in US/Eastern
-HALT = Halt(Problem("the day is over", "429 DAILY"), permanent=False, refused_at=NOON)
+ABORT = Abort(Problem("the day is over", "429 DAILY"), permanent=False, refused_at=NOON)
 
 
 @pytest.mark.parametrize(
@@ -29,37 +34,42 @@ HALT = Halt(Problem("the day is over", "429 DAILY"), permanent=False, refused_at
 )
 def test_midnight_is_that_of_the_account(at: str, zone: str, hours: float) -> None:
     """By the calendar of its zone, changes of daylight saving included, and a little after."""
-    assert until_midnight(pendulum.parse(at).timestamp(), zone) == pytest.approx(hours * 3600 + MARGIN)  # type: ignore[union-attr]
+    assert seconds_until_midnight(pendulum.parse(at).timestamp(), zone) == pytest.approx(hours * 3600 + RESET_MARGIN)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("zone", ["None", "", "Mars/Olympus", "../etc/passwd"])
-def test_a_zone_that_nobody_knows_is_said_so(zone: str) -> None:
-    """Whatever HubSpot sends."""
+def test_an_unknown_zone_is_a_value_error(zone: str) -> None:
+    """HubSpot may send any text as the zone."""
     with pytest.raises(ValueError, match="no time zone"):
-        until_midnight(NOON, zone)
+        seconds_until_midnight(NOON, zone)
 
 
 def test_full_hours() -> None:
-    """A minute before, and on the hour itself the next one."""
-    assert until_full_hour(7140.0) == 60.0 + MARGIN
-    assert until_full_hour(7200.0) == 3600.0 + MARGIN
+    """A minute before the hour it is a minute, and on the hour itself it is the next one."""
+    assert seconds_until_full_hour(7140.0) == 60.0 + RESET_MARGIN
+    assert seconds_until_full_hour(7200.0) == 3600.0 + RESET_MARGIN
 
 
 def test_hubspot_is_asked_for_the_zone() -> None:
-    """The wait is until its midnight, in words that people know."""
-    steps, halt = play(with_renewal(ACCOUNT, HALT), reply(200, {"timeZone": "US/Eastern"}))
-    assert steps == ["token", "send"]
-    assert halt.retry_after == 12 * 3600 + MARGIN
-    assert halt.until == "the account's daily quota resets at 00:00 US/Eastern, in"
+    """The wait ends at midnight of the account's zone, and the log says so."""
+    actions, abort = run_flow(next_reset(ACCOUNT, ABORT), reply(200, {"timeZone": "US/Eastern"}))
+    assert actions == ["token", "send"]
+    assert abort.retry_after == 12 * 3600 + RESET_MARGIN
+    assert abort.wait_reason == "the account's daily quota resets at 00:00 US/Eastern, in"
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [reply(429, {"policyName": "DAILY"}), reply(200, {}), reply(403, {}), reply(200, {"timeZone": "Mars"})],
+    "response",
+    [
+        reply(429, {"policyName": "DAILY"}),
+        reply(200, {}),
+        reply(403, {}),
+        reply(200, {"timeZone": "Mars"}),
+    ],
     ids=["refused, too", "no zone", "no scope", "no such zone"],
 )
-def test_without_a_zone_it_is_the_next_full_hour(answer: object) -> None:
-    """At each of them it is midnight somewhere."""
-    _, halt = play(with_renewal(ACCOUNT, HALT), answer)  # type: ignore[arg-type]
-    assert halt.retry_after == 3600 + MARGIN
-    assert "which HubSpot does not tell now" in halt.until
+def test_without_a_zone_it_is_the_next_full_hour(response: object) -> None:
+    """At each full hour it is midnight somewhere."""
+    _, abort = run_flow(next_reset(ACCOUNT, ABORT), response)  # type: ignore[arg-type]
+    assert abort.retry_after == 3600 + RESET_MARGIN
+    assert "which HubSpot does not tell now" in abort.wait_reason

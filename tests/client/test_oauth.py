@@ -5,45 +5,55 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from airflow_provider_hubchan.client.actions import Halt, Lost, Reply, Request, Stopped, Wait
-from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY, Problem
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    NO_CONNECTION,
+    READ_TIMEOUT,
+    UNTRUSTED_TLS,
+    Abort,
+    Aborted,
+    NoResponse,
+    Request,
+    Response,
+    Wait,
+)
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.connection import named
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.connection import field_names
 from tests.client.canned import reply
 
 APP = Account(client_id="id", client_secret="cl13nt&s3cr3t", refresh_token="r3fr3sh")
-PATIENCE = Patience(tries=2)
-ELSEWHERE = "That is not HubSpot's token address: check the connection's API base URL and API version."
-LATER = "Try again later."
-CREDENTIALS = f"Check {named('login')} and {named('password')} of the connection"
+RETRY = RetryConfig(max_attempts=2)
+WRONG_URL = "That is not HubSpot's token address: check the connection's API base URL and API version."
+TRY_LATER = "Try again later."
+CREDENTIALS = f"Check {field_names('login')} and {field_names('password')} of the connection"
 
 
-def grant(life: Any = 1800, **more: Any) -> Reply:
-    return reply(200, {"access_token": "n3w-t0k3n", "expires_in": life, "token_type": "bearer", **more})
+def grant(expires_in: Any = 1800, **more: Any) -> Response:
+    return reply(200, {"access_token": "n3w-t0k3n", "expires_in": expires_in, "token_type": "tokens", **more})
 
 
-def fetch(bearer: Bearer, *answers: Reply | Lost) -> tuple[list[Any], str | Halt]:
-    """Perform the story of a fetch; the steps, and the token or the halt."""
-    waiting, steps = list(answers), list[Any]()
-    story = bearer.fetch(PATIENCE, spread=lambda: 0.0)
+def refresh(tokens: TokenProvider, *responses: Response | NoResponse) -> tuple[list[Any], str | Abort]:
+    """Perform the flow that fetches a token; its actions, and the token or the abort."""
+    waiting, actions = list(responses), list[Any]()
+    flow = tokens.refresh_flow(RETRY, jitter=lambda: 0.0)
     try:
-        step = next(story)
+        action = next(flow)
         while True:
-            steps.append(step)
-            step = story.send(waiting.pop(0) if isinstance(step, Request) else None)
+            actions.append(action)
+            action = flow.send(waiting.pop(0) if isinstance(action, Request) else None)
     except StopIteration as end:
-        return steps, end.value
-    except Stopped as stopped:
-        return steps, stopped.halt
+        return actions, end.value
+    except Aborted as aborted:
+        return actions, aborted.abort
 
 
 @pytest.mark.parametrize(
     ("version", "path"),
     [
         ("v3", "/oauth/v3/token"),
-        ("2025-09", "/oauth/2026-03/token"),
         ("2026-03", "/oauth/2026-03/token"),
         ("2026-09", "/oauth/2026-09/token"),
     ],
@@ -51,7 +61,7 @@ def fetch(bearer: Bearer, *answers: Reply | Lost) -> tuple[list[Any], str | Halt
 def test_the_refresh_grant_is_a_form_at_the_connections_version(version: str, path: str) -> None:
     """HubSpot answers JSON with 415; the address follows the API version."""
     account = Account(client_id="id", client_secret="cl13nt&s3cr3t", refresh_token="r3fr3sh", api_version=version)
-    (request,), token = fetch(Bearer(account), grant())
+    (request,), token = refresh(TokenProvider(account), grant())
     assert token == "n3w-t0k3n"
     assert (request.method, request.url) == ("POST", f"https://api.hubapi.com{path}")
     assert request.content_type == "application/x-www-form-urlencoded"
@@ -61,45 +71,45 @@ def test_the_refresh_grant_is_a_form_at_the_connections_version(version: str, pa
         "client_secret": ["cl13nt&s3cr3t"],
         "refresh_token": ["r3fr3sh"],
     }
-    assert not request.paced, "the token endpoint has a limiter of its own"
+    assert not request.uses_quota, "the token endpoint has a limiter of its own"
     assert "r3fr3sh" not in repr(request)
 
 
 @pytest.mark.parametrize(
-    ("life", "used_for"),
+    ("expires_in", "used_for"),
     [(1800, 1740.0), (30, 24.0), (60.0, 48.0), (None, float("inf")), ("soon", float("inf")), (-5, float("inf"))],
 )
-def test_a_token_is_replaced_before_it_ends(life: Any, used_for: float) -> None:
-    """A minute before ``expires_in`` is over, or a fifth of a short life; without one, a 401 tells."""
-    bearer = Bearer(APP)
-    assert bearer.value(0.0, None) is None
-    fetch(bearer, grant(life))
-    assert bearer.value(min(used_for, 1e9) - 0.001, None) == "n3w-t0k3n"
+def test_a_token_is_replaced_before_it_ends(expires_in: Any, used_for: float) -> None:
+    """A minute before ``expires_in`` is over, or a fifth of a short one before; without one, a 401 says that it is over."""
+    tokens = TokenProvider(APP)
+    assert tokens.current(0.0, None) is None
+    refresh(tokens, grant(expires_in))
+    assert tokens.current(min(used_for, 1e9) - 0.001, None) == "n3w-t0k3n"
     if used_for < float("inf"):
-        assert bearer.value(used_for, None) is None
+        assert tokens.current(used_for, None) is None
 
 
 def test_a_refused_token_is_not_handed_out_again() -> None:
     """After a 401 the same token is no answer, however long it should have lived."""
-    bearer = Bearer(APP)
-    fetch(bearer, grant())
-    assert bearer.value(0.0, refused="n3w-t0k3n") is None
-    assert bearer.value(0.0, refused="an older one") == "n3w-t0k3n"
+    tokens = TokenProvider(APP)
+    refresh(tokens, grant())
+    assert tokens.current(0.0, refused="n3w-t0k3n") is None
+    assert tokens.current(0.0, refused="an older one") == "n3w-t0k3n"
 
 
 def test_a_new_refresh_token_is_kept() -> None:
-    """Whatever comes back with the grant is used for the next one."""
-    bearer = Bearer(APP)
-    fetch(bearer, grant(refresh_token="r0tat3d"))
-    (request,), _ = fetch(bearer, grant())
+    """The refresh token that comes with a grant is used for the next one."""
+    tokens = TokenProvider(APP)
+    refresh(tokens, grant(refresh_token="r0tat3d"))
+    (request,), _ = refresh(tokens, grant())
     assert parse_qs(request.body.decode())["refresh_token"] == ["r0tat3d"]
 
 
-def test_every_secret_is_announced_before_it_is_used() -> None:
-    """Log maskers learn of fetched tokens, too."""
-    heard: list[str] = []
-    fetch(Bearer(APP, announce=heard.append), grant(refresh_token="r0tat3d"))
-    assert heard == ["n3w-t0k3n", "r0tat3d"]
+def test_every_secret_is_masked_before_it_is_used() -> None:
+    """Log maskers get fetched tokens, too."""
+    masked: list[str] = []
+    refresh(TokenProvider(APP, mask=masked.append), grant(refresh_token="r0tat3d"))
+    assert masked == ["n3w-t0k3n", "r0tat3d"]
 
 
 @pytest.mark.parametrize(
@@ -115,37 +125,44 @@ def test_every_secret_is_announced_before_it_is_used() -> None:
         (403, {"status": "BAD_HUB", "message": "no"}, "The account has removed the app"),
         (400, {"status": "BAD_CLIENT_ID", "error": "invalid_client", "message": "no"}, CREDENTIALS),
         (400, {"status": "BAD_CLIENT_SECRET", "error": "invalid_client", "message": "no"}, CREDENTIALS),
-        (400, {"status": "BAD_GRANT_TYPE", "message": "no"}, ELSEWHERE),
-        (400, {"error": "invalid_request"}, ELSEWHERE),
-        (400, {"status": ["odd"], "error": {"code": 1}}, ELSEWHERE),
-        (401, {"status": "error", "message": "no", "category": "INVALID_AUTHENTICATION"}, ELSEWHERE),
-        (404, {"status": "error", "message": "resource not found"}, ELSEWHERE),
-        (404, b"<html>", ELSEWHERE),
-        (415, b"", ELSEWHERE),
+        (400, {"status": "BAD_GRANT_TYPE", "message": "no"}, WRONG_URL),
+        (400, {"error": "invalid_request"}, WRONG_URL),
+        (400, {"status": ["odd"], "error": {"code": 1}}, WRONG_URL),
+        (401, {"status": "error", "message": "no", "category": "INVALID_AUTHENTICATION"}, WRONG_URL),
+        (404, {"status": "error", "message": "resource not found"}, WRONG_URL),
+        (404, b"<html>", WRONG_URL),
+        (415, b"", WRONG_URL),
     ],
 )
 def test_a_refused_grant_ends_the_batch_for_good(status: int, body: Any, advice: str) -> None:
-    """One try, then a halt that says what a person has to do."""
-    steps, halt = fetch(Bearer(APP), reply(status, body))
-    assert isinstance(halt, Halt)
-    assert halt.permanent
-    assert advice in halt.problem.reason
-    assert LATER not in halt.problem.reason
-    assert [type(step) for step in steps] == [Request, Halt]
+    """One attempt, then an abort that says what a person has to do."""
+    actions, abort = refresh(TokenProvider(APP), reply(status, body))
+    assert isinstance(abort, Abort)
+    assert abort.permanent
+    assert advice in abort.problem.reason
+    assert TRY_LATER not in abort.problem.reason
+    assert [type(action) for action in actions] == [Request, Abort]
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [reply(429, {}), reply(503, b""), Lost(NO_REPLY), reply(200, b"<html>"), reply(200, {}), grant(access_token="a\nb")],
+    "response",
+    [
+        reply(429, {}),
+        reply(503, b""),
+        NoResponse(READ_TIMEOUT),
+        reply(200, b"<html>"),
+        reply(200, {}),
+        grant(access_token="a\nb"),
+    ],
 )
-def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | Lost) -> None:
-    """Faults are retried with patience; after it the batch ends, but a retry of the task may do."""
-    steps, token = fetch(Bearer(APP), answer, grant())
+def test_a_failure_of_the_token_endpoint_is_retried_then_aborts(response: Response | NoResponse) -> None:
+    """Failures are retried as often as is allowed; then the batch ends, but a retry of the task may help."""
+    actions, token = refresh(TokenProvider(APP), response, grant())
     assert token == "n3w-t0k3n"
-    assert [type(step) for step in steps] == [Request, Wait, Request]
-    _, halt = fetch(Bearer(APP), answer, answer)
-    assert isinstance(halt, Halt)
-    assert not halt.permanent
+    assert [type(action) for action in actions] == [Request, Wait, Request]
+    _, abort = refresh(TokenProvider(APP), response, response)
+    assert isinstance(abort, Abort)
+    assert not abort.permanent
 
 
 @pytest.mark.parametrize(
@@ -154,77 +171,85 @@ def test_a_fault_of_the_token_endpoint_is_waited_out_then_halts(answer: Reply | 
 )
 def test_an_error_of_oauth_is_advised_on_as_hubspots_own(error: str, status: str) -> None:
     """HubSpot answers with both, or with one of them."""
-    halts = [fetch(Bearer(APP), reply(400, body | {"message": "no"}))[1] for body in ({"error": error}, {"status": status})]
-    first, second = (halt.problem.reason for halt in halts if isinstance(halt, Halt))
+    aborts = [
+        refresh(TokenProvider(APP), reply(400, body | {"message": "no"}))[1] for body in ({"error": error}, {"status": status})
+    ]
+    first, second = (abort.problem.reason for abort in aborts if isinstance(abort, Abort))
     assert first == second != "No access token could be fetched. HubSpot answered 400: no."
-    assert ELSEWHERE not in first
+    assert WRONG_URL not in first
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
-        (reply(429, {}), f"HubSpot answered 429: 2 bytes of unnamed type instead of an answer of HubSpot's API. {LATER}"),
-        (reply(503, b""), f"HubSpot answered 503: no text. {LATER}"),
-        (Lost(NO_REPLY), f"No answer from HubSpot: no reply in time. {LATER}"),
-        (Lost(CUT_OFF), f"No answer from HubSpot: the connection was closed before the reply was complete. {LATER}"),
-        (Lost(NO_CONNECTION), "Check the API base URL, and the worker's way to it (proxy, firewall, name service)."),
-        (reply(200, {}), ELSEWHERE),
-        (reply(200, b"<html>"), ELSEWHERE),
+        (
+            reply(429, {}),
+            f"HubSpot answered 429: 2 bytes of unnamed type instead of an answer of HubSpot's API. {TRY_LATER}",
+        ),
+        (reply(503, b""), f"HubSpot answered 503: no text. {TRY_LATER}"),
+        (NoResponse(READ_TIMEOUT), f"No answer from HubSpot: no reply in time. {TRY_LATER}"),
+        (
+            NoResponse(INCOMPLETE),
+            f"No answer from HubSpot: the connection was closed before the reply was complete. {TRY_LATER}",
+        ),
+        (NoResponse(NO_CONNECTION), "Check the API base URL, and the worker's way to it (proxy, firewall, name service)."),
+        (reply(200, {}), WRONG_URL),
+        (reply(200, b"<html>"), WRONG_URL),
     ],
 )
-def test_every_fault_of_the_token_endpoint_has_a_next_step(answer: Reply | Lost, reason: str) -> None:
-    """What may pass asks for another try; what answers without a token is something else."""
-    _, halt = fetch(Bearer(APP), answer, answer)
-    assert isinstance(halt, Halt)
-    assert halt.problem.reason.startswith("No access token could be fetched. ")
-    assert halt.problem.reason.endswith(reason)
+def test_every_failure_of_the_token_endpoint_has_a_next_step(response: Response | NoResponse, reason: str) -> None:
+    """A transient failure asks for another try; a server that answers without a token is something else."""
+    _, abort = refresh(TokenProvider(APP), response, response)
+    assert isinstance(abort, Abort)
+    assert abort.problem.reason.startswith("No access token could be fetched. ")
+    assert abort.problem.reason.endswith(reason)
 
 
 @pytest.mark.parametrize(
-    ("answer", "advice"),
+    ("response", "advice"),
     [
-        (Lost(BAD_TLS), "CA bundle of the worker"),
+        (NoResponse(UNTRUSTED_TLS), "CA bundle of the worker"),
         (reply(301, b"", Location="https://elsewhere"), "check the connection's API base URL"),
         (reply(404, b"<html>"), "check the connection's API base URL and API version"),
     ],
 )
-def test_a_wrong_address_is_told_by_its_first_answer(answer: Reply | Lost, advice: str) -> None:
-    """The token address is called first, so it is where a wrong base URL shows: one try, and where to look."""
-    steps, halt = fetch(Bearer(APP), answer)
-    assert isinstance(halt, Halt)
-    assert halt.permanent
-    assert advice in halt.problem.reason
-    assert len(steps) == 2
+def test_a_wrong_base_url_shows_in_the_first_response(response: Response | NoResponse, advice: str) -> None:
+    """The token address is called first, so it is where a wrong base URL shows: one attempt, and where to look."""
+    actions, abort = refresh(TokenProvider(APP), response)
+    assert isinstance(abort, Abort)
+    assert abort.permanent
+    assert advice in abort.problem.reason
+    assert len(actions) == 2
 
 
 def test_a_ready_access_token_cannot_be_renewed() -> None:
     """A connection with only an access token ends with what HubSpot said when it refused it, category and all."""
-    bearer = Bearer(Account(access_token="r3ady"))
-    assert bearer.value(1e9, None) == "r3ady"
-    because = Problem("HubSpot answered 401: no.", "401", 401, "INVALID_AUTHENTICATION", "c-1")
-    story = bearer.fetch(PATIENCE, because)
-    assert next(story) == Halt(because, permanent=True)
-    with pytest.raises(Stopped):
-        next(story)
+    tokens = TokenProvider(Account(access_token="r3ady"))
+    assert tokens.current(1e9, None) == "r3ady"
+    problem = Problem("HubSpot answered 401: no.", "401", 401, "INVALID_AUTHENTICATION", "c-1")
+    flow = tokens.refresh_flow(RETRY, problem)
+    assert next(flow) == Abort(problem, permanent=True)
+    with pytest.raises(Aborted):
+        next(flow)
 
 
 def test_nothing_to_fetch_a_token_with() -> None:
     """An account without any credentials says so without a request."""
-    steps, halt = fetch(Bearer(Account()))
-    assert isinstance(halt, Halt)
-    assert "complete the connection" in halt.problem.reason
-    assert len(steps) == 1
+    actions, abort = refresh(TokenProvider(Account()))
+    assert isinstance(abort, Abort)
+    assert "complete the connection" in abort.problem.reason
+    assert len(actions) == 1
 
 
 def test_an_error_does_not_echo_the_secrets() -> None:
-    """The reply of the token endpoint may repeat what it was sent."""
-    _, halt = fetch(Bearer(APP), reply(400, {"message": "refresh token r3fr3sh of cl13nt&s3cr3t is invalid"}))
-    assert isinstance(halt, Halt)
-    assert "refresh token *** of *** is invalid" in halt.problem.reason
+    """The response of the token endpoint may repeat what it was sent."""
+    _, abort = refresh(TokenProvider(APP), reply(400, {"message": "refresh token r3fr3sh of cl13nt&s3cr3t is invalid"}))
+    assert isinstance(abort, Abort)
+    assert "refresh token *** of *** is invalid" in abort.problem.reason
 
 
 def test_a_short_wait_is_no_time_for_the_task_to_come_back() -> None:
-    """The tries are used up; to come back in a second, again and again, would use up the task's retries, too."""
-    _, halt = fetch(Bearer(APP), *[reply(503, b"", Retry_After="1")] * PATIENCE.tries)
-    assert isinstance(halt, Halt)
-    assert (halt.permanent, halt.retry_after) == (False, None)
+    """The attempts are used up; to come back in a second, again and again, would use up the task's retries, too."""
+    _, abort = refresh(TokenProvider(APP), *[reply(503, b"", Retry_After="1")] * RETRY.max_attempts)
+    assert isinstance(abort, Abort)
+    assert (abort.permanent, abort.retry_after) == (False, None)

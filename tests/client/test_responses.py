@@ -1,18 +1,32 @@
-"""Every row of HubSpot's error tables: what was answered, what it means, how long to wait, whom it concerns."""
+"""Every row of HubSpot's error tables: the response, its verdict, what that concerns, how long to wait."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_hubchan.client import replies, responses
-from airflow_provider_hubchan.client.actions import Lost, Reply
-from airflow_provider_hubchan.client.errors import BAD_TLS, CUT_OFF, NO_CONNECTION, NO_REPLY
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
-from airflow_provider_hubchan.client.responses import Accepted, Closure, Fault, Refusal, Rejected, Throttle, Unauthorized
+from airflow_provider_hubchan.client import responses
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    NO_CONNECTION,
+    READ_TIMEOUT,
+    UNTRUSTED_TLS,
+    NoResponse,
+    Response,
+)
+from airflow_provider_hubchan.client.models import Quota
+from airflow_provider_hubchan.client.responses import (
+    Accepted,
+    Blocked,
+    QuotaExhausted,
+    Rejected,
+    Scope,
+    Throttled,
+    Transient,
+    Unauthorized,
+)
 from tests.client.canned import MESSAGE, reply
 
 NOW = "Sun, 22 Nov 2026 09:00:00 GMT"
@@ -30,81 +44,91 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "after"),
+    ("response", "verdict", "scope", "retry_after"),
     [
-        pytest.param(reply(200), Accepted, None, id="200 with the message"),
-        pytest.param(reply(200, {"id": "m"}), Accepted, None, id="200 without a status, which is optional"),
-        pytest.param(reply(204, b""), Accepted, None, id="204 has nothing to say"),
-        pytest.param(reply(200, b""), Fault, None, id="200 with nothing is not HubSpot's word"),
-        pytest.param(reply(200, b"<html>Log in"), Fault, None, id="200 with a proxy's page"),
-        pytest.param(reply(200, b'{"id": "m", "te'), Fault, None, id="200 with half a message"),
-        pytest.param(reply(301, b"", Location="https://elsewhere"), Refusal, None, id="301 is not followed"),
-        pytest.param(reply(400, error("VALIDATION_ERROR", "Invalid input JSON on line 1")), Rejected, None, id="400"),
-        pytest.param(reply(401, error("EXPIRED_AUTHENTICATION")), Unauthorized, None, id="401 expired"),
-        pytest.param(reply(401, error("INVALID_AUTHENTICATION")), Unauthorized, None, id="401 invalid"),
-        pytest.param(reply(403, error("MISSING_SCOPES")), Refusal, None, id="403 scopes"),
-        pytest.param(reply(403, error("BANNED")), Refusal, None, id="403 banned"),
-        pytest.param(reply(403, error("MISSING_PERMISSIONS")), Refusal, None, id="403 permissions"),
-        pytest.param(reply(404, error("OBJECT_NOT_FOUND")), Rejected, None, id="404 message"),
+        pytest.param(reply(200), Accepted, "row", None, id="200 with the message"),
+        pytest.param(reply(200, {"id": "m"}), Accepted, "row", None, id="200 without a status, which is optional"),
+        pytest.param(reply(204, b""), Accepted, "row", None, id="204 has no body"),
+        pytest.param(reply(200, b""), Transient, "row", None, id="200 without a body is not trusted"),
+        pytest.param(reply(200, b"<html>Log in"), Transient, "row", None, id="200 with a proxy's page"),
+        pytest.param(reply(200, b'{"id": "m", "te'), Transient, "row", None, id="200 with half a message"),
+        pytest.param(reply(301, b"", Location="https://elsewhere"), Blocked, "batch", None, id="301 is not followed"),
+        pytest.param(reply(400, error("VALIDATION_ERROR", "Invalid input JSON on line 1")), Rejected, "row", None, id="400"),
+        pytest.param(reply(401, error("EXPIRED_AUTHENTICATION")), Unauthorized, "account", None, id="401 expired"),
+        pytest.param(reply(401, error("INVALID_AUTHENTICATION")), Unauthorized, "account", None, id="401 invalid"),
+        pytest.param(reply(403, error("MISSING_SCOPES")), Blocked, "batch", None, id="403 scopes"),
+        pytest.param(reply(403, error("BANNED")), Blocked, "batch", None, id="403 banned"),
+        pytest.param(reply(403, error("MISSING_PERMISSIONS")), Blocked, "batch", None, id="403 permissions"),
+        pytest.param(reply(404, error("OBJECT_NOT_FOUND")), Rejected, "row", None, id="404 message"),
         pytest.param(
             reply(404, error("OBJECT_NOT_FOUND", subCategory="ChannelIntegrationMessagePublishError.CHANNEL_DOES_NOT_EXIST")),
-            Refusal,
+            Blocked,
+            "batch",
             None,
             id="404 channel: every row would get it",
         ),
-        pytest.param(reply(404, b"<html>"), Rejected, None, id="404 of an unknown address"),
-        pytest.param(reply(405, b"<html>"), Rejected, None, id="405 in HTML"),
-        pytest.param(reply(408, b""), Fault, None, id="408"),
-        pytest.param(reply(409, error("CONFLICT")), Rejected, None, id="409"),
-        pytest.param(reply(414, b""), Rejected, None, id="414"),
-        pytest.param(reply(415, b""), Rejected, None, id="415"),
-        pytest.param(reply(422, error("VALIDATION_ERROR")), Rejected, None, id="422"),
-        pytest.param(reply(423, error("LOCKED")), Fault, 2.0, id="423: at least 2 s"),
-        pytest.param(reply(423, error("LOCKED"), Retry_After="9"), Fault, 9.0, id="423 with Retry-After"),
-        pytest.param(reply(429, BURST), Throttle, None, id="429 rolling: it names no time"),
-        pytest.param(reply(429, BURST, Retry_After="3"), Throttle, 3.0, id="429 rolling with Retry-After"),
-        pytest.param(reply(429, {"message": "You have reached your secondly limit."}), Throttle, 1.0, id="429 secondly"),
-        pytest.param(reply(429, {"policyName": "secondly"}), Throttle, 1.0, id="429 secondly by policy, any case"),
-        pytest.param(reply(429, b"<html>slow down"), Throttle, None, id="429 from a gateway"),
-        pytest.param(reply(429, DAILY), Closure, None, id="429 daily"),
-        pytest.param(reply(429, {"message": "You have reached your daily limit."}), Closure, None, id="429 daily by its words"),
-        pytest.param(reply(429, DAILY, Retry_After="3600"), Closure, 3600.0, id="429 daily with Retry-After"),
-        pytest.param(reply(477, b"", Retry_After="86400"), Closure, 86400.0, id="477 asks for a day"),
-        pytest.param(reply(477, b""), Closure, 3600.0, id="477 without a time: in an hour"),
-        pytest.param(reply(500, error("INTERNAL_ERROR")), Fault, None, id="500"),
-        pytest.param(reply(502, b"<html>"), Fault, None, id="502 in HTML"),
-        pytest.param(reply(503, b""), Fault, None, id="503"),
-        pytest.param(reply(503, b"", Retry_After="4"), Fault, 4.0, id="503 with Retry-After"),
-        pytest.param(reply(504, b""), Fault, None, id="504"),
-        pytest.param(reply(521, b""), Fault, None, id="521"),
-        pytest.param(reply(522, b""), Fault, None, id="522"),
-        pytest.param(reply(523, b""), Fault, None, id="523"),
-        pytest.param(reply(524, b""), Fault, None, id="524"),
-        pytest.param(reply(525, b""), Fault, None, id="525"),
-        pytest.param(reply(526, b""), Fault, None, id="526"),
-        pytest.param(Lost(NO_REPLY), Fault, None, id="timeout"),
-        pytest.param(Lost(CUT_OFF), Fault, None, id="reset"),
-        pytest.param(Lost(NO_CONNECTION), Fault, None, id="no connection"),
-        pytest.param(Lost(BAD_TLS), Refusal, None, id="a certificate nobody trusts"),
+        pytest.param(reply(404, b"<html>"), Rejected, "row", None, id="404 of an unknown address"),
+        pytest.param(reply(405, b"<html>"), Rejected, "row", None, id="405 in HTML"),
+        pytest.param(reply(408, b""), Transient, "row", None, id="408"),
+        pytest.param(reply(409, error("CONFLICT")), Rejected, "row", None, id="409"),
+        pytest.param(reply(414, b""), Rejected, "row", None, id="414"),
+        pytest.param(reply(415, b""), Rejected, "row", None, id="415"),
+        pytest.param(reply(422, error("VALIDATION_ERROR")), Rejected, "row", None, id="422"),
+        pytest.param(reply(423, error("LOCKED")), Transient, "row", 2.0, id="423: at least 2 s"),
+        pytest.param(reply(423, error("LOCKED"), Retry_After="9"), Transient, "row", 9.0, id="423 with Retry-After"),
+        pytest.param(reply(429, BURST), Throttled, "account", None, id="429 rolling: it names no time"),
+        pytest.param(reply(429, BURST, Retry_After="3"), Throttled, "account", 3.0, id="429 rolling with Retry-After"),
+        pytest.param(
+            reply(429, {"message": "You have reached your secondly limit."}), Throttled, "account", 1.0, id="429 secondly"
+        ),
+        pytest.param(reply(429, {"policyName": "secondly"}), Throttled, "account", 1.0, id="429 secondly by policy, any case"),
+        pytest.param(reply(429, b"<html>slow down"), Throttled, "account", None, id="429 from a gateway"),
+        pytest.param(reply(429, DAILY), QuotaExhausted, "batch", None, id="429 daily"),
+        pytest.param(
+            reply(429, {"message": "You have reached your daily limit."}),
+            QuotaExhausted,
+            "batch",
+            None,
+            id="429 daily by its message",
+        ),
+        pytest.param(reply(429, DAILY, Retry_After="3600"), QuotaExhausted, "batch", 3600.0, id="429 daily with Retry-After"),
+        pytest.param(reply(477, b"", Retry_After="86400"), QuotaExhausted, "batch", 86400.0, id="477 asks for a day"),
+        pytest.param(reply(477, b""), QuotaExhausted, "batch", 3600.0, id="477 without a time: in an hour"),
+        pytest.param(reply(500, error("INTERNAL_ERROR")), Transient, "row", None, id="500"),
+        pytest.param(reply(502, b"<html>"), Transient, "row", None, id="502 in HTML"),
+        pytest.param(reply(503, b""), Transient, "row", None, id="503"),
+        pytest.param(reply(503, b"", Retry_After="4"), Transient, "row", 4.0, id="503 with Retry-After"),
+        pytest.param(reply(504, b""), Transient, "row", None, id="504"),
+        pytest.param(reply(521, b""), Transient, "row", None, id="521"),
+        pytest.param(reply(522, b""), Transient, "row", None, id="522"),
+        pytest.param(reply(523, b""), Transient, "row", None, id="523"),
+        pytest.param(reply(524, b""), Transient, "row", None, id="524"),
+        pytest.param(reply(525, b""), Transient, "row", None, id="525"),
+        pytest.param(reply(526, b""), Transient, "row", None, id="526"),
+        pytest.param(NoResponse(READ_TIMEOUT), Transient, "row", None, id="timeout"),
+        pytest.param(NoResponse(INCOMPLETE), Transient, "row", None, id="reset"),
+        pytest.param(NoResponse(NO_CONNECTION), Transient, "row", None, id="no connection"),
+        pytest.param(NoResponse(UNTRUSTED_TLS), Blocked, "batch", None, id="a certificate nobody trusts"),
     ],
 )
-def test_what_an_answer_means(answer: Reply | Lost, kind: type, after: float | None) -> None:
-    """The kind says whom it concerns; ``after`` is the time that HubSpot asks for."""
-    meaning = responses.meaning(answer)
-    assert type(meaning) is kind
-    assert getattr(meaning, "after", None) == after
+def test_what_a_response_means(response: Response | NoResponse, verdict: type, scope: Scope, retry_after: float | None) -> None:
+    """The verdict says what it concerns, and for how long HubSpot asks to wait."""
+    given = responses.classify(response)
+    assert type(given) is verdict
+    assert given.scope == scope
+    assert getattr(given, "retry_after", None) == retry_after
 
 
-@pytest.mark.parametrize(("status", "tries"), [(522, 2), (525, 2), (526, 2), (503, None)])
-def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, tries: int | None) -> None:
-    """Where HubSpot's page says to call support, many tries do not help."""
-    meaning = responses.meaning(reply(status, b""))
-    assert isinstance(meaning, Fault)
-    assert meaning.tries == tries
+@pytest.mark.parametrize(("status", "max_attempts"), [(522, 2), (525, 2), (526, 2), (503, None)])
+def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, max_attempts: int | None) -> None:
+    """Where HubSpot's page says to contact support, many attempts do not help."""
+    verdict = responses.classify(reply(status, b""))
+    assert isinstance(verdict, Transient)
+    assert verdict.max_attempts == max_attempts
 
 
 @pytest.mark.parametrize(
-    ("answer", "advice"),
+    ("response", "advice"),
     [
         (reply(401, {}), "client ID, client secret and refresh token"),
         (reply(403, {}), "conversations.custom_channels.write"),
@@ -113,19 +137,19 @@ def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, tries: int | N
         (reply(429, DAILY), "midnight in the account's time zone"),
         (reply(477, {}), "another data centre"),
         (reply(522, {}), "support"),
-        (Lost(BAD_TLS), "CA bundle"),
+        (NoResponse(UNTRUSTED_TLS), "CA bundle"),
     ],
 )
-def test_a_problem_says_what_to_do_next(answer: Reply | Lost, advice: str) -> None:
-    """What a person can mend is said with the problem."""
-    meaning = responses.meaning(answer)
-    assert not isinstance(meaning, Accepted)
-    assert advice in meaning.problem.reason
+def test_a_problem_says_what_to_do_next(response: Response | NoResponse, advice: str) -> None:
+    """What a person can fix is part of the problem's reason."""
+    verdict = responses.classify(response)
+    assert not isinstance(verdict, Accepted)
+    assert advice in verdict.problem.reason
 
 
-def test_an_accepted_answer_has_the_message() -> None:
+def test_an_accepted_response_has_the_message() -> None:
     """The whole body is handed on, for callers of single calls."""
-    assert responses.meaning(reply(200)) == Accepted(MESSAGE)
+    assert responses.classify(reply(200)) == Accepted(MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +165,7 @@ def test_an_accepted_answer_has_the_message() -> None:
     ],
 )
 def test_rate_headers_are_read_or_left_alone(headers: dict[str, str], quota: Quota | None) -> None:
-    """Headers that are missing or make no sense tell nothing."""
+    """Headers that are missing or make no sense give no quota."""
     assert responses.quota(reply(200, **{f"X-HubSpot-RateLimit-{name}": text for name, text in headers.items()})) == quota
 
 
@@ -166,14 +190,14 @@ def test_rate_headers_are_read_or_left_alone(headers: dict[str, str], quota: Quo
     ],
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: float | None) -> None:
-    """Seconds, or a date held against the reply's own; what makes no sense counts as not said."""
-    assert replies.retry_after(CaseInsensitiveDict({"retry-after": text, "date": NOW})) == seconds
+    """Seconds, or a date held against the response's own; what makes no sense counts as absent."""
+    assert responses.retry_after(CaseInsensitiveDict({"retry-after": text, "date": NOW})) == seconds
 
 
-def test_a_retry_after_date_needs_the_replys_own_date() -> None:
+def test_a_retry_after_date_needs_the_responses_own_date() -> None:
     """Our clock may be wrong, so a date alone says nothing."""
-    assert replies.retry_after(CaseInsensitiveDict({"Retry-After": "Sun, 22 Nov 2026 09:00:30 GMT"})) is None
-    assert replies.retry_after(CaseInsensitiveDict()) is None
+    assert responses.retry_after(CaseInsensitiveDict({"Retry-After": "Sun, 22 Nov 2026 09:00:30 GMT"})) is None
+    assert responses.retry_after(CaseInsensitiveDict()) is None
 
 
 @pytest.mark.parametrize(
@@ -224,18 +248,18 @@ def test_a_retry_after_date_needs_the_replys_own_date() -> None:
         ),
     ],
 )
-def test_a_problem_says_what_can_be_known(body: bytes, reason: str, category: str | None, correlation_id: str) -> None:
+def test_a_problem_has_the_fields_of_the_body(body: bytes, reason: str, category: str | None, correlation_id: str) -> None:
     """Every field of an error is optional, and the body may be no JSON at all."""
     headers = CaseInsensitiveDict({"Content-Type": "text/html; charset=utf-8", "X-HubSpot-Correlation-Id": "from-header"})
-    problem = replies.problem(404, headers, body)
+    problem = responses.response_problem(Response(404, headers, body))
     assert (problem.reason, problem.category, problem.correlation_id) == (reason, category, correlation_id)
 
 
-def test_a_secret_is_covered_before_the_words_are_cut() -> None:
-    """Half a secret is one, too; and no field but the message may hold one."""
+def test_a_secret_is_redacted_before_the_message_is_cut() -> None:
+    """Half a secret is one, too; and the other fields may not hold one either."""
     token = "CPjK-" + "abcdefghij" * 6
     body = {"message": "x" * 250 + " " + token, "category": token, "subCategory": token, "correlationId": token}
-    problem = replies.problem(400, {}, json.dumps(body).encode(), secrets=[token])
+    problem = responses.response_problem(reply(400, body), secrets=[token])
     assert "CPjK" not in repr(problem)
 
 
@@ -251,13 +275,13 @@ def test_a_secret_is_covered_before_the_words_are_cut() -> None:
 )
 def test_a_broken_tls_connection_is_not_an_untrusted_one(text: str, untrusted: bool) -> None:
     """One corrupted record must not end a batch for good."""
-    assert replies.untrusted(OSError(text)) is untrusted
+    assert NoResponse.of_tls_error(OSError(text)).reason == (UNTRUSTED_TLS if untrusted else INCOMPLETE)
 
 
-def test_hubspots_words_are_one_short_line_without_secrets() -> None:
-    """A reply that echoes a secret, or tells a novel, does neither to us."""
+def test_hubspots_message_is_one_short_line_without_secrets() -> None:
+    """A response may repeat a secret, or hold a very long text."""
     body = b'{"message": "token s3cr3t-t0k3n is\\nbad' + b" very" * 200 + b'"}'
-    reason = replies.problem(401, {}, body, "Fetch another.", secrets=["s3cr3t-t0k3n"]).reason
+    reason = responses.response_problem(reply(401, body), "Fetch another.", secrets=["s3cr3t-t0k3n"]).reason
     assert reason.startswith("HubSpot answered 401: token *** is bad very very")
     assert reason.endswith("…. Fetch another.")
     assert len(reason) < 360

@@ -1,158 +1,134 @@
-"""How many threads a batch gets: as many as are of use."""
+"""The driver for threads: how it ends, what it leaves behind, how many threads it takes."""
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import Update
-from airflow_provider_hubchan.client.flow import deliver
-from airflow_provider_hubchan.client.oauth import Bearer
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
-from airflow_provider_hubchan.client.sync_driver import Driver
-from airflow_provider_hubchan.client.worker_pool import Crew
+from airflow_provider_hubchan.client.actions import STOPPED, Aborted, NeedToken, Wait
+from airflow_provider_hubchan.client.flow import RetryConfig, deliver
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Update
+from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from airflow_provider_hubchan.emulator import Emulator
-from tests.local_hubspot import account_of
+from tests.client.driver_runs import RETRY
+from tests.local_hubspot import account_of, sockets_to
 
 
-def threads_for(latency: float, work: float, most: int, enough: Callable[[], bool] = lambda: False) -> int:
-    """How many threads a hundred pieces get, each of which measures the same."""
-
-    def do(piece: int) -> int:
-        crew.measured(latency, work)
-        return piece
-
-    crew = Crew(do, range(100), most, enough)
-    try:
-        assert sorted(result for result in crew.results() if result is not None) == list(range(100))
-    finally:
-        crew.join()
-    return crew.size
-
-
-@pytest.mark.parametrize(
-    ("latency", "work", "most", "threads"),
-    [
-        pytest.param(0.1, 0.0005, 16, 16, id="a far server: all that are allowed"),
-        pytest.param(0.0022, 0.0005, 16, 4, id="a near one: as many as the interpreter can serve"),
-        pytest.param(0.0006, 0.0005, 16, 1, id="one that answers at once: two would stand in line"),
-        pytest.param(0.1, 0.0005, 1, 1, id="one, if that is all that is allowed"),
-    ],
-)
-def test_threads_are_as_many_as_latency_and_work_can_feed(latency: float, work: float, most: int, threads: int) -> None:
-    """Little's law with the interpreter's rate: in flight = latency / work."""
-    assert threads_for(latency, work, most) == threads
+def test_a_stop_ends_the_batch_within_one_request() -> None:
+    """Requests under way are finished, nothing new is sent, and every row that is left is unresolved."""
+    with Emulator(limit=0) as emulator:
+        emulator.world.seed(map(str, range(500)))
+        emulator.fault(delay=0.2, times=1000)
+        account = account_of(emulator)
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+            outcomes = []
+            rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(500))
+            for outcome in driver.run_all(rows, 4):
+                if outcome:
+                    outcomes.append(outcome)
+                driver.abort(STOPPED)
+        assert len(outcomes) == 500
+        assert sum(outcome.result == "updated" for outcome in outcomes) == len(emulator.ledger.patches()) <= 12
+        assert {outcome.problem.label for outcome in outcomes if outcome.problem} == {"given up: stopped"}
+        assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
 
 
-def test_nobody_is_called_while_somebody_waits_for_the_pace() -> None:
-    """Little's law with the pace's rate: those that are there are all it can feed."""
-    assert threads_for(0.1, 0.0005, 16, enough=lambda: True) == 1
+def test_a_stop_does_not_wait_for_another_drivers_token() -> None:
+    """Another driver holds the account's token lock: a batch that is told to end does, all the same."""
+    account = Account(access_token="t")
+    tokens = TokenProvider(account)
+    with tokens.lock, SyncDriver(account, RateLimiter(), tokens, RETRY) as driver:
+        threading.Timer(0.2, driver.abort, [STOPPED]).start()
+        flow = deliver(account, "100200", Update(1, "m", MessageStatus.SENT), RETRY)
+        next(flow)
+        with pytest.raises(Aborted):
+            driver._token(NeedToken(refused="t"))
+
+
+def test_an_exception_of_the_caller_leaves_no_thread_behind() -> None:
+    """A batch that is left half way is ended: its threads are gone when the exception arrives."""
+    with Emulator(limit=0) as emulator:
+        account = account_of(emulator)
+        rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(500))
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+            results = driver.run_all(rows, 4)
+            next(results)
+            with pytest.raises(KeyboardInterrupt):
+                results.throw(KeyboardInterrupt)
+        assert len(emulator.ledger.patches()) < 100
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
+
+
+def test_a_defect_in_a_story_reaches_the_caller() -> None:
+    """An exception in a worker thread is raised where the batch is awaited, not lost with the thread."""
+
+    def defect() -> Any:
+        yield Wait(1 / 0)
+
+    account = Account(access_token="t")
+    with (
+        SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver,
+        pytest.raises(ZeroDivisionError),
+    ):
+        list(driver.run_all([defect()], 2))
+
+
+def test_the_socket_after_a_broken_one_is_closed() -> None:
+    """After an exception urllib3's pool waits for the garbage collector to close its sockets; a batch must not."""
+    with Emulator(limit=0) as emulator:
+        emulator.world.seed(["m"])
+        account = account_of(emulator)
+        emulator.fault(drop="before")
+        gc.disable()
+        try:
+            with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+                assert driver.run(deliver(account, "100200", Update(1, "m", MessageStatus.SENT), RETRY)).result == "updated"
+                assert len(sockets_to(emulator)) == 1
+            assert sockets_to(emulator) == []
+        finally:
+            gc.enable()
+
+
+def test_a_deadline_ends_everything() -> None:
+    """A driver with a deadline neither waits nor sends beyond it."""
+    with Emulator(limit=0) as emulator:
+        account = account_of(emulator, timeout=30.0)
+        emulator.fault(delay=30.0, path="/", times=10)
+        began = time.monotonic()
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY, deadline=began + 0.3) as driver:
+            outcome = driver.run(deliver(account, "100200", Update(1, "m", MessageStatus.SENT), RETRY))
+        assert outcome.problem is not None
+        assert outcome.problem.label == "given up: out of time"
 
 
 @pytest.mark.slow
-def test_a_slow_pace_needs_few_threads_and_no_more_sockets() -> None:
+def test_a_low_limit_needs_few_threads_and_no_more_sockets() -> None:
     """Sixteen are allowed, and a quota of 20 requests in half a second at 5 ms latency needs one or two, and one that waits."""
     with Emulator(limit=20, window=0.5) as emulator:
         emulator.world.seed(map(str, range(100)))
         emulator.fault(delay=0.005, times=1000)
         account = account_of(emulator)
-        with Driver(account, Pace(), Bearer(account), Patience()) as driver:
-            rows = (deliver(account, "100200", Update(row, str(row), "SENT"), Patience()) for row in range(100))
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RetryConfig()) as driver:
+            rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RetryConfig()) for row in range(100))
             assert sum(outcome is not None and outcome.result == "updated" for outcome in driver.run_all(rows, 16)) == 100
-            assert driver._crew is not None
-            assert len(driver._sessions._all) <= driver._crew.size < 16
+            assert driver._workers is not None
+            assert len(driver._connections._connections) <= driver._workers.size < 16
 
 
-def test_a_caller_who_is_slow_finds_no_pile() -> None:
-    """Results wait for the caller, and work waits for the results: memory does not grow with the batch."""
-    begun = 0
-
-    def do(piece: int) -> int:
-        nonlocal begun
-        begun += 1
-        return piece
-
-    crew = Crew(do, range(1000), 1, lambda: True)
-    results = crew.results()
-    next(results)
-    time.sleep(0.05)
-    assert begun < 100
-    assert sum(1 for _ in results) == 999
-    crew.join()
-
-
-def test_one_quick_reply_does_not_keep_the_others_out() -> None:
-    """The fastest reply is that of these days, not of all times."""
-    latencies = iter([0.0003, *[0.2] * 199])
-
-    def do(piece: int) -> None:
-        crew.measured(next(latencies), 0.0005)
-
-    crew = Crew(do, range(200), 16, lambda: False)
-    for _ in crew.results():
-        pass
-    crew.join()
-    assert crew.size == 16
-
-
-def test_a_machine_without_threads_to_spare_does_the_work_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's limit of threads costs speed, and no row."""
-    start, started = threading.Thread.start, list[str]()
-
-    def limited(thread: threading.Thread) -> None:
-        if len(started) == 2:
-            raise RuntimeError("can't start new thread")
-        started.append(thread.name)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
-    assert threads_for(0.1, 0.0005, 16) == 2
-
-
-def test_who_leaves_does_not_wait_for_what_was_not_begun() -> None:
-    """After the caller has gone nothing more is pulled."""
-    source = iter(range(1_000_000))
-    crew = Crew(lambda piece: piece, source, 2, lambda: False)
-    results = crew.results()
-    next(results)
-    results.close()
-    crew.join()
-    assert next(source) < 1000
-
-
-def test_threads_that_pause_are_replaced() -> None:
-    """A server that answers at once needs one thread, and one for each that sits out a fault."""
-    together = threading.Barrier(4, timeout=30)
-
-    def do(piece: int) -> None:
-        crew.measured(0.0006, 0.0005)
-        if piece < 4:
-            with crew.pausing():
-                together.wait()
-
-    crew = Crew(do, range(100), 16, lambda: False)
-    for _ in crew.results():
-        pass
-    crew.join()
-    assert crew.size >= 4
-
-
-def test_a_reply_that_is_long_in_coming_does_not_stop_the_others() -> None:
-    """While the only thread hangs, the caller's own looks call another."""
-    rest = threading.Event()
-
-    def do(piece: int) -> int:
-        crew.measured(0.0006, 0.0005)
-        if piece == 0:
-            assert rest.wait(30)
-        elif piece == 99:
-            rest.set()
-        return piece
-
-    crew = Crew(do, range(100), 16, lambda: False)
-    assert [result for result in crew.results() if result is not None][-1] == 0
-    crew.join()
+def test_threads_are_started_where_no_response_is_a_success() -> None:
+    """A batch of messages that HubSpot does not know gets as many threads as one that is accepted."""
+    with Emulator(limit=0) as emulator:
+        emulator.fault(status=404, delay=0.02, times=1000)
+        account = account_of(emulator)
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+            rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(60))
+            results = [outcome.result for outcome in driver.run_all(rows, 4) if outcome]
+            assert results == ["rejected"] * 60
+            assert driver._workers is not None
+            assert driver._workers.size == 4

@@ -1,4 +1,4 @@
-"""What the pages show and no file holds: Python is run, and commands, connections, faults and letters are read by ours."""
+"""What the pages show and no file holds: Python is run, and commands, connections, faults and dead letters are read by ours."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def called_back(callback: type, kwargs: dict[str, Any]) -> AsyncCallback:
 
 
 #: What a fragment takes for granted: what a reader has imported, and tasks of the reader's own.
-KNOWN: dict[str, Any] = {
+GIVEN: dict[str, Any] = {
     "__name__": __name__,
     "AsyncCallback": called_back,
     "DeadlineAlert": DeadlineAlert,
@@ -75,7 +75,7 @@ KNOWN: dict[str, Any] = {
 
 def run(where: str, text: str, **names: Any) -> dict[str, Any]:
     """Run a fragment, and return the names that there are afterwards."""
-    names = KNOWN | names
+    names = GIVEN | names
     exec(compile(text, where, "exec"), names)
     return names
 
@@ -126,13 +126,13 @@ EXPORTS = [
 
 
 @pytest.mark.parametrize(("variable", "connection"), EXPORTS)
-def test_an_exported_connection_is_what_its_words_say(variable: str, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exported_connection_is_what_it_says(variable: str, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As JSON and as a URI alike."""
     monkeypatch.setenv(variable, connection)
     account = HubchanHook(variable.removeprefix("AIRFLOW_CONN_").lower()).account
     share = 50.0 if variable.endswith("_BACKFILL") else None
-    said = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
-    assert account == Account("https://api.hubapi.com", *said, channel_id="100200", requests_per_10s=share)
+    credentials = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
+    assert account == Account("https://api.hubapi.com", *credentials, channel_id="100200", requests_per_10s=share)
 
 
 def test_a_file_of_faults_is_read(hubspot_emulator: Emulator, tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_a_dead_letter_is_as_shown(hubspot_emulator: Emulator, tmp_path: Path) -
     row = {key: shown[key] for key in ("phone", "message_id", "status", "error_message")}
     (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in [*good, row]))
     mark(messages_file=str(tmp_path / "rows.jsonl"), max_rejected=1, report_file=str(tmp_path / "left.jsonl"))
-    letter = json.loads((tmp_path / "left.jsonl").read_text())
-    assert list(letter) == list(shown)
-    assert str(letter["reason"]).startswith(shown["reason"].removesuffix("…"))
+    dead_letter = json.loads((tmp_path / "left.jsonl").read_text())
+    assert list(dead_letter) == list(shown)
+    assert str(dead_letter["reason"]).startswith(shown["reason"].removesuffix("…"))
     for varies in ("reason", "correlation_id", "time"):
-        shown[varies] = letter[varies]
-    assert letter == shown
+        shown[varies] = dead_letter[varies]
+    assert dead_letter == shown

@@ -50,17 +50,17 @@ def test_every_setting_is_in_the_table_of_options(name: str) -> None:
 def test_the_table_of_options_is_the_command_lines() -> None:
     """No option is missing, and none is there that the program does not know."""
     command = [sys.executable, "-m", "airflow_provider_hubchan.emulator", "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    known = set(re.findall(r"^  (--[a-z][a-z-]*)", told, flags=re.MULTILINE))
-    assert set(re.findall(r"^\| `(--[a-z-]+)`", section(REFERENCE, "Options"), flags=re.MULTILINE)) == known
+    help_text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    options = set(re.findall(r"^  (--[a-z][a-z-]*)", help_text, flags=re.MULTILINE))
+    assert set(re.findall(r"^\| `(--[a-z-]+)`", section(REFERENCE, "Options"), flags=re.MULTILINE)) == options
 
 
 def test_every_control_call_is_documented() -> None:
     """The table is what the program answers to, no more and no less."""
     calls = [(method, path) for method, path, _ in ROUTES if path.startswith("/_emulator/") and "/page/" not in path]
-    known = {f"{method} {path.removeprefix('/_emulator/')}" for method, path in calls}
-    told = re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`?]+)`", section(REFERENCE, "Control"), flags=re.MULTILINE)
-    assert sorted(told) == sorted(known)
+    answered = {f"{method} {path.removeprefix('/_emulator/')}" for method, path in calls}
+    documented = re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`?]+)`", section(REFERENCE, "Control"), flags=re.MULTILINE)
+    assert sorted(documented) == sorted(answered)
 
 
 def test_everything_the_ledger_can_be_asked_is_documented() -> None:
@@ -121,8 +121,8 @@ def test_the_whole_example_is_green(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Good days and bad ones, with as many tests as the page says."""
     done = pytest_in(project(tmp_path), monkeypatch)
     assert done.returncode == 0, done.stdout
-    (told,) = re.findall(r"^\d+ passed", TESTING, flags=re.MULTILINE)
-    assert done.stdout.splitlines()[-1].startswith(told)
+    (count,) = re.findall(r"^\d+ passed", TESTING, flags=re.MULTILINE)
+    assert done.stdout.splitlines()[-1].startswith(count)
 
 
 @pytest.mark.slow

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
-from airflow_provider_hubchan.client.errors import HubchanError
-from airflow_provider_hubchan.client.replies import TRANSIENT
-from airflow_provider_hubchan.client.responses import Closure, Fault, Refusal, Rejected, Unauthorized, meaning
-from airflow_provider_hubchan.connection import named
-from tests.client.canned import reply
+from airflow_provider_hubchan.client.actions import NoResponse, Response
+from airflow_provider_hubchan.client.responses import (
+    NO_RESPONSE_RULES,
+    RULES,
+    Accepted,
+    Blocked,
+    QuotaExhausted,
+    Rejected,
+    Rule,
+    Throttled,
+    Transient,
+    Unauthorized,
+    classify,
+    is_transient,
+)
+from airflow_provider_hubchan.connection import field_names
 from tests.docs.pages import table
 from tests.modules import OURS, errors
 from tests.paths import DOCS
@@ -24,11 +36,11 @@ OURS_SAY = PAGE[PAGE.index("## What the provider says") :]
 ENTRIES = [
     entry for cell in re.findall(r"^\| (`.*?) \|", OURS_SAY, flags=re.MULTILINE) for entry in re.findall(r"`([^`]+)`", cell)
 ]
-CLASSES = {error.__name__ for error in errors(HubchanError)}
+CLASSES = {error.__name__ for error in errors()}
 #: What takes the text of an error, a warning or a bad row as its argument, and names that hold such a text.
 CALLS = re.compile(r".*(Error|Exception|Timeout)|BadRow|Problem|problem|fail|warning|error|__init__")
-NAMES = re.compile(r"why|where|text|left|reason|waited|named|faults|_faults|_hopeless|troubles|_?[A-Z_]+")
-#: What is said when nothing is wrong, pieces of longer texts, and what is no text for people.
+NAMES = re.compile(r"where|text|left|reason|instance|named|faults?|_faults|_failed|unanswered|_?[A-Z_]+")
+#: Texts for when nothing is wrong, pieces of longer texts, and an error that only a change of the code can raise.
 FINE = {
     "less than a second",
     "no answer yet",
@@ -36,6 +48,7 @@ FINE = {
     "what the function returns",
     "and … more",
     "map index …,",
+    "needs a code of one character that no other status has, not …",
 }
 MACHINE = re.compile(r"SELECT|INSERT|CREATE TABLE|FROM entry|https?:|\\")
 
@@ -60,7 +73,7 @@ def complaints(tree: ast.AST) -> Iterator[ast.AST]:
             to_list = name == "append" and re.fullmatch(r".*faults|notes", getattr(owner, "id", getattr(owner, "attr", "")))
             if name in CLASSES or CALLS.fullmatch(name) or to_list:
                 yield from node.args
-        elif isinstance(node, ast.Assign | ast.AugAssign):
+        elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             held = {getattr(each, "id", getattr(each, "attr", "")) for target in targets for each in ast.walk(target)}
             if any(map(NAMES.fullmatch, held)):
@@ -106,10 +119,9 @@ def test_every_entry_is_of_the_present(entry: str) -> None:
 #: Modules whose texts send people to the connection; elsewhere a channel_id is a row's, or the task's.
 SPEAK_OF_FIELDS = (
     "connection",
-    "drivers",
+    "hooks",
     "client.models",
     "client.connection_check",
-    "client.replies",
     "client.oauth",
     "client.responses",
 )
@@ -121,7 +133,7 @@ FIELDS = ("login", "password", *INFO["connection-types"][0]["conn-fields"])
 def test_a_field_is_called_what_the_form_calls_it(name: str, text: str) -> None:
     """Whoever looks for it in the form, or in an environment variable, finds it: label and name."""
     for field in FIELDS:
-        text = text.replace(named(field), "")
+        text = text.replace(field_names(field), "")
     assert not re.findall(rf"\b({'|'.join(FIELDS)})\b", text)
 
 
@@ -130,26 +142,106 @@ def test_every_class_is_in_the_catalogue() -> None:
     assert set(ENTRIES) >= CLASSES
 
 
-#: What a row of the first table says that the provider does, and what an answer of that status then means.
-DOES = {
-    "": Rejected,
-    "fetches a new token": Unauthorized,
-    "tries": Fault,
-    "ends the batch": Refusal,
-    "[waits elsewhere]": Closure,
+class AnswerRow(NamedTuple):
+    """A row of the first table: an answer of HubSpot, and what follows from it."""
+
+    answer: str
+    concerns: str
+    outcome: str
+    does: str
+    advice: str
+
+    @property
+    def verdict(self) -> type[Any]:
+        """The verdict that the outcome of a row and what the provider does stand for."""
+        (verdict,) = (
+            verdict
+            for verdict, (outcome, does) in VERDICTS.items()
+            if _begins(self.outcome, outcome) and _begins(self.does, does)
+        )
+        return verdict
+
+
+def _begins(cell: str, words: str) -> bool:
+    return cell.startswith(words) if words else not cell
+
+
+#: How the cells *outcome* and *what the provider does* begin, by verdict; an empty text is an empty cell.
+VERDICTS: dict[type[Any], tuple[str, str]] = {
+    Accepted: ("updated", ""),
+    Rejected: ("rejected", ""),
+    Transient: ("", "tries "),
+    Throttled: ("", "blocks the whole account"),
+    Unauthorized: ("", "fetches a new token"),
+    QuotaExhausted: ("unresolved", "[waits elsewhere]"),
+    Blocked: ("unresolved", "ends the batch"),
 }
-STATUS_ROWS = [row for row in table(PAGE, "answer | outcome |") if re.fullmatch(r"[\d, ]+", row[0])]
+#: How the page writes the statuses of a rule that are no short list.
+RANGES = {range(200, 300): "2xx", range(300, 400): "3xx", range(500, 1000): "500 and above", range(1000): "any other"}
+ANSWER_ROWS = [AnswerRow(*row) for row in table(PAGE, "answer | concerns |")]
+BY_STATUS = [row for row in ANSWER_ROWS if not row.answer.startswith("`")]
+BY_REASON = [row for row in ANSWER_ROWS if row.answer.startswith("`")]
 
 
-@pytest.mark.parametrize(("statuses", "outcome", "does", "_"), STATUS_ROWS, ids=[row[0] for row in STATUS_ROWS])
-def test_a_status_means_what_the_page_says(statuses: str, outcome: str, does: str, _: str) -> None:
-    """Rejected, tried again, or the end of the batch, for each status that a row names."""
-    (kind,) = (kind for words, kind in DOES.items() if (does.startswith(words) if words else not does))
-    assert (kind is Rejected) == outcome.startswith("rejected")
-    assert {type(meaning(reply(int(status), {"message": "No."}))) for status in statuses.split(", ")} == {kind}
+def answer_of(rule: Rule) -> str:
+    """How the page writes the answers that a rule is for, without examples."""
+    statuses = RANGES[rule.statuses] if isinstance(rule.statuses, range) else ", ".join(map(str, rule.statuses))
+    policy = re.sub(r"\(.*?\)", "", rule.policy)  # without what may not stand before it
+    return statuses + (f", {policy}" if policy else "") + (f" `{rule.sub_category}`" if rule.sub_category else "")
+
+
+def test_the_first_table_is_the_rules() -> None:
+    """Every rule is a row, in the order in which they decide, with its verdict and whom that concerns; no row is anything else.
+
+    A success has two rows: without a message it is not one.
+    """
+    (success, *others) = RULES
+    expected = [("2xx with a JSON object, 204", Accepted, "row"), ("2xx with anything else", Transient, "row")]
+    assert (answer_of(success), success.verdict) == ("2xx", Accepted)
+    expected += [(answer_of(rule), rule.verdict, rule.verdict.scope) for rule in others]
+    assert [(row.answer.split(":")[0], row.verdict, row.concerns) for row in BY_STATUS] == expected
+
+
+def test_the_first_table_has_every_way_to_get_no_answer() -> None:
+    """With its verdict and whom that concerns, and nothing else."""
+    rows = [(reason, row.verdict, row.concerns) for row in BY_REASON for reason in re.findall(r"`([^`]+)`", row.answer)]
+    assert len(rows) == len(NO_RESPONSE_RULES)
+    assert set(rows) == {(reason, verdict, verdict.scope) for reason, (verdict, _) in NO_RESPONSE_RULES.items()}
+    for reason, verdict, _ in rows:
+        assert type(classify(NoResponse(reason))) is verdict
+
+
+@pytest.mark.parametrize("row", BY_STATUS, ids=[row.answer for row in BY_STATUS])
+def test_an_answer_means_what_the_page_says(row: AnswerRow) -> None:
+    """Each status that a row names, as its rule or as an example of it, with the policy or sub-category of the row."""
+    named = [int(status) for status in re.findall(r"\b\d{3}\b", row.answer)]
+    named += [200, 201, 299] if row.answer.startswith("2xx") else [300, 301, 399] if row.answer == "3xx" else []
+    (policy,) = re.findall(r", ([a-z]+)$", row.answer) or [""]
+    (sub_category,) = re.findall(r"`(.*)`", row.answer) or [""]
+    name = "TEN_SECONDLY_ROLLING" if "ten-secondly" in row.answer else policy.upper()
+    fields = {"message": "No.", "policyName": name, "subCategory": sub_category}
+    bodies = [json.dumps(fields).encode()]
+    if row.answer.startswith("2xx"):
+        bodies = [b'{"id": "m-1"}'] if row.verdict is Accepted else [b"<html>", b"[]"]
+        named.remove(204) if 204 in named else named.append(205)
+    verdicts = [classify(Response(status, {}, body)) for status in named for body in bodies]
+    assert verdicts, row.answer
+    assert {type(verdict) for verdict in verdicts} == {row.verdict}
+    if row.verdict is Transient:
+        most = {"tries again": None, "tries twice": 2}[" ".join(row.does.split(" ")[:2]).rstrip(":,")]
+        assert {verdict.max_attempts for verdict in verdicts if isinstance(verdict, Transient)} == {most}
+    if row.verdict is Throttled:
+        wait = {"for a second": 1.0, "for a third of a second": None}[row.does.split(", ")[1].removeprefix("else ")]
+        assert {verdict.retry_after for verdict in verdicts if isinstance(verdict, Throttled)} == {wait}
+
+
+def test_an_answer_without_a_body_may_be_a_success() -> None:
+    """204, which the page names, and no other status."""
+    assert {status for status in range(200, 300) if isinstance(classify(Response(status, {}, b"")), Accepted)} == {204}
 
 
 def test_every_status_that_is_tried_again_is_on_the_page() -> None:
     """Those below 500; above, HubSpot's own are named."""
-    named = {status for row in STATUS_ROWS for status in row[0].split(", ")}
-    assert {str(status) for status in TRANSIENT} - {"429"} <= named  # 429 has rows of its own
+    named = {int(status) for row in BY_STATUS for status in re.findall(r"\b\d{3}\b", row.answer)}
+    assert {status for status in range(500) if is_transient(status)} <= named
+    assert {500, 502, 503, 504, 521, 522, 523, 524, 525, 526} <= named

@@ -30,12 +30,12 @@ def test_a_delivery_report_is_marked(hubspot_emulator: Emulator, tmp_path: Path)
     read = {event["message_id"] for event in events if event["state"] == "READ"}
     last = {event["message_id"]: event["state"] for event in events if event["state"] not in ("READ", "BUFFRD")}
     failed = {message_id for message_id, state in last.items() if state != "DELIVRD" and message_id not in read}
-    known = set(outbox)
+    in_outbox = set(outbox)
     assert hubspot_emulator.world.counts() == Counter(
-        {"READ": len(read & known), "FAILED": len(failed & known), "SENT": len(known - read - failed)}
+        {"READ": len(read & in_outbox), "FAILED": len(failed & in_outbox), "SENT": len(in_outbox - read - failed)}
     )
     summary = ran.xcom("mark_statuses")
-    assert (summary["rejected"], summary["updated"]) == (6, len((read | set(last)) & known))
+    assert (summary["rejected"], summary["updated"]) == (6, len((read | set(last)) & in_outbox))
     assert all(message.error_message for message in hubspot_emulator.world.messages.values() if message.status == "FAILED"), (
         "and every failure says why"
     )
@@ -108,20 +108,20 @@ def test_read_receipts_are_a_gate(hubspot_emulator: Emulator) -> None:
 
 
 def test_what_is_left_is_sent_at_night(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """Nothing left: nothing is done. A letter whose cause is mended is sent, the other stays in the file."""
-    letters = tmp_path / "not_updated-today.jsonl"
+    """Nothing left: nothing is done. A dead letter whose cause is fixed is sent, the other stays in the file."""
+    dead_letters = tmp_path / "not_updated-today.jsonl"
     nightly = load("reconcile_nightly").reconcile_nightly
-    letters.write_text('{"message_id": "old", "status": "READ", "outcome": "skipped"}\n')
+    dead_letters.write_text('{"message_id": "old", "status": "READ", "outcome": "skipped"}\n')
     assert Ran(nightly(), folder=str(tmp_path)).state("send_again") == "skipped"
-    lines = [{"message_id": name, "status": "READ", "outcome": "rejected"} for name in ("mended", "gone")]
-    letters.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    hubspot_emulator.world.seed(["mended"])
+    lines = [{"message_id": name, "status": "READ", "outcome": "rejected"} for name in ("fixed", "gone")]
+    dead_letters.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    hubspot_emulator.world.seed(["fixed"])
     ran = Ran(nightly(), folder=str(tmp_path))
     assert (ran.state("send_again", 0), ran.xcom("send_again", 0)["updated"]) == ("success", 1)
-    assert [json.loads(line)["message_id"] for line in letters.read_text().splitlines()] == ["gone"]
+    assert [json.loads(line)["message_id"] for line in dead_letters.read_text().splitlines()] == ["gone"]
 
 
-def test_what_was_written_calls_who_looks(hubspot_emulator: Emulator) -> None:
+def test_what_was_written_triggers_the_dag_that_looks(hubspot_emulator: Emulator) -> None:
     """One asset between the two DAGs; the second one adds up the counters of the events, and fails if they are too many."""
     hubspot_emulator.world.seed(["m-1"])
     module = load("follow_up")
@@ -171,7 +171,7 @@ def test_callbacks_are_marked_with_the_hook(hubspot_emulator: Emulator, tmp_path
 
 
 def test_callbacks_without_an_answer_are_sent_again(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """HubSpot wants to be left alone for an hour: the task is red, and the files stay."""
+    """HubSpot asks to wait for an hour: the task is red, and the files stay."""
     hubspot_emulator.world.seed(["a"])
     leave_callbacks(tmp_path, a="seen")
     hubspot_emulator.fault(status=503, headers={"Retry-After": "3600"}, times=100)

@@ -1,4 +1,4 @@
-"""What README and docs say is so."""
+"""README and docs are held against files, forms and code."""
 
 from __future__ import annotations
 

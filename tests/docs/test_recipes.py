@@ -45,7 +45,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, connection: dict[str,
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
 
 
-def test_every_situation_is_told() -> None:
+def test_every_situation_has_its_section() -> None:
     """Twelve sections, each with its bad day but the last two, which are about bad days; the table leads to each."""
     page = PAGE.read_text()
     sections = re.split(r"^## (?=\d+\. )", page, flags=re.MULTILINE)[1:]
@@ -86,7 +86,7 @@ def test_2_what_was_sent_before_the_gateway_went_away_stays_sent(
 
 
 def test_4_pending_messages_are_swept_at_night(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """A young one and one still on its way are left alone, what is so already is skipped, a dry run sends nothing."""
+    """A new one and one still on its way are not sent, what has its status already is skipped, a dry run sends nothing."""
     sweep = load("sweep_pending").sweep_pending
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 7))
     outbox = tmp_path / "pending.csv"
@@ -102,7 +102,7 @@ def test_4_pending_messages_are_swept_at_night(hubspot_emulator: Emulator, tmp_p
     assert hubspot_emulator.world.counts() == {"SENT": 3, "READ": 1, "FAILED": 2}
 
 
-def test_4_a_person_is_told_when_too_many_are_rejected(hubspot_emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_4_a_person_is_alerted_when_too_many_are_rejected(hubspot_emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """One of five is more than one in a hundred: red, and the callback has the numbers."""
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 6))
     assert Ran(load("sweep_pending").sweep_pending(), dry_run=False).state("mark") == "failed"
@@ -140,7 +140,7 @@ def in_background(hubspot_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_6_a_dry_run_says_how_long_it_takes(in_background: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The plan is in the log, at the background's rate; nobody is asked, and nothing is sent."""
+    """The plan is in the log, at the background's rate; no person is asked, and nothing is sent."""
     ran = Ran(load("backfill").backfill())
     assert (ran.state("plan"), ran.state("approve"), ran.state("mark")) == ("success", "skipped", "skipped")
     assert "994 rows: 994 to send, 0 skipped. Quota 1,000 requests per 10 s" in capsys.readouterr().out
@@ -159,7 +159,7 @@ def test_6_without_a_persons_word_nothing_is_sent(in_background: Emulator, answe
 def test_6_a_backfill_outlives_tokens_and_a_worker(
     in_background: Emulator, answers: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Four token lives and one restart of the worker: every row is told, and no row twice."""
+    """Four token lives and one restart of the worker: every row is sent, and no row twice."""
     from airflow.sdk import get_current_context
 
     ids = [f"m-{number}" for number in range(400)]
@@ -188,8 +188,8 @@ def test_6_a_backfill_outlives_tokens_and_a_worker(
             answers("backfill", "Approve")
         thread = threading.Thread(target=hours_pass)
         thread.start()
-        asked = None if SINCE_3_3 else "approve"  # which cannot be asked in 3.2's dag.test()
-        ran = Ran(dag, asked, path=write_rows(tmp_path / "rows.jsonl", ids), folder=str(tmp_path), dry_run=False)
+        taken_for_done = None if SINCE_3_3 else "approve"  # which needs a person, and 3.2's dag.test() has none
+        ran = Ran(dag, taken_for_done, path=write_rows(tmp_path / "rows.jsonl", ids), folder=str(tmp_path), dry_run=False)
         thread.join()
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -207,7 +207,7 @@ def test_6_a_backfill_outlives_tokens_and_a_worker(
 
 
 def test_7_a_brand_that_fails_does_not_stop_the_others(hubspot_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app of one brand is revoked: its batches are red, the others are told, and the table says so."""
+    """The app of one brand is revoked: its batches are red, those of the others are sent, and the table says so."""
     world = hubspot_emulator.world
     for number, brand in enumerate(("hubspot_north", "hubspot_south", "hubspot_west"), 1):
         app, portal = world.add_app(brand), world.add_portal(number)
@@ -230,7 +230,7 @@ def test_7_a_brand_that_fails_does_not_stop_the_others(hubspot_emulator: Emulato
 
 
 def test_8_who_has_read_has_read(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """612 events are 187 messages; 150 of them are told, once; a late event an hour later takes nothing back."""
+    """612 events are 187 messages; 150 of them are sent, once; a late event an hour later takes nothing back."""
     module = load("mark_read_receipts")
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 188))
     report = Ran(module.mark_read_receipts()).xcom()
@@ -256,33 +256,33 @@ def test_8_all_files_that_landed_are_one_batch(tmp_path: Path) -> None:
     assert [row["message_id"] for row in rows] == ["a", "b"]
 
 
-def test_9_poison_is_put_aside_and_sent_again_once_it_is_mended(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """3 of 500 ids are nobody's: 497 updated, green, three letters that say why; two are of another channel, one is purged."""
+def test_9_poison_is_put_aside_and_sent_again_once_it_is_fixed(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """3 of 500 ids are nobody's: 497 updated, green, three dead letters; two are of another channel, one is purged."""
     report, poison = tmp_path / "report.jsonl", ["moved-1", "moved-2", "purged"]
-    known = [f"m-{number}" for number in range(497)]
+    good = [f"m-{number}" for number in range(497)]
     report.write_text(
-        "".join(f'{{"message_id": "{name}", "state": "READ", "code": "", "text": ""}}\n' for name in known + poison)
+        "".join(f'{{"message_id": "{name}", "state": "READ", "code": "", "text": ""}}\n' for name in good + poison)
     )
-    hubspot_emulator.world.seed(known)
+    hubspot_emulator.world.seed(good)
     hubspot_emulator.world.add_channel("100201")
     hubspot_emulator.world.seed(["moved-1", "moved-2"], "100201")
 
     ran = Ran(load("mark_delivery_report").mark_delivery_report(), report=str(report), folder=str(tmp_path))
     summary = ran.xcom("mark_statuses")
     assert (ran.state("mark_statuses"), summary["updated"], summary["rejected"]) == ("success", 497, 3)
-    letters = read_lines(Path(summary["report_file"]))
-    assert sorted(letter["message_id"] for letter in letters) == poison
-    assert all(letter["category"] and letter["correlation_id"] for letter in letters)
+    dead_letters = read_lines(Path(summary["report_file"]))
+    assert sorted(line["message_id"] for line in dead_letters) == poison
+    assert all(line["category"] and line["correlation_id"] for line in dead_letters)
 
     ran = Ran(load("reconcile_nightly").reconcile_nightly(), folder=str(tmp_path), channel_id="100201")
     assert (ran.state("send_again", 0), ran.xcom("send_again", 0)["updated"]) == ("success", 2)
-    assert [letter["message_id"] for letter in read_lines(Path(summary["report_file"]))] == ["purged"]
+    assert [line["message_id"] for line in read_lines(Path(summary["report_file"]))] == ["purged"]
 
 
 def test_10_a_fault_is_waited_out_and_a_revoked_app_is_not(
     hubspot_emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A 503 is "not yet"; credentials that no retry mends fail the gate at once."""
+    """A 503 is "not yet"; credentials that no retry repairs fail the gate at once."""
     gate = load("gate_on_read").gate_on_read
     hubspot_emulator.world.seed(["message-1", "message-2", "message-3"])
     for message in hubspot_emulator.world.messages.values():
@@ -300,21 +300,21 @@ def test_11_the_first_days_texts_are_those_of_the_button(hubspot_emulator: Emula
     token = hubspot_emulator.world.issue(value="pat-na1-1234")
     private = {"conn_type": "hubchan", "host": hubspot_emulator.url, "extra": {"access_token": token}}
     connect(monkeypatch, "hubchan_default", private)
-    said = [HubchanHook().test_connection()]
+    results = [HubchanHook().test_connection()]
 
     connect(monkeypatch, "hubchan_default", hubspot_emulator.connection())
     scopes, hubspot_emulator.world.install.scopes = hubspot_emulator.world.install.scopes, ("oauth",)
-    said.append(HubchanHook().test_connection())
+    results.append(HubchanHook().test_connection())
     hubspot_emulator.world.install.scopes = scopes
-    said.append(HubchanHook().test_connection())
-    assert [ok for ok, _ in said] == [False, False, True]
+    results.append(HubchanHook().test_connection())
+    assert [ok for ok, _ in results] == [False, False, True]
     shown = " ".join(PAGE.read_text().replace("\n> ", "\n").split())
-    for _, text in said:
+    for _, text in results:
         assert re.sub(r"(?<=correlationId )[^)]+", "…", text) in shown
 
 
 def test_12_a_dag_is_tested_without_hubspot(hubspot_emulator: Emulator) -> None:
-    """A burst of 429s, a token that has ended and a message that nobody knows: the report has all of it, nothing is lost."""
+    """A burst of 429s, a token that has ended and an unknown message: the report has all of it, nothing is lost."""
     hubspot_emulator.world.seed(["message-1", "message-2"])
     hubspot_emulator.world.settings.change(window=0.5)  # after a 429 a whole window may have to pass
     burst = {"message": "You have reached your ten_secondly_rolling limit.", "policyName": "TEN_SECONDLY_ROLLING"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
-from airflow_provider_hubchan.batch.progress_log import Journal, words
+from airflow_provider_hubchan.batch.progress_log import ProgressLog, format_duration
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
+from airflow_provider_hubchan.client.models import Quota
 from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
@@ -29,8 +29,8 @@ TAKES_ARGUMENTS: dict[str, Any] = {
 
 def default(cell: str) -> Any:
     """The default that a cell gives."""
-    said = {"": None, "needed": inspect.Parameter.empty, "Airflow's": False}  # in the suite Airflow's is False
-    return said[cell] if cell in said else ast.literal_eval(cell.strip("`"))
+    special = {"": None, "needed": inspect.Parameter.empty, "Airflow's": False}  # in the suite Airflow's is False
+    return special[cell] if cell in special else ast.literal_eval(cell.strip("`"))
 
 
 @pytest.mark.parametrize("name", TAKES_ARGUMENTS)
@@ -62,23 +62,23 @@ def test_every_field_of_the_connection_has_its_default() -> None:
 
 def test_the_planning_table_is_the_products() -> None:
     """How long so many updates take at each limit, in the words of the plan in the task's log."""
-    text = page("pace")
+    text = page("rate-limits")
     limits = [int(limit) for limit in re.findall(r"\| (\d+) per 10 s(?= )", text[text.index("| updates | ") :].splitlines()[0])]
     assert len(limits) == 4
     for updates, *durations in table(text, "updates | "):
-        assert durations == [words(int(updates.replace(",", "")) * 10 / limit) for limit in limits]
+        assert durations == [format_duration(int(updates.replace(",", "")) * 10 / limit) for limit in limits]
 
 
 def test_the_plan_of_a_dry_run_is_the_products() -> None:
     """The line that the page shows, for a batch of as many rows."""
-    (shown,) = re.findall(r"^(.* rows: .* to send.*)$", page("pace"), flags=re.MULTILINE)
+    (shown,) = re.findall(r"^(.* rows: .* to send.*)$", page("rate-limits"), flags=re.MULTILINE)
     lines: list[str] = []
     report = Report(rows=500, skipped=500)
-    Journal(lines.append, 12_500).plan(report, Quota(ASSUMED_LIMIT, 10.0), learned=False, compare=False)
+    ProgressLog(lines.append, 12_500).plan(report, Quota(ASSUMED_LIMIT, 10.0), limit_is_known=False, compare_before_write=False)
     assert lines == [shown]
 
 
 def test_readme_leads_to_every_page() -> None:
     """Who reads the repository finds what the site has."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert {path.name for path in DOCS.glob("*.md")} <= set(re.findall(r"\]\(docs/(\w+\.md)", readme))
+    assert {path.name for path in DOCS.glob("*.md")} <= set(re.findall(r"\]\(docs/([\w-]+\.md)", readme))

@@ -45,10 +45,10 @@ HUBSPOTS: dict[str, tuple[Any, ...]] = {
 }
 #: The task that matters in each DAG, where it is not "mark".
 TASKS = {"waiting": "wait", "notified": "deliver_all", "mark_delivery_report": "mark_statuses"}
-Lane = list[tuple[str, Scenario]]
+Row = list[tuple[str, Scenario]]
 #: One round after the other. In a round each row one after the other, the rows beside each other: nobody else waits while the
 #: triggerer is dead, nobody else looks at the clock while Airflow is busy with hundreds of tasks, and Chromium has the machine.
-ROUNDS: list[list[Lane]] = [
+ROUNDS: list[list[Row]] = [
     [
         [("killed", killed), ("killed", cleared)],
         [("midnight", midnight), ("orphaned", orphaned)],
@@ -80,12 +80,12 @@ def play(processes: Processes, folder: Path) -> int:
     runs = {name: Run(airflow, name, TASKS.get(name, "mark")) for name in hubspots}
     stages = {name: Stage(airflow, hubspot, runs[name], folder) for name, hubspot in hubspots.items()}
 
-    def perform_all(lane: Lane) -> list[tuple[str, bool]]:
-        return [stages[name].perform(each) for name, each in lane if name in stages]
+    def perform_all(row: Row) -> list[tuple[str, bool]]:
+        return [stages[name].perform(each) for name, each in row if name in stages]
 
-    with ThreadPoolExecutor(max(map(len, ROUNDS))) as lanes:
+    with ThreadPoolExecutor(max(map(len, ROUNDS))) as executor:
         try:
-            results = [result for rows in ROUNDS for lane in lanes.map(perform_all, rows) for result in lane]
+            results = [result for rows in ROUNDS for row in executor.map(perform_all, rows) for result in row]
         finally:
             ENOUGH.set()  # after Ctrl-C, too: the executor waits for its threads here
     for text, _ in results:

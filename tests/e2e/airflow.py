@@ -26,7 +26,7 @@ AIRFLOW = (sys.executable, "-m", "airflow")
 
 
 class DatabaseBusy(RuntimeError):
-    """Airflow has not done what was asked, because its database was locked for too long."""
+    """Airflow has not done what it should, because its database was locked for too long."""
 
 
 class Airflow:
@@ -85,7 +85,7 @@ class Airflow:
         return done.returncode, done.stdout
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **parameters: str) -> Any:
-        """Call the REST API; None if what is asked for is not there.
+        """Call the REST API; None if there is no such thing.
 
         :param path: after ``/api/v2/``.
         """

@@ -19,7 +19,7 @@ REASON = "30003: Unreachable destination handset of {}"
 
 
 def mapped(stage: Stage) -> Iterator[Check]:
-    """Each message is delivered by a mapped task of its own, a third fail: HubSpot is told how each ended, and why."""
+    """Each message is delivered by a mapped task of its own, a third fail: HubSpot gets the end of each, and the reason."""
     run, hubspot = stage.run, stage.hubspot
     run.start()
     run.until("success", 300)
@@ -28,13 +28,13 @@ def mapped(stage: Stage) -> Iterator[Check]:
     yield same("delivery tasks", {"failed": refused, "success": hubspot.rows - refused}, _counted(states.values()))
     sent = hubspot.sent()
     yield same("updates of each message", {1}, set(map(len, sent.values())))
-    told = {message_id: bodies[-1] for message_id, bodies in sent.items()}
+    last = {message_id: bodies[-1] for message_id, bodies in sent.items()}
     statuses = {each: {"success": "SENT", "failed": "FAILED"}.get(state or "") for each, state in states.items()}
-    yield same("messages told", hubspot.rows, len(told))
-    yield same("statuses told", {"FAILED": refused, "SENT": hubspot.rows - refused}, _counted(_status(told).values()))
-    yield same("messages told another status than their task's", 0, _differences(statuses, _status(told)))
+    yield same("messages with an update", hubspot.rows, len(last))
+    yield same("statuses of the updates", {"FAILED": refused, "SENT": hubspot.rows - refused}, _counted(_status(last).values()))
+    yield same("updates with another status than their task's", 0, _differences(statuses, _status(last)))
     reasons = {each: REASON.format(each) if state == "failed" else None for each, state in states.items()}
-    yield same("messages told another reason than their task's", 0, _differences(reasons, _reason(told)))
+    yield same("updates with another reason than their task's", 0, _differences(reasons, _reason(last)))
     yield same("statuses in HubSpot", {"FAILED": refused, "SENT": hubspot.rows - refused}, hubspot.statuses())
     report = run.report
     yield same("report: updated", hubspot.rows, report["updated"])
@@ -88,17 +88,17 @@ def _read(hubspot: Hubspot, message_ids: Iterator[str], most: int) -> None:
 
 
 def _look(hubspot: Hubspot, message_id: str) -> None:
-    """Wait until it was asked for once more."""
-    before = hubspot.questions(message_id)
-    until(f"a look at {message_id}", 90, lambda: hubspot.questions(message_id) > before)
+    """Wait until there was one more GET of it."""
+    before = hubspot.gets(message_id)
+    until(f"a look at {message_id}", 90, lambda: hubspot.gets(message_id) > before)
 
 
-def _status(told: dict[str, dict[str, str]]) -> dict[str, str | None]:
-    return {message_id: body.get("statusType") for message_id, body in told.items()}
+def _status(updates: dict[str, dict[str, str]]) -> dict[str, str | None]:
+    return {message_id: body.get("statusType") for message_id, body in updates.items()}
 
 
-def _reason(told: dict[str, dict[str, str]]) -> dict[str, str | None]:
-    return {message_id: body.get("errorMessage") for message_id, body in told.items()}
+def _reason(updates: dict[str, dict[str, str]]) -> dict[str, str | None]:
+    return {message_id: body.get("errorMessage") for message_id, body in updates.items()}
 
 
 def _counted(values: Iterable[str | None]) -> dict[str, int]:

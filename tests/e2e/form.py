@@ -41,10 +41,10 @@ BAD_TOKEN = (
 
 
 def connected(stage: Stage) -> Iterator[Check]:
-    """A connection is made in Airflow's form, tested, spoiled, mended; the demo is triggered, its task's links lead on."""
+    """A connection is made in Airflow's form, tested, spoiled, fixed; the demo is triggered, its task's links lead on."""
     airflow, wanted = stage.airflow, stage.hubspot.settings()
     standard = {"host": wanted["host"], "login": wanted["login"], "password": wanted["password"], "port": "443"}
-    heard: list[str] = []
+    texts: list[str] = []
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page.set_default_timeout(STEP)
@@ -52,17 +52,17 @@ def connected(stage: Stage) -> Iterator[Check]:
 
         labels = connections.add(CONNECTION, standard, wanted["extra"], _picture("connection-form"))
         yield same("labels of the extra fields, as many as are ours", _labels(), tuple(labels[-len(_labels()) :]))
-        yield from _heard(airflow, connections.test(_picture("connection-test")), (SUCCEEDED, GOOD), heard)
+        yield from _check_texts(airflow, connections.test(_picture("connection-test")), (SUCCEEDED, GOOD), texts)
 
         connections.edit({"password": WRONG}, {})
-        yield from _heard(airflow, connections.test(), (FAILED, BAD_SECRET), heard)
+        yield from _check_texts(airflow, connections.test(), (FAILED, BAD_SECRET), texts)
         connections.edit({"password": wanted["password"]}, {"refresh_token": WRONG})
-        yield from _heard(airflow, connections.test(), (FAILED, BAD_TOKEN), heard)
+        yield from _check_texts(airflow, connections.test(), (FAILED, BAD_TOKEN), texts)
         secrets = (*stage.hubspot.secrets(), WRONG)
-        yield same("secrets in all that was said", 0, sum(secret in text for secret in secrets for text in heard))
+        yield same("secrets in all these texts", 0, sum(secret in text for secret in secrets for text in texts))
 
         connections.edit({}, {"refresh_token": wanted["extra"]["refresh_token"]})
-        yield same("mended", (SUCCEEDED, GOOD), connections.test())
+        yield same("fixed", (SUCCEEDED, GOOD), connections.test())
 
         dag = f"{airflow.url}/dags/{stage.run.dag_id}"
         trigger(page, dag, "e2e", {"folder": str(stage.folder)})
@@ -79,24 +79,26 @@ def connected(stage: Stage) -> Iterator[Check]:
         yield same("Report leads to", f"{dag}/runs/e2e/tasks/mark_statuses/xcom", page.url)
 
 
-def _heard(airflow: Airflow, toast: tuple[str, str], expected: tuple[str, str], heard: list[str]) -> Iterator[Check]:
+def _check_texts(airflow: Airflow, toast: tuple[str, str], expected: tuple[str, str], texts: list[str]) -> Iterator[Check]:
     """What the form's button, the REST API and the command line say of the connection, and that it is the same."""
     title, text = toast
     connection = airflow.ask("GET", f"connections/{CONNECTION}")
     del connection["team_name"]
     rest = airflow.ask("POST", "connections/test", connection)
     code, printed = airflow.command("connections", "test", CONNECTION)
-    heard += [text, rest["message"], printed]
+    texts += [text, rest["message"], printed]
     good = expected[0] == SUCCEEDED
-    yield same("the Test button", expected, (title, _known(text)))
-    yield same("the REST API", (good, expected[1]), (rest["status"], _known(rest["message"])))
-    said = "Connection success!" if good else f"Connection failed! {expected[1]}"  # it says no more of a success
+    yield same("the Test button", expected, (title, _without_id(text)))
+    yield same("the REST API", (good, expected[1]), (rest["status"], _without_id(rest["message"])))
+    printed_text = "Connection success!" if good else f"Connection failed! {expected[1]}"  # it says no more of a success
     yield same(
-        "the command line", (0 if good else 1, said), (code, _known(" ".join(printed.partition("Testing...")[2].split())))
+        "the command line",
+        (0 if good else 1, printed_text),
+        (code, _without_id(" ".join(printed.partition("Testing...")[2].split()))),
     )
 
 
-def _known(text: str) -> str:
+def _without_id(text: str) -> str:
     """Without the number that HubSpot gives to each call."""
     return re.sub(r"(?<=correlationId )[\w-]+", "…", text)
 

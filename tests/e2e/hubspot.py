@@ -1,4 +1,4 @@
-"""A local HubSpot in a process of its own, and what it is told and asked beside the API."""
+"""A local HubSpot in a process of its own, and its control calls beside the API."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Hubspot:
         return settings
 
     def slow_down(self, delay: float, times: int = 1_000_000) -> None:
-        """Answer every PATCH, or the next ones, so many seconds later: sent by so many threads, they come at an even pace."""
+        """Answer every PATCH, or the next ones, so many seconds later: sent by so many threads, they come at an even rate."""
         self._post("faults", {"method": "PATCH", "delay": delay, "times": times})
 
     def set_clock(self, before_midnight: float) -> None:
@@ -95,8 +95,8 @@ class Hubspot:
             for entry in self._get("ledger?method=PATCH")
         ]
 
-    def questions(self, message_id: str) -> int:
-        """How often this message was asked for."""
+    def gets(self, message_id: str) -> int:
+        """How many GETs there were of this message."""
         return len(self._get(f"ledger?method=GET&message_id={message_id}"))
 
     def read(self, message_id: str) -> None:

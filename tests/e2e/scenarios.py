@@ -23,8 +23,8 @@ DAILY, EARLY, LATE = 600, 1500.0, 25.0
 #: Seconds that HubSpot then takes for each of the first answers: the clock is to leap before the day's calls are used up.
 HELD_UP = 1.5
 #: Seconds between two heartbeats of a task (its supervisor may miss one turn), by which Airflow learns that it is not to run
-#: any more; what its supervisor says then, before it sends SIGTERM; and seconds from SIGTERM to SIGKILL.
-HEARTBEAT, TOLD, STOPPING = 5.0, "the task shouldn't be running anymore", 5.0
+#: any more; what its supervisor logs then, before it sends SIGTERM; and seconds from SIGTERM to SIGKILL.
+HEARTBEAT, SUPERVISOR_TEXT, STOPPING = 5.0, "the task shouldn't be running anymore", 5.0
 
 
 def killed(stage: Stage) -> Iterator[Check]:
@@ -84,12 +84,12 @@ def stopped(stage: Stage) -> Iterator[Check]:
     stage.start(updates=hubspot.rows // 3)
     process = psutil.Process(stage.worker())
     run.mark_failed()
-    asked = time.time()
+    marked_at = time.time()
     until("the end of the task's process", 60, lambda: _ended(process), every=0.05)
-    ended = time.time()
-    told = until("the supervisor's word in the task's log", 30, lambda: _time_of(TOLD, run))
-    yield at_most("seconds until Airflow tells its process", 2 * HEARTBEAT, round(max(0.0, told - asked), 1))
-    yield at_most("seconds from then until the process has ended", STOPPING, round(ended - told, 1))
+    ended_at = time.time()
+    noticed_at = until("the supervisor's line in the task's log", 30, lambda: _time_of(SUPERVISOR_TEXT, run))
+    yield at_most("seconds until Airflow stops its process", 2 * HEARTBEAT, round(max(0.0, noticed_at - marked_at), 1))
+    yield at_most("seconds from then until the process has ended", STOPPING, round(ended_at - noticed_at, 1))
     task = run.task
     yield same("state, tries", ("failed", 1), (task["state"], task["try_number"]))
     updated = set(hubspot.patches())

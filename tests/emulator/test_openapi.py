@@ -13,7 +13,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from airflow_provider_hubchan.batch.rows import STATUSES
+from airflow_provider_hubchan.client import models
 from airflow_provider_hubchan.emulator.api.http import Response
 from airflow_provider_hubchan.emulator.api.routes import answer
 from airflow_provider_hubchan.emulator.model.records import WRITABLE
@@ -195,4 +195,4 @@ def test_a_rate_limit_is_known_to_be_different() -> None:
 def test_the_statuses_we_send_are_those_of_the_specification(file: str) -> None:
     """Client, emulator and HubSpot's files agree on what may be written."""
     written = stored(file)["components"]["schemas"]["PublicChannelIntegrationMessageUpdateRequest"]["properties"]["statusType"]
-    assert set(written["enum"]) == set(STATUSES) == set(WRITABLE)
+    assert set(written["enum"]) == set(models.WRITABLE) == set(WRITABLE)

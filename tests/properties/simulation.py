@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.client.ratelimit.fair_share import Quota
-from airflow_provider_hubchan.client.ratelimit.limiter import Pace
+from airflow_provider_hubchan.client.models import Quota
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 
 WINDOW = 10.0
 
@@ -130,7 +130,7 @@ class Case:
     :param foreign: part of the limit that another program takes from second 100 to second 200, at random times.
     :param headers: False for a server that does not say what remains.
     :param in_flight: requests of one client at a time.
-    :param latency: seconds from send to reply, in the middle of a log-normal distribution.
+    :param latency: seconds from send to response, in the middle of a log-normal distribution.
     :param seconds: simulated.
     """
 
@@ -161,7 +161,7 @@ class World:
         self.refused = 0
 
     async def request(self, client: int) -> tuple[bool, Quota | None]:
-        """Send and wait for the reply: whether it was accepted, and what the headers say."""
+        """Send and wait for the response: whether it was accepted, and what the headers say."""
         latency = self.case.latency * self.chance.lognormvariate(0.0, 0.4)
         there = latency * self.chance.uniform(0.3, 0.7)
         await asyncio.sleep(there)
@@ -235,25 +235,25 @@ class Result:
 
 
 def ours(world: World, client: int, left: list[int] | None = None) -> Callable[[], Coroutine[Any, Any, None]]:
-    """A process with our pace.
+    """A process with our limiter.
 
     :param left: how many rows each client has yet to send, None if they never end.
     """
-    pace = Pace(spread=world.chance.random)
-    lane = pace.lane()
+    limiter = RateLimiter(jitter=world.chance.random)
+    share = limiter.share()
 
     async def work() -> None:
         while left is None or left[client] > 0:
-            ticket = pace.ask(world.loop.time(), lane)
-            if isinstance(ticket, float):
-                await asyncio.sleep(ticket)
+            permit = limiter.acquire(world.loop.time(), share)
+            if isinstance(permit, float):
+                await asyncio.sleep(permit)
                 continue
             if left:
                 left[client] -= 1
             accepted, quota = await world.request(client)
-            pace.answered(world.loop.time(), ticket, quota)
+            limiter.release(world.loop.time(), permit, quota)
             if not accepted:
-                pace.hold(world.loop.time(), None)
+                limiter.block(world.loop.time(), None)
                 if left:
                     left[client] += 1
 

@@ -1,4 +1,4 @@
-"""What the pace makes of a quota, alone and among others, against servers that count in six ways: medians of simulated runs."""
+"""How much of a quota the limiter uses, alone and among others, against servers that count in six ways, in simulated runs."""
 
 from __future__ import annotations
 

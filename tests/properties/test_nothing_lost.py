@@ -1,4 +1,4 @@
-"""Random tries of one batch: faults, kills, stops, clears, clock jumps. Whatever happens, the account is true in the end."""
+"""Random tries of one batch: faults, kills, stops, clears, clock jumps. Whatever happens, the report is true in the end."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubchan.batch.marks import Marks
+from airflow_provider_hubchan.batch.checkpoint import OutcomeMap
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import Outcome
-from airflow_provider_hubchan.client.patience import Patience
-from airflow_provider_hubchan.client.shared_state import forget
+from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.client.flow import RetryConfig
+from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.shared_state import reset
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink
 
 pytestmark = pytest.mark.slow
 
-#: Two messages have several events, one nobody knows.
+#: Two messages have several updates, and HubSpot does not know one.
 ROWS = [{"message_id": f"m-{number}", "status": status} for number, status in enumerate(["SENT", "READ", "FAILED"] * 5)]
 ROWS += [
     {"message_id": "m-0", "status": "READ"},
@@ -32,7 +33,7 @@ ROWS += [
     {"message_id": "x", "status": "SENT"},
 ]
 SENDS = sorted({row["message_id"] for row in ROWS})
-PATIENCE = Patience(tries=2, throttles=2, first=0.0, streak=4)
+RETRY = RetryConfig(max_attempts=2, max_throttles=2, base_delay=0.0, break_after=4)
 BURST = {"policyName": "TEN_SECONDLY_ROLLING"}
 
 FAULT = st.sampled_from(
@@ -84,12 +85,12 @@ TRIES = st.lists(
 
 
 class Gone(BaseException):
-    """Killed, or timed out."""
+    """The process is killed, or the task has timed out."""
 
 
 @pytest.fixture(scope="module")
 def hubspot() -> Iterator[Emulator]:
-    with Emulator(limit=1000, window=0.1) as emulator:  # a short window: after a 429 the pace waits for it
+    with Emulator(limit=1000, window=0.1) as emulator:  # a short window: after a 429 the account waits for it
         yield emulator
 
 
@@ -99,13 +100,13 @@ def accepted(hubspot: Emulator) -> Counter[str]:
     return Counter(str(entry.message_id) for entry in done)
 
 
-def known_as_done(kept: MemoryStore) -> list[int]:
-    """Places that the next try will leave alone."""
-    if kept.text is None:
+def positions_done(store: MemoryStore) -> list[int]:
+    """Positions that the next try will not send."""
+    if store.text is None:
         return []
-    marks = Marks(len(SENDS))
-    marks.unpack(json.loads(kept.text)["marks"])
-    return [place for place in range(len(SENDS)) if (mark := marks.get(place)) and mark[0] == "updated"]
+    outcomes = OutcomeMap(len(SENDS))
+    outcomes.unpack(json.loads(store.text)["outcomes"])
+    return [position for position in range(len(SENDS)) if (done := outcomes.get(position)) and done[0] == "updated"]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -113,28 +114,28 @@ def known_as_done(kept: MemoryStore) -> list[int]:
 def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, tries: list[Try]
 ) -> None:
-    """After each try all rows are accounted for; what was kept is not sent again; a last, quiet try brings the rest."""
-    forget()
+    """After each try all rows are accounted for; checkpoints are believed; a last try without faults sends the rest."""
+    reset()
     hubspot.reset()
     hubspot.world.seed(name for name in SENDS if name != "x")
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection()))
-    kept, order = MemoryStore(), send_order()
+    store, order = MemoryStore(), send_order()
     for number, each in enumerate([*tries, Try({}, None, 0.0, cleared=False)], 1):
         if each.cleared:
-            kept.text = None
+            store.text = None
         hubspot.world.clock.advance(each.jump)
         for name, fault in each.faults.items():
             hubspot.fault(message_id=name, **fault)
-        settled = {order[place] for place in known_as_done(kept)}
+        done = {order[position] for position in positions_done(store)}
         before = accepted(hubspot)
-        report = attempt(kept, number, each)
+        report = attempt(store, number, each)
         after = accepted(hubspot)
         hubspot.schedule.clear()
 
-        if not kept.frozen:  # the dead do not report
+        if not store.frozen:  # a process that is killed does not report
             assert report.rows == report.updated + report.skipped + report.rejected + report.unresolved == len(ROWS)
-        assert all(after[name] == before[name] for name in settled)
-        assert {order[place] for place in known_as_done(kept)} <= set(after)
+        assert all(after[name] == before[name] for name in done)
+        assert {order[position] for position in positions_done(store)} <= set(after)
 
     assert report.unresolved == 0
     for name in SENDS:
@@ -146,10 +147,10 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     assert "x" in rejected
 
 
-def attempt(kept: MemoryStore, number: int, each: Try) -> Report:
+def attempt(store: MemoryStore, number: int, each: Try) -> Report:
     """One try, to its end, whatever that is."""
-    kept.attempt, kept.frozen = number, False
-    hook, report, seen = HubchanHook(patience=PATIENCE), Report(), 0
+    store.attempt, store.frozen = number, False
+    hook, report, seen = HubchanHook(retry=RETRY), Report(), 0
 
     def end(outcome: Outcome) -> None:
         nonlocal seen
@@ -158,16 +159,17 @@ def attempt(kept: MemoryStore, number: int, each: Try) -> Report:
             return None
         if each.ends[1] == "stopped":
             return hook.stop()
-        kept.frozen = each.ends[1] == "killed"
+        store.frozen = each.ends[1] == "killed"
         raise Gone
 
     with suppress(Gone):
-        hook.update_message_statuses(ROWS, keeper=kept, report=report, letters=RecordingSink(end), concurrency=3)
+        options = BatchOptions(concurrency=3)
+        hook.run_batch(ROWS, options, checkpoints=store, report=report, dead_letters=RecordingSink(end))
     return report
 
 
 def send_order() -> dict[int, str]:
-    """Which message is at which place: rows in order, the one that counts for each message."""
+    """Which message is at which position: rows in order, the one that counts for each message."""
     counts = {row["message_id"]: number for number, row in enumerate(ROWS) if row["message_id"] not in ("m-0", "m-1")}
     counts |= {"m-0": 15, "m-1": 1}
     return dict(enumerate(sorted(counts, key=lambda name: counts[name])))

@@ -1,4 +1,4 @@
-"""Ten thousand updates through the operator: the report, the script and HubSpot's ledger agree to the last row."""
+"""Ten thousand updates through the operator: the report, the faults and HubSpot's ledger agree to the last row."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield emulator
 
 
-def test_five_percent_faults_end_as_the_script_says(hubspot: Emulator) -> None:
-    """Every kind of fault in turn on every twentieth row: outcomes, and how often each row is sent, are the script's."""
+def test_five_percent_faults_end_as_they_must(hubspot: Emulator) -> None:
+    """Every kind of fault in turn on every twentieth row: the fault decides the outcome and how often the row is sent."""
     expected, sends = Counter[str](updated=ROWS), Counter(IDS)
     kinds = [(fault, "updated", 1) for fault in PASSING] + [(fault, "rejected", 0) for fault in FINAL]
     for turn, message_id in enumerate(IDS[::20]):

@@ -1,18 +1,19 @@
-"""When the next request may go.
+"""When the next request may be sent.
 
 HubSpot counts requests per app and account over a rolling window (10 seconds) and refuses those above the limit. It counts
-a request some time between its send and its reply. So a *ticket* is busy from the send until one window after the reply:
+a request some time between its send and its response. So a *permit* is taken from the send until one window after the
+response:
 
-    With K tickets, suppose K + 1 requests were counted within one window. Two of them, i before j, used the same ticket,
-    so j was sent a window or more after i's reply. But i was counted no later than its reply and j no earlier than its
-    send: they are a window apart. Contradiction.
+    With K permits, suppose K + 1 requests were counted within one window. Two of them, i before j, used the same permit,
+    so j was sent a window or more after i's response. But i was counted no later than its response and j no earlier than
+    its send: they are a window apart. Contradiction.
 
-Hence never more than K requests in any window, rolling or fixed, whatever the latency and its jitter. A request whose reply
-was lost keeps its ticket for a window from the moment it was given up: it was counted no later than that, or not at all.
+Hence never more than K requests in any window, rolling or fixed, whatever the latency and its jitter. A request whose response
+was lost keeps its permit for a window from the moment it was given up: it was counted no later than that, or not at all.
 
-K is HubSpot's limit; how many of these tickets are ours is another matter (claim.py): alone all of them, else a fair part.
+K is HubSpot's limit; how many of these permits are ours is another matter (fair_share.py): alone all of them, else a fair part.
 
-Requests are spread: after the first window they go a tenth faster than tickets come back. So a burst does not come back as a
+Requests are spread: after the first window they go a tenth faster than permits come back. So a burst does not come back as a
 burst a window later, and all who share the account can see how much is free.
 """
 
@@ -21,57 +22,109 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from threading import Lock
 
-from airflow_provider_hubchan.client.ratelimit.clock import Steady
-from airflow_provider_hubchan.client.ratelimit.fair_share import Claim, Quota
-from airflow_provider_hubchan.client.ratelimit.lanes import Lane, Ticket
+from airflow_provider_hubchan.client.models import Quota
+from airflow_provider_hubchan.client.ratelimit.fair_share import FairShare
 
 #: Requests per window while HubSpot has said nothing: the smallest limit it documents (private apps, Free and Starter).
 ASSUMED_LIMIT = 100
 #: Seconds of HubSpot's window, by the name of its policy, TEN_SECONDLY_ROLLING.
 ASSUMED_WINDOW = 10.0
-#: Seconds added to the window: the server's clock and ours do not tick alike.
-GUARD = 0.02
-#: Seconds until to ask again when only a reply can free a ticket, or somebody else is to have the next.
-SOON = 0.05
-#: Seconds of the shortest wait: a sum of times may round to nothing, and who waits for nothing asks for ever.
-BLINK = 0.001
-#: Seconds that the account is held after a 429 that names no time, doubled for each further one, up to a window.
-HOLD = 0.3
-#: A 429 within so many seconds after a hold shows that it was too short.
-AGAIN = 1.0
+#: Seconds added to the window: the server's clock and ours do not run alike.
+CLOCK_MARGIN = 0.02
+#: Seconds until to ask again when only a response can free a permit, or somebody else is to have the next.
+POLL_INTERVAL = 0.05
+#: Seconds of the shortest wait: a sum of times may round to nothing, and a wait of nothing would be repeated for ever.
+MIN_WAIT = 0.001
+#: Seconds that the account is blocked after a 429 that names no time, doubled for each further one, up to a window.
+BASE_BLOCK = 0.3
+#: A 429 within so many seconds after a block shows that it was too short.
+TOO_SHORT = 1.0
+#: How much faster requests may go than permits come back.
+SPREAD = 1.1
 
 
-class Pace:
-    """One account's pace, shared by all threads and tasks of the process.
+class QuotaShare:
+    """All in this process who use an account's permits in the same way.
 
-    Ask, wait what it says, ask again: nothing is booked ahead, so a hold that begins while somebody waits holds them too.
-    Time is an argument: seconds of any monotonic clock, always the same one. Nothing here sleeps, and the lock is held for
-    microseconds.
-
-    :param assumed: requests per 10 seconds if HubSpot sends no headers.
-    :param spread: gives random numbers in [0, 1): those who share an account must not come back in step.
+    :param share: part of the permits that may be used, in (0, 1].
+    :param max_per_10s: requests per 10 seconds that may be used, None for no such bound.
     """
 
-    def __init__(self, assumed: float | None = None, spread: Callable[[], float] = random.random) -> None:
-        self._assumed, self._spread = assumed or ASSUMED_LIMIT, spread
-        self._quota: Quota | None = None
-        self._claim = Claim()
-        self._lanes: dict[tuple[float, float | None], Lane] = {}
-        self._in_flight = self._taken = 0
-        self._cooling: deque[tuple[float, Lane]] = deque()  # when the reply of each ticket came, oldest first
-        self._counted: deque[float] = deque()  # the same, with the tickets that were given up: HubSpot counts them still
-        self._burst_until: float | None = None  # a window after the first send
-        self._told = self._held_until = -math.inf
-        self._refusals = 0
-        self._clock, self._lock = Steady(), Lock()
+    def __init__(self, share: float, max_per_10s: float | None) -> None:
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"share is {share!r}: give a part of the account's quota, above 0 and at most 1")
+        self.share, self.max_per_10s = share, max_per_10s
+        self.taken = 0  # permits of requests in flight, or of responses less than a window ago
+        self.next_send = -math.inf  # when the next request may be sent, if there is a permit
+        self.wants_until = -math.inf  # somebody was told that there is no permit, and will have asked again by then
 
-    def lane(self, share: float = 1.0, ceiling: float | None = None) -> Lane:
-        """The lane of all who use the account in this way; arguments as of `Lane`."""
+    def max_permits(self, permits: int, window: float) -> int:
+        """How many of *permits* may be taken, at least 1."""
+        bound = math.inf if self.max_per_10s is None else self.max_per_10s * window / 10.0
+        return max(1, int(min(permits * self.share, bound)))
+
+    def spread(self, now: float, permits: float, window: float) -> None:
+        """Note a send: the next comes a tenth sooner than an even spread would have it, after a pause even sooner."""
+        part = min(permits, float(self.max_permits(int(permits), window)))
+        self.next_send = max(self.next_send, now - window / 10) + window / (SPREAD * part)
+
+    def must_yield(self, others: Iterable[QuotaShare], now: float, unused: int, permits: int, window: float) -> bool:
+        """True if the permits that are left belong to somebody else.
+
+        Those with a part of the quota come first, until they have it: so nobody can starve them, and they can starve nobody.
+        """
+        waiting = (
+            other.share < 1.0 and now < other.wants_until and other.taken < other.max_permits(permits, window)
+            for other in others
+        )
+        return self.share == 1.0 and unused <= sum(waiting)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permit:
+    """The right to send one request now.
+
+    :param sent_at: now, in seconds of the limiter's time.
+    :param number: how many were given until then.
+    """
+
+    owner: QuotaShare
+    sent_at: float
+    number: int
+
+
+class RateLimiter:
+    """The rate limit of one account, shared by all threads and tasks of the process.
+
+    Ask for a permit, wait as long as it says, ask again: nothing is reserved ahead, so a block that begins while somebody waits
+    holds for them, too. Time is an argument: seconds of any monotonic clock, always the same one. Nothing here sleeps, and the
+    lock is held for microseconds.
+
+    :param assumed_limit: requests per 10 seconds if HubSpot sends no headers.
+    :param jitter: gives random numbers in [0, 1): those who share an account must not come back at the same time.
+    """
+
+    def __init__(self, assumed_limit: float | None = None, jitter: Callable[[], float] = random.random) -> None:
+        self._assumed_limit, self._jitter = assumed_limit or ASSUMED_LIMIT, jitter
+        self._quota: Quota | None = None
+        self._fair_share = FairShare()
+        self._shares: dict[tuple[float, float | None], QuotaShare] = {}
+        self._in_flight = self._given = 0
+        self._cooling: deque[tuple[float, QuotaShare]] = deque()  # when the response of each permit came, oldest first
+        self._counted: deque[float] = deque()  # the same, with permits that were given up: HubSpot counts these, too
+        self._burst_until: float | None = None  # a window after the first send
+        self._labelled_at = self._blocked_until = self._now = -math.inf
+        self._blocks_in_a_row = 0
+        self._lock = Lock()
+
+    def share(self, share: float = 1.0, max_per_10s: float | None = None) -> QuotaShare:
+        """The share of all who use the account in this way; arguments as of `QuotaShare`."""
         with self._lock:
-            return self._lanes.setdefault((share, ceiling), Lane(share, ceiling))
+            return self._shares.setdefault((share, max_per_10s), QuotaShare(share, max_per_10s))
 
     @property
     def window(self) -> float:
@@ -81,105 +134,115 @@ class Pace:
     @property
     def limit(self) -> int:
         """Requests per window of the whole account, at least 1: what HubSpot said, else assumed."""
-        return max(1, int(self._quota.limit if self._quota else self._assumed))
+        return max(1, int(self._quota.limit if self._quota else self._assumed_limit))
 
     @property
-    def learned(self) -> bool:
+    def limit_is_known(self) -> bool:
         """True once HubSpot's headers have told the limit."""
         return self._quota is not None
 
     @property
-    def tickets(self) -> int:
-        """How many requests may be counted within a window, at least 1."""
-        return max(1, int(self._claim.tickets))
+    def permits(self) -> int:
+        """How many requests of ours may be counted within a window, at least 1."""
+        return max(1, int(self._fair_share.permits))
 
-    def ask(self, clock: float, lane: Lane) -> Ticket | float:
-        """Take a ticket: send now. Or get the seconds to wait before asking again.
+    def acquire(self, now: float, share: QuotaShare) -> Permit | float:
+        """Get a permit: send now. Or get the seconds to wait before asking again.
 
-        :param lane: one of this pace's.
+        :param share: one of this limiter's.
         """
         with self._lock:
-            now = self._clock.at(clock)
-            self._thaw(now)
-            if (wait := self._wait(now, lane)) is not None:
-                return max(wait, BLINK)
+            now = self._advance(now)
+            self._free_expired(now)
+            if (wait := self._wait(now, share)) is not None:
+                return max(wait, MIN_WAIT)
             if self._burst_until is None:
                 self._burst_until = now + self.window
-            if self._spread_out(now):
-                lane.spread(now, self._claim.tickets * self._claim.haste, self.window)
+            if self._is_spread(now):
+                share.spread(now, self._fair_share.permits * self._fair_share.haste, self.window)
             self._in_flight += 1
-            self._taken += 1
-            lane.busy += 1
-            lane.wants_until = -math.inf
-            return Ticket(lane, now, self._taken)
+            self._given += 1
+            share.taken += 1
+            share.wants_until = -math.inf
+            return Permit(share, now, self._given)
 
-    def answered(self, clock: float, ticket: Ticket, quota: Quota | None) -> None:
-        """The request of *ticket* has ended, with a reply or without; *quota* is what the reply's headers said, if they did."""
+    def release(self, now: float, permit: Permit, quota: Quota | None) -> None:
+        """The request of *permit* has ended, with a response or without.
+
+        :param quota: what the response's headers said, None if they said nothing.
+        """
         with self._lock:
-            now = self._clock.at(clock)
+            now = self._advance(now)
             self._in_flight -= 1
-            self._cooling.append((now, ticket.lane))
+            self._cooling.append((now, permit.owner))
             self._counted.append(now)
             self._quota = quota or self._quota
             if quota is not None and quota.remaining is not None:
-                self._told = now
-                self._claim.told(
+                self._labelled_at = now
+                self._fair_share.on_response(
                     now,
                     quota,
-                    middle=(ticket.sent + now) / 2,
-                    later=self._taken - ticket.number,
+                    middle=(permit.sent_at + now) / 2,
+                    later=self._given - permit.number,
                     in_flight=self._in_flight,
                     unused=self._unused(),
                 )
-            elif quota is self._quota or now - self._told > self.window:  # it never tells, or has ceased to
-                self._claim.untold(now, self.limit)
-            self._give_up()
+            elif quota is self._quota or now - self._labelled_at > self.window:  # no such headers, or not any more
+                self._fair_share.on_unlabelled(now, self.limit)
+            self._give_up_excess()
 
-    def hold(self, clock: float, seconds: float | None) -> None:
-        """HubSpot answered 429: let nobody send for so many *seconds* from now, None if it named no time."""
+    def block(self, now: float, seconds: float | None) -> None:
+        """HubSpot answered 429: let nobody send for so many *seconds*, None if HubSpot named no time."""
         with self._lock:
-            now = self._clock.at(clock)
-            self._claim.refused(now, self._unused())
-            self._give_up()
+            now = self._advance(now)
+            self._fair_share.on_throttled(now, self._unused())
+            self._give_up_excess()
             if seconds is None:
-                if now >= self._held_until:  # one burst brings many 429s, and counts as one
-                    self._refusals = self._refusals + 1 if now < self._held_until + AGAIN else 0
-                seconds = min(self.window, HOLD * 2.0 ** min(self._refusals, 9)) * (0.5 + self._spread())
-            self._held_until = max(self._held_until, now + seconds)
+                if now >= self._blocked_until:  # one burst brings many 429s, and counts as one
+                    too_short = now < self._blocked_until + TOO_SHORT
+                    self._blocks_in_a_row = self._blocks_in_a_row + 1 if too_short else 0
+                seconds = min(self.window, BASE_BLOCK * 2.0 ** min(self._blocks_in_a_row, 9)) * (0.5 + self._jitter())
+            self._blocked_until = max(self._blocked_until, now + seconds)
 
-    def _thaw(self, now: float) -> None:
-        before = now - self.window - GUARD
-        while self._cooling and self._cooling[0][0] <= before:
-            self._cooling.popleft()[1].busy -= 1
-        while self._counted and self._counted[0] <= before:
+    def _advance(self, now: float) -> float:
+        """The time now, never before the last one: threads read the clock in one order and get the lock in another."""
+        self._now = max(self._now, now)
+        return self._now
+
+    def _free_expired(self, now: float) -> None:
+        expired = now - self.window - CLOCK_MARGIN
+        while self._cooling and self._cooling[0][0] <= expired:
+            self._cooling.popleft()[1].taken -= 1
+        while self._counted and self._counted[0] <= expired:
             self._counted.popleft()
 
-    def _wait(self, now: float, lane: Lane) -> float | None:
-        if now < self._held_until:
-            return self._held_until - now
-        if self._taken and not self._in_flight and not self._counted:
-            self._claim.begin()
+    def _wait(self, now: float, share: QuotaShare) -> float | None:
+        """Seconds to wait, None for a permit."""
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        if self._given and not self._in_flight and not self._counted:
+            self._fair_share.reset()
             self._burst_until = None
         if self._unused() < 1 or self._in_flight + len(self._counted) >= self.limit:
-            wait = self._counted[0] + self.window + GUARD - now if self._counted else SOON
-            if self._in_flight and not self._spread_out(now):  # we have just begun: each reply may bring another ticket
-                wait = min(wait, SOON)
-            lane.wants_until = now + wait + SOON
+            wait = self._counted[0] + self.window + CLOCK_MARGIN - now if self._counted else POLL_INTERVAL
+            if self._in_flight and not self._is_spread(now):  # at the beginning each response may bring another permit
+                wait = min(wait, POLL_INTERVAL)
+            share.wants_until = now + wait + POLL_INTERVAL
             return wait
-        whole = self.limit if self._claim.hurried else self.tickets  # while there is plenty, a part of all there is
-        if lane.busy >= lane.bound(whole, self.window):
-            oldest = next((replied for replied, owner in self._cooling if owner is lane), None)
-            return SOON if oldest is None else oldest + self.window + GUARD - now
-        if lane.must_yield(self._lanes.values(), now, self._unused(), self.tickets, self.window):
-            return SOON
-        return lane.next - now if self._spread_out(now) and now < lane.next else None
+        whole = self.limit if self._fair_share.plenty else self.permits  # while there is plenty, a part of all there is
+        if share.taken >= share.max_permits(whole, self.window):
+            oldest = next((at for at, owner in self._cooling if owner is share), None)
+            return POLL_INTERVAL if oldest is None else oldest + self.window + CLOCK_MARGIN - now
+        if share.must_yield(self._shares.values(), now, self._unused(), self.permits, self.window):
+            return POLL_INTERVAL
+        return share.next_send - now if self._is_spread(now) and now < share.next_send else None
 
-    def _spread_out(self, now: float) -> bool:
-        return not self._claim.hurried or (self._burst_until is not None and now > self._burst_until)
+    def _is_spread(self, now: float) -> bool:
+        return not self._fair_share.plenty or (self._burst_until is not None and now > self._burst_until)
 
     def _unused(self) -> int:
-        return self.tickets - self._in_flight - len(self._cooling)
+        return self.permits - self._in_flight - len(self._cooling)
 
-    def _give_up(self) -> None:
+    def _give_up_excess(self) -> None:
         while self._cooling and self._unused() < 0:
-            self._cooling.popleft()[1].busy -= 1
+            self._cooling.popleft()[1].taken -= 1

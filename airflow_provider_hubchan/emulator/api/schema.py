@@ -135,7 +135,7 @@ def _problem(details: ErrorDetails) -> _Problem:
 
 
 def _field(location: list[int | str]) -> str:
-    """A place as text. Pydantic puts the ``type`` of an attachment, in capital letters, behind its number; no field has any."""
+    """A place as text. Pydantic puts the ``type`` of an attachment, in upper case, behind its number; no field has any."""
     field = ""
     for part in location:
         if isinstance(part, int):

@@ -18,8 +18,8 @@ BATCHES: dict[str, dict[str, Any]] = {
     "stopped": {"report_file": (FOLDER / "stopped.report.jsonl").as_uri()},
     "midnight": WAITS,
     "orphaned": WAITS,
-    "kept": {"resume": True},  # these two for tests/e2e/cost.py
-    "unkept": {"resume": False},
+    "kept": {"durable": True},  # these two for tests/e2e/cost.py
+    "unkept": {"durable": False},
 }
 
 for name, arguments in BATCHES.items():

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import Outcome
+from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.client.models import Outcome
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 from tests.batch.in_memory import RecordingSink
-from tests.batch.tries import IDS, break_off, empty_store, mark
+from tests.batch.tries import IDS, empty_store, run_interrupted_try, run_try
 
 
 class Killed(BaseException):
@@ -30,32 +31,32 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
 
 def test_a_retry_sends_what_is_left(hubspot: Emulator) -> None:
     """Rows done before are skipped and say in which try; the report covers the whole batch, and what all tries have cost."""
-    progress = empty_store()
-    break_off(hubspot, progress, 120)
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 120)
     before = len(hubspot.ledger.patches())
     done = len(hubspot.ledger.patches(status=200))
-    report = mark(progress)
+    report = run_try(store)
     assert (report.rows, report.skipped, report.updated) == (200, done, 200 - done)
     assert report.reasons == {("skipped", "done in try 1"): done}
     assert len(hubspot.ledger.patches()) - before == 200 - done
     assert report.requests == len(hubspot.ledger.patches())
-    assert progress.text is None
+    assert store.text is None
 
 
 def test_a_try_that_waited_goes_on_counting(hubspot: Emulator) -> None:
     """A deferred task is still in its try: what it did before the wait is updated, not skipped."""
-    progress = empty_store()
-    break_off(hubspot, progress, 120)
-    progress.attempt -= 1
-    assert mark(progress).updated == 200
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 120)
+    store.attempt -= 1
+    assert run_try(store).updated == 200
 
 
-def test_a_third_try_knows_of_both_others(hubspot: Emulator) -> None:
+def test_a_third_try_goes_on_from_both_others(hubspot: Emulator) -> None:
     """Each row says in which try it was done."""
-    progress = empty_store()
-    break_off(hubspot, progress, 50)
-    break_off(hubspot, progress, 120)
-    report = mark(progress)
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 50)
+    run_interrupted_try(hubspot, store, 120)
+    report = run_try(store)
     assert set(report.reasons) == {("skipped", "done in try 1"), ("skipped", "done in try 2")}
     assert report.skipped + report.updated == 200
     assert len(hubspot.ledger.patches(status=200)) == 200
@@ -64,11 +65,11 @@ def test_a_third_try_knows_of_both_others(hubspot: Emulator) -> None:
 def test_rejected_rows_stay_rejected_with_their_reasons(hubspot: Emulator, tmp_path: Path) -> None:
     """They are not sent again, and the report file of the retry has the lines of the first try, as they were."""
     rows = [{"message_id": name, "phone": "+1"} for name in ["nobody-1", *IDS, "nobody-2"]]
-    path, progress = tmp_path / "left.jsonl", empty_store()
-    break_off(hubspot, progress, 120, rows=rows, letters=ReportFile(str(path)))
+    path, store = tmp_path / "left.jsonl", empty_store()
+    run_interrupted_try(hubspot, store, 120, rows=rows, dead_letters=ReportFile(str(path)))
     first = {line["row"]: line for line in lines(path) if line["outcome"] == "rejected"}
     assert first
-    report = mark(progress, rows=rows, letters=ReportFile(str(path)))
+    report = run_try(store, rows=rows, dead_letters=ReportFile(str(path)))
     assert (report.rows, report.rejected, report.unresolved) == (202, 2, 0)
     assert len(hubspot.ledger.patches("nobody-1")) == 1
     second = {line["row"]: line for line in lines(path)}
@@ -81,52 +82,53 @@ def test_rejected_rows_stay_rejected_with_their_reasons(hubspot: Emulator, tmp_p
 def test_without_a_file_twenty_reasons_are_kept(hubspot: Emulator) -> None:
     """The others are counted, and say in which try they were decided."""
     rows = [f"nobody-{number}" for number in range(30)] + IDS
-    progress = empty_store()
-    break_off(hubspot, progress, 120, rows=rows)
-    report = mark(progress, rows=rows)
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 120, rows=rows)
+    report = run_try(store, rows=rows)
     assert (report.rejected, len(report.problems)) == (30, 20)
     assert all("HubSpot answered 404" in problem["reason"] for problem in report.problems)
     assert report.reasons["rejected", "decided in try 1"] == 30
 
 
 def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
-    """What was kept last is what counts: rows after it are sent again, rows before it are not."""
-    progress = empty_store()
-    break_off(hubspot, progress, 80)
+    """The last checkpoint is what counts: rows after it are sent again, rows before it are not."""
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 80)
     before = [entry.message_id for entry in hubspot.ledger.patches(status=200)]
 
     def kill(outcome: Outcome) -> None:
-        progress.frozen = True
+        store.frozen = True
         raise Killed
 
     hubspot.fault(message_id=IDS[150], status=404)
     with pytest.raises(Killed):
-        mark(progress, letters=RecordingSink(kill))
-    progress.frozen = False
+        run_try(store, dead_letters=RecordingSink(kill))
+    store.frozen = False
     hubspot.schedule.clear()
-    report = mark(progress)
+    report = run_try(store)
     assert report.skipped == len(before)
     assert report.skipped + report.updated == 200
     assert all(len(hubspot.ledger.patches(name, status=200)) == 1 for name in before)
     assert hubspot.world.counts() == {"READ": 200}
 
 
-def test_the_report_file_is_the_redrive(hubspot: Emulator, tmp_path: Path) -> None:
-    """Rejected and unresolved rows, fed back after the cause is mended, and nothing else."""
-    path, progress = tmp_path / "left.jsonl", empty_store()
-    break_off(hubspot, progress, 120, rows=[*IDS, "late"], letters=ReportFile(str(path)))
+def test_the_report_file_can_be_fed_back(hubspot: Emulator, tmp_path: Path) -> None:
+    """Rejected and unresolved rows, fed back after the cause is fixed, and nothing else."""
+    path, store = tmp_path / "left.jsonl", empty_store()
+    run_interrupted_try(hubspot, store, 120, rows=[*IDS, "late"], dead_letters=ReportFile(str(path)))
     done = len(hubspot.ledger.patches(status=200))
     hubspot.world.seed(["late"])
-    again = HubchanHook().update_message_statuses(read_file(str(path)), letters=ReportFile(str(path), source=str(path)))
+    file = ReportFile(str(path), source=str(path))
+    again = HubchanHook().run_batch(read_file(str(path)), BatchOptions(), dead_letters=file)
     assert (again.updated, again.rows) == (201 - done, 201 - done)
     assert path.read_text() == ""
     assert len(hubspot.ledger.patches(status=200)) == 201
 
 
-def test_a_line_says_when_and_in_which_try(hubspot: Emulator, tmp_path: Path) -> None:
-    """ISO 8601 in UTC, beside what HubSpot said."""
-    path, progress = tmp_path / "left.jsonl", empty_store()
-    mark(progress, rows=["nobody"], letters=ReportFile(str(path)))
+def test_a_line_has_the_time_and_the_try(hubspot: Emulator, tmp_path: Path) -> None:
+    """The time is ISO 8601 in UTC, beside what HubSpot answered."""
+    path, store = tmp_path / "left.jsonl", empty_store()
+    run_try(store, rows=["nobody"], dead_letters=ReportFile(str(path)))
     (line,) = lines(path)
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", line["time"])
     assert (line["try"], line["outcome"], line["category"]) == (1, "rejected", "OBJECT_NOT_FOUND")
