@@ -51,10 +51,11 @@ e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of qu
 	@.ci/chromium
 	@$(RUN) -m tests.e2e
 
-check: .venv/ready  ## Formatting, lint and types
+check: .venv/ready  ## Formatting, lint, types, and who may import whom
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 .venv-docs/locked: .ci/docs.txt
 	@echo "Setting up .venv-docs from its lock (once; half a minute) ..."
