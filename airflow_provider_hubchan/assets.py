@@ -88,7 +88,7 @@ def openlineage_facets(report: Report | None, portal: int | None, channel_id: st
 
     :param report: what became of the batch, None if none was begun.
     :param portal: id of the account, None if HubSpot has not told it; then there is no dataset.
-    :param channel_id: id of the custom channel, None if nothing says it; then there is none, either.
+    :param channel_id: id of the custom channel, None if it is not known; then there is no dataset, either.
     """
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,

@@ -214,7 +214,7 @@ class HubchanHook(BaseHook):
             raise BadInput(faults[0])
         channel = ("" if channel_id is None else str(channel_id).strip()) or self.account.channel_id
         if not channel:
-            fault = f"{field_names('channel_id')} is set neither there nor as the task's argument"
+            fault = f"{field_names('channel_id')} is set neither in the connection nor as the task's argument"
             raise BadConnection(self.hubchan_conn_id, [fault])
         return channel
 

@@ -31,7 +31,7 @@ class Measurement(NamedTuple):
     elapsed: float
 
     def rows(self, result: Result) -> int:
-        """Rows that ended so in this try."""
+        """Rows that ended as *result* in this try."""
         count: int = getattr(self.report, result)
         return count - self.report.earlier[result]
 

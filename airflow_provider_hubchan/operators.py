@@ -1,4 +1,4 @@
-"""The operator: rows in, a report out, and a red task wherever a row is not where it should be."""
+"""The operator: rows in, a report out, and a failed task if rows were not updated."""
 
 from __future__ import annotations
 
@@ -23,16 +23,13 @@ from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
-from airflow_provider_hubchan.task_state import TaskCheckpointStore
+from airflow_provider_hubchan.task_state import MIN_DEFERRAL, TaskCheckpointStore
 from airflow_provider_hubchan.upstream_states import statuses_from_task
 from airflow_provider_hubchan.validation import channel_id_faults, concurrency_faults, is_count, is_share, seconds_faults
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
-
-#: Seconds of the shortest wait outside the worker slot: a trigger that fires at once is a race that Airflow can lose.
-MIN_DEFERRAL = 5.0
 
 
 class UpdateMessageStatusOperator(BaseOperator):
@@ -165,7 +162,7 @@ class UpdateMessageStatusOperator(BaseOperator):
             raise
         if not report.rows:
             self.log.warning("There are no rows, so nothing was sent. If that is a surprise, look at what fills this task.")
-        if file and not file.replaces_source:
+        if file and not file.may_replace_file:
             report.report_file = None
             self.log.warning("%s holds the rows themselves, and some are unresolved: it stays as it was.", self.report_file)
         failure = self._failure(report, file.error if file else None, checkpoints.what_next)
@@ -213,8 +210,16 @@ class UpdateMessageStatusOperator(BaseOperator):
         is_valid_share = isinstance(self.max_rejected, float) and is_share(self.max_rejected)
         if not is_valid_share and not is_count(self.max_rejected, least=0):
             faults.append(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
-        seconds = ("defer_after", "max_wait", *(["max_runtime"] if self.max_runtime is not None else []), "not_found_grace")
-        return faults + concurrency_faults(self.concurrency) + seconds_faults(self, *seconds)
+        return (
+            faults
+            + concurrency_faults(self.concurrency)
+            + seconds_faults(
+                defer_after=self.defer_after,
+                max_wait=self.max_wait,
+                max_runtime=0.0 if self.max_runtime is None else self.max_runtime,
+                not_found_grace=self.not_found_grace,
+            )
+        )
 
     def _row_source_faults(self) -> list[str]:
         faults = []
@@ -225,11 +230,14 @@ class UpdateMessageStatusOperator(BaseOperator):
             )
         elif self.messages is not None and self.messages_file is not None:
             faults.append("messages and messages_file are both given: leave one of them out")
-        for name in ("messages_file", "delivery_task_id", "report_file"):
-            if getattr(self, name) is not None and not str(getattr(self, name)).strip():
-                faults.append(f"{name} is empty: its template rendered to nothing")
+        elif _is_blank(self.messages_file):
+            faults.append("messages_file is empty: its template rendered to nothing")
+        if _is_blank(self.delivery_task_id):
+            faults.append("delivery_task_id is empty: its template rendered to nothing")
         if self.delivery_task_id is not None and self.status is not None:
             faults.append("status and delivery_task_id are both given: the delivery tells the status, leave one of them out")
+        if _is_blank(self.report_file):
+            faults.append("report_file is empty: its template rendered to nothing")
         return faults
 
     def _rows(self, context: Context) -> object:
@@ -295,13 +303,18 @@ class UpdateMessageStatusOperator(BaseOperator):
             moment = pendulum.now("UTC").add(seconds=seconds)
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_complete")
         if self.deferrable:
-            self.log.warning("Not deferred: without progress (Airflow 3.3, durable=True) the batch would begin anew each time.")
+            self.log.warning("Not deferred: without a checkpoint (Airflow 3.3, durable=True) the batch would begin anew.")
         self.log.info("%s", text)
 
     def _push_report(self, context: Context) -> None:
-        """A red task has a report, too; Airflow pushes only what is returned."""
+        """A failed task has a report, too; Airflow pushes only what is returned."""
         if self.do_xcom_push and self.report:
             context["ti"].xcom_push(key="return_value", value=self.report.summary())
+
+
+def _is_blank(value: object) -> bool:
+    """True for a template that rendered to nothing; None is an argument that was not given."""
+    return value is not None and not str(value).strip()
 
 
 def _why_unopenable(uri: str) -> str | None:

@@ -65,13 +65,13 @@ class ReportFile:
         return self
 
     @property
-    def replaces_source(self) -> bool:
-        """False if the rows come from this file, and some will be wanted again."""
+    def may_replace_file(self) -> bool:
+        """False if the rows come from this file and some are unresolved: a retry reads them again."""
         return self._complete or not self._is_source
 
     def __exit__(self, *error: object) -> None:
         self._write_lines()
-        if self._publish and self._begun and self.error is None and self.replaces_source:
+        if self._publish and self._begun and self.error is None and self.may_replace_file:
             self._try(self._publish)
         self._try(self._file.close)
         if self._part:
@@ -101,11 +101,11 @@ class ReportFile:
         """All lines of earlier tries are written: from now on the old file may be replaced."""
         self._begun = True
 
-    def write(self, outcome: Outcome, attempt: int) -> None:
+    def write(self, outcome: Outcome, try_number: int) -> None:
         """Write one outcome down, if it is not *updated*."""
         if outcome.result != "updated":
             self._time = self._time or datetime.now(timezone.utc).isoformat(timespec="seconds")
-            self._add(format_dead_letter(outcome, attempt, self._time))
+            self._add(format_dead_letter(outcome, try_number, self._time))
 
     def flush(self) -> None:
         """Make what was written durable."""

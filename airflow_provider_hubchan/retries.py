@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HubchanRetryPolicy(RetryPolicy):
-    """Fail at once where a retry cannot help, come back when HubSpot said, and else as the task says.
+    """Fail at once where a retry cannot help, retry when HubSpot asked to, else as the task says.
 
         bad rows, a faulty connection, revoked credentials, missing scopes, rejected      fail
         rate limits, a daily limit, an account that is being moved, Retry-After           retry at HubSpot's time
@@ -35,7 +35,7 @@ class HubchanRetryPolicy(RetryPolicy):
         """Decide; the reason goes into the task's record."""
         error = _first_of_ours(exception)
         if error is None:
-            reason = f"{type(exception).__name__} is not an error of HubSpot: the task's own delay"
+            reason = f"{type(exception).__name__} is not an error of this provider: the task's own delay"
             return RetryDecision(RetryAction.DEFAULT, reason=reason)
         name = type(error).__name__
         if isinstance(error, BadConnection | BadInput | BadRows):

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.batch.rows import parse_json_text
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
-from airflow_provider_hubchan.client.models import DELIVERED, NOT_DELIVERED, WRITABLE
+from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, WRITABLE
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
@@ -65,9 +65,9 @@ class MessageStatusSensor(BaseSensorOperator):
         self,
         *,
         message_ids: Any,
-        statuses: Sequence[str] = DELIVERED,
+        statuses: Sequence[str] = DELIVERED_STATUSES,
         min_share: float = 1.0,
-        fail_on: Sequence[str] = NOT_DELIVERED,
+        fail_on: Sequence[str] = FAILURE_STATUSES,
         not_found_grace: float = 0.0,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
@@ -195,7 +195,7 @@ class MessageStatusSensor(BaseSensorOperator):
             faults.append(f"min_share is {self.min_share!r}: give a part of the messages, from 0 to 1")
         if not is_number(self.share) or not 0.0 < self.share <= 1.0:
             faults.append(f"share is {self.share!r}: give a part of the account's quota, above 0 and at most 1")
-        faults += concurrency_faults(self.concurrency) + seconds_faults(self, "not_found_grace")
+        faults += concurrency_faults(self.concurrency) + seconds_faults(not_found_grace=self.not_found_grace)
         if faults:
             raise AirflowFailException(f"Wrong arguments, so nothing was asked: {'; '.join(faults)}.")
         return message_ids

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+#: Seconds of the shortest deferral: a trigger that fires at once is a race that Airflow can lose.
+MIN_DEFERRAL = 5.0
 CHECKPOINT_KEY, SNAPSHOT_KEY = "hubchan_progress", "hubchan_seen"
 
 
@@ -25,7 +27,7 @@ class TaskCheckpointStore:
 
     def __init__(self, context: Mapping[str, Any], log: Logger, *, durable: bool = True) -> None:
         instance = context["ti"]
-        self.attempt = max(1, getattr(instance, "try_number", 1))
+        self.try_number = max(1, getattr(instance, "try_number", 1))
         self._max_tries = getattr(instance, "max_tries", 0)
         self._log = log
         self._store = context.get("task_state_store") if durable else None
@@ -41,7 +43,7 @@ class TaskCheckpointStore:
     @property
     def what_next(self) -> str:
         """What becomes of the rows that are left when this try ends, as a sentence."""
-        if self.attempt > self._max_tries:
+        if self.try_number > self._max_tries:
             return "No retry is left: clear the task to send the whole batch, or send the rows of its report file, if any."
         return f"A retry {'sends the batch again' if self._store is None else 'goes on with the rows that are left'}."
 
@@ -64,12 +66,12 @@ class TaskCheckpointStore:
         return checkpoint
 
     def save(self, checkpoint: dict[str, Any]) -> None:
-        """Keep it; never raises."""
+        """Store *checkpoint*; never raises."""
         self._kept = {**self._kept, "batch": checkpoint}
         self._write()
 
     def clear(self) -> None:
-        """Forget it; never raises."""
+        """Delete the stored checkpoint; never raises."""
         if self._store is not None:
             self._try("delete", CHECKPOINT_KEY)
 
@@ -109,17 +111,17 @@ class PollSnapshotStore:
         try:
             kept = self._store.get(SNAPSHOT_KEY) if self._store is not None else None
         except Exception as error:
-            self._log.warning("What was seen before could not be read (%s): asking for all.", error)
+            self._log.warning("The statuses that were seen before could not be read (%s): asking for all.", error)
             return None
         return kept["seen"] if isinstance(kept, dict) and kept.get("of") == _fingerprint(message_ids) else None
 
     def save(self, message_ids: list[str], snapshot: str) -> None:
-        """Keep it; never raises."""
+        """Store *snapshot*; never raises."""
         try:
             if self._store is not None:
                 self._store.set(SNAPSHOT_KEY, {"of": _fingerprint(message_ids), "seen": snapshot})
         except Exception as error:
-            self._log.warning("What was seen could not be kept (%s); the next look asks for all.", error)
+            self._log.warning("The statuses that were seen could not be stored (%s); the next poke asks for all.", error)
 
 
 def _fingerprint(message_ids: list[str]) -> str:

@@ -13,13 +13,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.task_state import MIN_DEFERRAL
 
 #: Version of the event: a task that is resumed after an upgrade must know what it reads.
 VERSION = 1
 #: Requests in flight at most.
 WORKERS = 4
-#: Seconds before the first poll at least: a trigger that fires at once is a race that Airflow can lose.
-MIN_DELAY = 5.0
 #: Part of a pause by which it may be longer.
 JITTER = 0.4
 
@@ -75,7 +74,8 @@ class MessageStatusTrigger(BaseTrigger):
         outcome, reason = "timeout", ""
         try:
             hook = HubchanHook(self.hubchan_conn_id)
-            await self._sleep(max(self.poke_interval, MIN_DELAY))  # before the session: a triggerer that starts has much to do
+            # before the session: a triggerer that starts has much to do
+            await self._sleep(max(self.poke_interval, MIN_DEFERRAL))
             async with await hook.async_driver(share=self.share) as driver:
                 while time.time() < self.ends:
                     driver.aborted = None

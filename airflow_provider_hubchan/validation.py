@@ -26,15 +26,14 @@ def is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 <= value <= 1.0
 
 
-def seconds_faults(task: Any, *names: str) -> list[str]:
+def seconds_faults(**arguments: Any) -> list[str]:
     """What is wrong with arguments that are durations, each with what to give instead.
 
-    :param names: of the arguments, which are attributes of *task*.
+    :param arguments: their values, by their names.
     """
-    values = {name: getattr(task, name) for name in names}
     return [
         f"{name} is {value!r}: give a number of seconds, not negative"
-        for name, value in values.items()
+        for name, value in arguments.items()
         if not is_number(value) or not 0 <= value < math.inf
     ]
 

@@ -25,16 +25,16 @@ VERSION = 2
 #: Seconds between two checkpoints: what a killed worker may cost in repeats.
 INTERVAL = 2.0
 #: Characters of the outcomes at most: with the rest it stays under the 64 KB that Airflow's store warns about.
-MAX_OUTCOMES = 40_000
+MAX_OUTCOMES_LENGTH = 40_000
 #: Characters of the named problems at most.
-MAX_PROBLEMS = 20_000
+MAX_PROBLEMS_LENGTH = 20_000
 
-#: What a try may have done with an update so that the next one need not, and the tries that are told apart.
+#: Outcomes that hold in the next try, and how many tries are told apart.
 _LASTING: tuple[Result, ...] = ("updated", "rejected", "skipped")
 _TRIES = 80
 #: Not done: without a final answer in this try, or to be tried again at the end of the batch.
 _UNRESOLVED, _RETRY_LATER = 254, 255
-_WITHOUT_PASSING = bytes(code if code < _UNRESOLVED else 0 for code in range(256))
+_LASTING_ONLY = bytes(code if code < _UNRESOLVED else 0 for code in range(256))
 
 
 class OutcomeMap:
@@ -46,13 +46,13 @@ class OutcomeMap:
     def __init__(self, size: int) -> None:
         self._codes = bytearray(size)
 
-    def set(self, position: int, result: Result, attempt: int) -> None:
+    def set(self, position: int, result: Result, try_number: int) -> None:
         """Note an outcome.
 
-        :param attempt: number of the task's try, from 1.
+        :param try_number: number of the task's try, from 1.
         """
         if result in _LASTING:
-            self._codes[position] = 1 + _LASTING.index(result) * _TRIES + min(attempt, _TRIES) - 1
+            self._codes[position] = 1 + _LASTING.index(result) * _TRIES + min(try_number, _TRIES) - 1
         else:
             self._codes[position] = _UNRESOLVED
 
@@ -74,13 +74,13 @@ class OutcomeMap:
         return self._codes[position] == _RETRY_LATER
 
     @property
-    def retried_later(self) -> int:
-        """How many were left for the end of the batch."""
+    def retry_later_count(self) -> int:
+        """How many updates were left for the end of the batch."""
         return self._codes.count(_RETRY_LATER)
 
     def pack(self, max_length: int) -> str:
         """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again."""
-        codes = self._codes.translate(_WITHOUT_PASSING).rstrip(b"\0")
+        codes = self._codes.translate(_LASTING_ONLY).rstrip(b"\0")
         while len(text := base64.b64encode(zlib.compress(codes)).decode()) > max_length:
             codes = codes[: int(len(codes) * 0.9 * max_length / len(text))]
         return text
@@ -102,10 +102,10 @@ class OutcomeMap:
 class CheckpointStore(Protocol):
     """Keeps one JSON object between the tries of a task.
 
-    :ivar attempt: number of this try, from 1.
+    :ivar try_number: number of this try, from 1.
     """
 
-    attempt: int
+    try_number: int
 
     def load(self) -> dict[str, Any] | None:
         """What an earlier try saved; None if there is nothing to go on with."""
@@ -120,17 +120,17 @@ class CheckpointStore(Protocol):
 class NullStore:
     """Keeps no checkpoint."""
 
-    attempt = 1
+    try_number = 1
 
     def load(self) -> dict[str, Any] | None:
-        """No earlier try."""
+        """None: no try is stored."""
         return None
 
     def save(self, checkpoint: dict[str, Any]) -> None:
-        """Keep nothing."""
+        """Ignore the checkpoint."""
 
     def clear(self) -> None:
-        """Keep nothing."""
+        """Do nothing: nothing is stored."""
 
 
 class Checkpoint:
@@ -154,7 +154,7 @@ class Checkpoint:
     ) -> None:
         self._store, self._fingerprint, self._report, self._clock = store, fingerprint, report, clock
         self._saved_at = clock()
-        self.outcomes, self.attempt = OutcomeMap(size), store.attempt
+        self.outcomes, self.try_number = OutcomeMap(size), store.try_number
         self._problems: list[dict[str, Any]] = []
         self._goes_on = False
         if (earlier := store.load()) is not None and self._take_over(earlier, log):
@@ -169,14 +169,15 @@ class Checkpoint:
     def save(self) -> None:
         """Keep what has been done so far."""
         self._saved_at = self._clock()
+        rejected = [problem for problem in self._report.problems if problem["outcome"] == "rejected"]
         self._store.save(
             {
                 "version": VERSION,
                 "fingerprint": self._fingerprint,
                 "counts": self._report.counts(),
-                "outcomes": self.outcomes.pack(MAX_OUTCOMES),
+                "outcomes": self.outcomes.pack(MAX_OUTCOMES_LENGTH),
                 "cumulative": self._report.cumulative(),
-                "problems": _within(MAX_PROBLEMS, [each for each in self._report.problems if each["outcome"] == "rejected"]),
+                "problems": _within(MAX_PROBLEMS_LENGTH, rejected),
             }
         )
 
@@ -199,11 +200,11 @@ class Checkpoint:
         for position, update in enumerate(updates.updates()) if self._goes_on else ():
             if (earlier := self.outcomes.get(position)) is None:
                 continue
-            result, attempt = earlier
-            if result == "updated" and attempt == self.attempt:
+            result, try_number = earlier
+            if result == "updated" and try_number == self.try_number:
                 report.add(Outcome(update, "updated"))
             elif result == "updated":  # in another try; it is not a dead letter
-                report.add(Outcome(update, "skipped", Problem(f"done in try {attempt}", f"done in try {attempt}")))
+                report.add(Outcome(update, "skipped", Problem(f"done in try {try_number}", f"done in try {try_number}")))
             else:
                 not_updated[update.row] = earlier
         for line in chain(dead_letters.earlier(), self._problems) if not_updated else ():
@@ -212,13 +213,13 @@ class Checkpoint:
                 continue
             update = updates.update(row)
             if line.get("message_id") == update.message_id:
-                result, attempt = not_updated.pop(row)
-                report.add(Outcome(update, result, _earlier_problem(attempt, line)))
+                result, try_number = not_updated.pop(row)
+                report.add(Outcome(update, result, _earlier_problem(try_number, line)))
                 dead_letters.keep(line)
-        for row, (result, attempt) in not_updated.items():
-            outcome = Outcome(updates.update(row), result, _earlier_problem(attempt, {}))
+        for row, (result, try_number) in not_updated.items():
+            outcome = Outcome(updates.update(row), result, _earlier_problem(try_number, {}))
             report.add(outcome)
-            dead_letters.write(outcome, attempt)
+            dead_letters.write(outcome, try_number)
         report.earlier = Counter({result: getattr(report, result) for result in RESULTS})
         dead_letters.begin()
 
@@ -234,9 +235,9 @@ class Checkpoint:
         return True
 
 
-def _earlier_problem(attempt: int, line: dict[str, Any]) -> Problem:
-    reason = line.get("reason") or f"decided in try {attempt}; the reason was not kept"
-    return Problem(reason, f"decided in try {attempt}", None, line.get("category"), line.get("correlation_id"))
+def _earlier_problem(try_number: int, line: dict[str, Any]) -> Problem:
+    reason = line.get("reason") or f"decided in try {try_number}; the reason was not kept"
+    return Problem(reason, f"decided in try {try_number}", None, line.get("category"), line.get("correlation_id"))
 
 
 def _within(max_length: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,27 +14,27 @@ from airflow_provider_hubchan.client.models import Outcome
 _QUOTED_KEYS = tuple(f'"{key}"' for key in REPORT_KEYS)
 
 
-def format_dead_letter(outcome: Outcome, attempt: int, time: str) -> str:
+def format_dead_letter(outcome: Outcome, try_number: int, time: str) -> str:
     """One line of a report file: the row as it came, ready to be fed back, and what became of it, as a JSON object. Quickly: a
     task that is to end may have two hundred thousand to write.
 
-    :param attempt: number of the task's try, from 1.
+    :param try_number: number of the task's try, from 1.
     :param time: ISO 8601, UTC.
     """
     update = outcome.update
     reason = f', "error_message": {json.dumps(update.error_message)}' if update.error_message else ""
     status = update.status or ""
     row = f'"message_id": {json.dumps(update.message_id)}, "status": "{status}"{reason}, "row": {update.row}'
-    return f"{{{_format_rest(update.rest)}{row}, {_format_outcome(outcome.result, outcome.problem, attempt, time)}}}"
+    return f"{{{_format_rest(update.rest)}{row}, {_format_outcome(outcome.result, outcome.problem, try_number, time)}}}"
 
 
 @lru_cache(maxsize=8)
-def _format_outcome(result: str, problem: Problem | None, attempt: int, time: str) -> str:
+def _format_outcome(result: str, problem: Problem | None, try_number: int, time: str) -> str:
     """What became of a row; for many rows at a time it is the same."""
     fields: dict[str, Any] = {"outcome": result}
     if problem:
         fields |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
-    return json.dumps(fields | {"try": attempt, "time": time})[1:-1]
+    return json.dumps(fields | {"try": try_number, "time": time})[1:-1]
 
 
 def _format_rest(rest: str | None) -> str:
@@ -71,7 +71,7 @@ class DeadLetterSink(Protocol):
     def begin(self) -> None:
         """All lines of earlier tries are written: what they left may be replaced."""
 
-    def write(self, outcome: Outcome, attempt: int) -> None:
+    def write(self, outcome: Outcome, try_number: int) -> None:
         """Write an outcome down, if it is not *updated*."""
 
     def flush(self) -> None:
@@ -93,20 +93,20 @@ class NullSink:
         pass
 
     def earlier(self) -> Iterator[dict[str, Any]]:
-        """No lines."""
+        """An empty iterator: nothing was written."""
         return iter(())
 
     def keep(self, line: dict[str, Any]) -> None:
-        """Keep no line."""
+        """Ignore the line."""
 
     def begin(self) -> None:
-        """Replace no file."""
+        """Do nothing: there is no file."""
 
-    def write(self, outcome: Outcome, attempt: int) -> None:
-        """Keep no outcome."""
+    def write(self, outcome: Outcome, try_number: int) -> None:
+        """Ignore the outcome."""
 
     def flush(self) -> None:
-        """Keep nothing."""
+        """Do nothing: nothing was written."""
 
     def complete(self) -> None:
-        """Keep nothing."""
+        """Do nothing: there is no file."""

@@ -107,7 +107,7 @@ def read_update(message_id: str, status: StatusName, error_message: str | None) 
 
 
 def is_encodable(text: str) -> bool:
-    """False for a lone surrogate, half a character: JSON can spell it, UTF-8 cannot, so it could not be sent."""
+    """False for a lone surrogate, half a character: JSON can escape it, UTF-8 cannot encode it, so it could not be sent."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -127,7 +127,7 @@ class _RowReader:
         is_reported = fields.keys() >= REPORT_KEYS
         if is_reported and fields["outcome"] == "skipped":
             reason = str(fields["reason"]).encode(errors="replace").decode()
-            resolved = Resolved(row, "skipped", Problem(f"in an earlier report: {reason}", "settled earlier"))
+            resolved = Resolved(row, "skipped", Problem(f"in an earlier report: {reason}", "in an earlier report"))
 
         for name, ours in _HUBSPOT_NAMES.items():
             if name in fields:

@@ -1,4 +1,4 @@
-"""Run one batch: read all rows, restore what earlier tries have done, send the rest, account for every row."""
+"""Run one batch: read all rows, restore what earlier tries have done, send the rest, report every row."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def run_batch(
             try:
                 checkpoint.restore(updates, dead_letters)
                 run.send()
-                run.account_for_the_rest()
+                run.finish()
             except BaseException:  # a signal or Airflow's timeout, wherever it comes
                 driver.abort(STOPPED)
-                run.account_for_the_rest()
+                run.finish()
                 raise
         if dead_letters.error:
             checkpoint.save()
@@ -86,7 +86,7 @@ def run_batch(
 
 
 class CircuitBreaker:
-    """Ends a batch when so many rows in a row got no answer: a server that is down is not asked ten thousand times.
+    """Says when a batch is to end early: a server that is down is not asked ten thousand times.
 
     :param threshold: rows in a row that may end *unresolved*, 0 for any number.
     """
@@ -105,7 +105,7 @@ class CircuitBreaker:
             self._unresolved_in_a_row = 0
 
     @property
-    def tripped(self) -> Abort | None:
+    def abort_reason(self) -> Abort | None:
         """Why the batch is to end, None if it may go on."""
         if not 0 < self._threshold <= self._unresolved_in_a_row:
             return None
@@ -130,7 +130,7 @@ class _BatchRun:
     ) -> None:
         self._driver, self._channel_id, self._options, self._updates = driver, channel_id, options, updates
         self._checkpoint, self._dead_letters, self._report, self._log = checkpoint, dead_letters, report, progress_log
-        self._outcomes, self._attempt = checkpoint.outcomes, checkpoint.attempt
+        self._outcomes, self._try_number = checkpoint.outcomes, checkpoint.try_number
         self._before = report.cumulative()
         self._started = time.monotonic()
         self._grace_ends = self._started + options.not_found_grace
@@ -149,12 +149,12 @@ class _BatchRun:
         if self._report.rows < self._updates.rows:
             self._send_and_retry_not_found()
 
-    def account_for_the_rest(self) -> None:
-        """Give every row that has none an outcome, and keep it all."""
+    def finish(self) -> None:
+        """Take the results that are left, give every row without an outcome one, and store it all."""
         report, driver = self._report, self._driver
         for result in driver.drain():
             if result is not None:
-                self._take(*result)
+                self._handle_result(*result)
         report.aborted = driver.aborted
         self._save()  # at once: whoever wants the task to end may not wait for what follows
         if driver.aborted:
@@ -178,7 +178,7 @@ class _BatchRun:
             to_send = takewhile(lambda _: self._driver.aborted is None, self._updates_where(wanted))
             self._run_all(self._deliver(position, update) for position, update in to_send)
             grace_left = self._grace_ends - time.monotonic()
-            if self._driver.aborted or not (not_found := self._outcomes.retried_later):
+            if self._driver.aborted or not (not_found := self._outcomes.retry_later_count):
                 return
             wanted, seconds = self._outcomes.is_retried_later, max(0.0, min(next_pause, grace_left))
             self._log.not_found(not_found, seconds, grace_left)
@@ -189,8 +189,8 @@ class _BatchRun:
         with closing(self._driver.run_all(flows, self._options.concurrency)) as results:
             for result in results:
                 if result is not None:
-                    self._take(*result)
-                if self._driver.aborted is None and (abort := self._breaker.tripped):
+                    self._handle_result(*result)
+                if self._driver.aborted is None and (abort := self._breaker.abort_reason):
                     self._driver.abort(abort)
                 self._log.progress(self._report)
                 if self._checkpoint.is_due():
@@ -201,7 +201,7 @@ class _BatchRun:
         flow = deliver(driver.account, self._channel_id, update, driver.retry, compare_before_write)
         return position, (yield from flow)
 
-    def _take(self, position: int, outcome: Outcome) -> None:
+    def _handle_result(self, position: int, outcome: Outcome) -> None:
         """Record an outcome, or leave a message that HubSpot does not know for later."""
         not_found = outcome.problem is not None and outcome.result == "rejected" and outcome.problem.status == 404
         if not_found and time.monotonic() < self._grace_ends:
@@ -215,9 +215,9 @@ class _BatchRun:
 
     def _record(self, outcome: Outcome, position: int | None = None) -> None:
         if position is not None:
-            self._outcomes.set(position, outcome.result, self._attempt)
+            self._outcomes.set(position, outcome.result, self._try_number)
         self._report.add(outcome)
-        self._dead_letters.write(outcome, self._attempt)
+        self._dead_letters.write(outcome, self._try_number)
 
     def _save(self) -> None:
         """First the dead letters: a checkpoint may not say that a row is rejected when its dead letter is not there."""

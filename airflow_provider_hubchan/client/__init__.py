@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-#: The modules that were, and where each documented name of theirs is now.
+#: The former modules, and where each documented name of theirs is now.
 _MOVED = {
     "account": {"Account": ("client.models", "Account")},
     "patience": {"Patience": ("client.flow", "RetryConfig")},
@@ -20,10 +21,11 @@ _MOVED = {
 
 
 class _MovedModule(ModuleType):
-    """Stands for a module that was; what it had is imported when it is asked for."""
+    """A former module: its names are imported from where they are now."""
 
     def __init__(self, name: str, names: dict[str, tuple[str, str]]) -> None:
         super().__init__(f"{__name__}.{name}", "Its names have moved.")
+        self.__spec__ = ModuleSpec(self.__name__, None)
         self._names = names
 
     def __getattr__(self, name: str) -> Any:
@@ -34,4 +36,5 @@ class _MovedModule(ModuleType):
 
 
 for _name, _names in _MOVED.items():
-    sys.modules[f"{__name__}.{_name}"] = _MovedModule(_name, _names)
+    _module = _MovedModule(_name, _names)
+    sys.modules[_module.__name__] = globals()[_name] = _module

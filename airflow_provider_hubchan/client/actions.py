@@ -79,7 +79,7 @@ class Response:
 class NoResponse:
     """No complete response came. HubSpot may or may not have seen the request.
 
-    :param reason: one of the four texts above.
+    :param reason: `NO_CONNECTION`, `READ_TIMEOUT`, `INCOMPLETE` or `UNTRUSTED_TLS`.
     """
 
     reason: str

@@ -32,6 +32,7 @@ from airflow_provider_hubchan.client.responses import (
     Transient,
     Unauthorized,
     classify,
+    message_status,
 )
 
 
@@ -198,18 +199,6 @@ def pause(seconds: float) -> Flow[None]:
     """Wait in a worker thread: the main thread must stay open to signals."""
     with suppress(Aborted):
         yield Wait(seconds)
-
-
-def message_status(message: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The status of a message as HubSpot returns it, and why it failed; None for what HubSpot does not say.
-
-    :return: ``status.statusType``, and ``status.failureDetails.errorMessage``.
-    """
-    status = message.get("status")
-    status = status if isinstance(status, dict) else {}
-    name, details = status.get("statusType"), status.get("failureDetails")
-    error_message = details.get("errorMessage") if isinstance(details, dict) else None
-    return name if isinstance(name, str) else None, error_message
 
 
 def _needless_because(message: dict[str, Any], update: Update) -> str | None:

@@ -1,4 +1,4 @@
-"""Values that the client and the batch share: the account, a message's status, an update and its outcome, a quota."""
+"""What client and batch share: the account, a message's status, an update and its outcome, a quota, a driver's counters."""
 
 from __future__ import annotations
 
@@ -114,12 +114,13 @@ class MessageStatus(str, Enum):
 
 
 _BY_NAME = {status.value: status for status in MessageStatus}
-#: The same as `WRITABLE`, for type checkers.
+#: The names of `WRITABLE`, for type checkers.
 StatusName = Literal["SENT", "FAILED", "READ"]
+#: What an update may set.
 WRITABLE = tuple(status for status in MessageStatus if status.writable)
 #: The names of the statuses that say a message was delivered, and of those that say it was not.
-DELIVERED = tuple(status.value for status in WRITABLE if not status.is_failure)
-NOT_DELIVERED = tuple(status.value for status in WRITABLE if status.is_failure)
+DELIVERED_STATUSES = tuple(status.value for status in WRITABLE if not status.is_failure)
+FAILURE_STATUSES = tuple(status.value for status in WRITABLE if status.is_failure)
 
 Result = Literal["updated", "skipped", "rejected", "unresolved"]
 RESULTS: tuple[Result, ...] = get_args(Result)
@@ -131,7 +132,7 @@ class Update:
 
     :param row: number of the row that it comes from, from 1; in a file the number of its line.
     :param message_id: HubSpot's id of the message, not blank.
-    :param status: the status to set; None only for a row that is not sent, see `batch.rows.Resolved`.
+    :param status: the status to set; None only for a row that is not to be sent.
     :param error_message: why the delivery failed; only for FAILED, never blank.
     :param rest: what else the row held, as the text of a JSON object; None for nothing. It goes into the report file.
     """

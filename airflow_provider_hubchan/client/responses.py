@@ -134,9 +134,11 @@ class Rule:
     :param advice: what to do next, for the problem's reason.
     :param policy: a pattern that must be found in ``policyName`` or ``message``, in any case; empty for any.
     :param sub_category: a text that must be part of ``subCategory``; empty for any.
+    :param needs_object: True if the body must be a JSON object.
     :param default_wait: seconds to wait if the response has no ``Retry-After``.
     :param min_wait: seconds to wait at least.
     :param max_attempts: as of `Transient`.
+    :param until_midnight: True if HubSpot refuses for the rest of the day.
     """
 
     statuses: Collection[int]
@@ -144,18 +146,24 @@ class Rule:
     advice: str = ""
     policy: str = ""
     sub_category: str = ""
+    needs_object: bool = False
     default_wait: float | None = None
     min_wait: float = 0.0
     max_attempts: int | None = None
+    until_midnight: bool = False
 
-    def matches(self, status: int, payload: Mapping[str, Any]) -> bool:
-        """True if the rule is for this status and error body."""
-        policy = f"{payload.get('policyName') or ''} {payload.get('message') or ''}"
-        return (
-            status in self.statuses
-            and (not self.policy or re.search(self.policy, policy, re.IGNORECASE) is not None)
-            and self.sub_category in str(payload.get("subCategory"))
-        )
+    def matches(self, status: int, payload: Mapping[str, Any] | None) -> bool:
+        """True if the rule is for this status and body.
+
+        :param payload: the JSON object of the body, None if it is none.
+        """
+        if status not in self.statuses or (self.needs_object and payload is None):
+            return False
+        if self.policy:
+            policy = f"{(payload or {}).get('policyName') or ''} {(payload or {}).get('message') or ''}"
+            if not re.search(self.policy, policy, re.IGNORECASE):
+                return False
+        return not self.sub_category or self.sub_category in str((payload or {}).get("subCategory"))
 
     def wait(self, retry_after: float | None) -> float | None:
         """Seconds to wait, None if nothing says how long.
@@ -168,7 +176,10 @@ class Rule:
 
 #: The first rule that matches decides.
 RULES = (
-    Rule(range(200, 300), Accepted, "A success without a message is not trusted: is there a proxy in between?"),
+    Rule([204], Accepted),
+    Rule(range(200, 300), Accepted, needs_object=True),
+    # The page of a proxy, or half a body: HubSpot has not said that it was done.
+    Rule(range(200, 300), Transient, "A success without a message is not trusted: is there a proxy in between?"),
     Rule(range(300, 400), Blocked, REDIRECT_ADVICE),
     Rule([400], Rejected, "Correct the row."),
     Rule(
@@ -198,6 +209,7 @@ RULES = (
         QuotaExhausted,
         "The account's daily quota is used up; it is renewed at midnight in the account's time zone.",
         policy="daily",
+        until_midnight=True,
     ),
     Rule([429], Throttled, policy="(?<!ten_)secondly", default_wait=1.0),  # its window is one second
     Rule([429], Throttled),
@@ -236,19 +248,17 @@ def classify(response: Response | NoResponse, secrets: Iterable[str] = ()) -> Ve
         verdict, _ = NO_RESPONSE_RULES[response.reason]
         return verdict(no_response_problem(response))
     payload = json_object(response.body)
-    rule = _rule_for(response.status, payload or {})
-    if rule.verdict is Accepted and (payload is not None or response.status == 204):
+    rule = _rule_for(response.status, payload)
+    if rule.verdict is Accepted:
         return Accepted(payload or {})
     problem = response_problem(response, rule.advice, secrets)
     wait = rule.wait(retry_after(response.headers))
-    if rule.verdict is Accepted:  # the page of a proxy, or half a body: HubSpot has not said that it was done
-        return Transient(problem)
     if rule.verdict is Transient:
         return Transient(problem, wait, rule.max_attempts)
     if rule.verdict is Throttled:
         return Throttled(problem, wait)
     if rule.verdict is QuotaExhausted:
-        return QuotaExhausted(problem, wait, _date(response.headers) if rule.policy else None)
+        return QuotaExhausted(problem, wait, _date(response.headers) if rule.until_midnight else None)
     if rule.verdict is Unauthorized:
         return Unauthorized(problem)
     return Blocked(problem) if rule.verdict is Blocked else Rejected(problem)
@@ -259,8 +269,8 @@ def is_transient(status: int) -> bool:
     return _rule_for(status, {}).verdict in (Transient, Throttled, QuotaExhausted)
 
 
-def _rule_for(status: int, payload: Mapping[str, Any]) -> Rule:
-    return next(rule for rule in RULES if rule.matches(status, payload))
+def _rule_for(status: int, payload: Mapping[str, Any] | None) -> Rule:
+    return next((rule for rule in RULES if rule.matches(status, payload)), RULES[-1])
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
@@ -270,6 +280,18 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def message_status(message: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The status of a message as HubSpot returns it, and why it failed; None for what HubSpot does not say.
+
+    :return: ``status.statusType``, and ``status.failureDetails.errorMessage``.
+    """
+    status = message.get("status")
+    status = status if isinstance(status, dict) else {}
+    name, details = status.get("statusType"), status.get("failureDetails")
+    error_message = details.get("errorMessage") if isinstance(details, dict) else None
+    return name if isinstance(name, str) else None, error_message
 
 
 def quota(response: Response) -> Quota | None:

@@ -22,9 +22,9 @@ from typing import Any
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Flow
 from airflow_provider_hubchan.client.errors import StatusPollFailed
-from airflow_provider_hubchan.client.flow import RetryConfig, message_status, request_flow
-from airflow_provider_hubchan.client.models import DELIVERED, NOT_DELIVERED, Account, MessageStatus
-from airflow_provider_hubchan.client.responses import Accepted, Rejected
+from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
+from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, Account, MessageStatus
+from airflow_provider_hubchan.client.responses import Accepted, Rejected, message_status
 
 #: How many messages an error names, and how many a result has.
 MAX_NAMED, MAX_RESULTS = 20, 1000
@@ -42,8 +42,8 @@ class Target:
     :param fail_on: with one of these, a message will not get there.
     """
 
-    statuses: tuple[str, ...] = DELIVERED
-    fail_on: tuple[str, ...] = NOT_DELIVERED
+    statuses: tuple[str, ...] = DELIVERED_STATUSES
+    fail_on: tuple[str, ...] = FAILURE_STATUSES
 
 
 class StatusPoll:
@@ -51,8 +51,8 @@ class StatusPoll:
 
     :param message_ids: which messages; one that is named twice is one.
     :param needed: how many of them must get there, None for all.
-    :param unknown_until: until when a 404 may only mean that HubSpot does not know the message yet, in seconds like those of
-        `poll`.
+    :param unknown_until: until when a 404 may only mean that HubSpot does not know the message yet, in seconds since
+        the epoch.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class StatusPoll:
         if isinstance(answer, Accepted):
             self._note(message_id, answer.body)
         elif isinstance(answer, Rejected) and answer.problem.status == 404 and now < self._unknown_until:
-            self.unanswered["not known yet"] += 1
+            self.unanswered["not found yet"] += 1
         elif isinstance(answer, Rejected) or answer.permanent:
             self._failed[message_id] = str(answer.problem)
         else:

@@ -106,8 +106,8 @@ class SyncDriver:
             return end.value  # type: ignore[no-any-return]
 
     def run_all(self, flows: Iterable[Flow[T]], concurrency: int) -> Generator[T | None, None, None]:
-        """Perform many flows in at most *concurrency* threads. Close it: then nothing is sent any more, and `drain` has the
-        results that nobody took.
+        """Perform many flows in at most *concurrency* threads. Close the generator: then nothing is sent any more, and `drain`
+        has the results that nobody took.
 
         :return: results as they come, and None now and then while there is none, so that the caller can do something else.
         """
@@ -121,7 +121,7 @@ class SyncDriver:
             self.abort(STOPPED)
             raise
         finally:
-            self._max_workers = max(self._max_workers, workers.size)
+            self._max_workers = max(self._max_workers, workers.used)
             workers.stop(self._leave_at - self._clock(), self._connections.abort)
 
     def drain(self) -> Iterable[Any]:

@@ -62,7 +62,7 @@ class ConnectionPool:
             except OSError:  # the environment's CA bundle cannot be read
                 return NoResponse(UNTRUSTED_TLS)
             self._connections.append(connection)
-        return connection.send(request, sent_at, timeout)
+        return connection.send_once(request, sent_at, timeout)
 
     def abort(self) -> None:
         """Break off every call, from another thread: whoever waits for a response gets none at once."""
@@ -90,8 +90,8 @@ class Connection(HTTPAdapter):
         sends_whole_url = self.request_url(prepared, settings["proxies"]).startswith("http")  # a proxy needs the host, too
         self._path_begins_at = 0 if sends_whole_url else len(base_url) - len(urlsplit(base_url).path)
 
-    def send(self, request: Request, sent_at: float, timeout: float) -> Response | NoResponse:  # type: ignore[override]
-        """See `ConnectionPool.send`."""
+    def send_once(self, request: Request, sent_at: float, timeout: float) -> Response | NoResponse:
+        """Send *request* once on this connection; redirects are not followed. Arguments as of `ConnectionPool.send`."""
         try:
             response = self._pool.urlopen(
                 request.method,
@@ -110,12 +110,11 @@ class Connection(HTTPAdapter):
             return NoResponse(_reason(error))
 
     def abort(self) -> None:
-        """See `ConnectionPool.abort`. The other thread sees a lost connection, as if the network had failed."""
+        """Shut the socket down, from another thread: its call ends as if the network had failed."""
         if self.socket:
             with suppress(OSError):  # it is closed already
-                socket.shutdown(
-                    self.socket, SHUT_RDWR
-                )  # not the method of a TLS socket, which takes itself apart under the reader
+                # the method of the plain socket: that of a TLS socket takes itself apart under the reader
+                socket.shutdown(self.socket, SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket. A pool that has seen an exception would keep it until the garbage collector comes."""

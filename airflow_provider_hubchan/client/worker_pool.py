@@ -1,4 +1,4 @@
-"""Threads that take work from one source, piece by piece, as many of them as are needed."""
+"""Threads that share one source of work, as many of them as are needed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ RESULT_INTERVAL = 0.005
 
 
 class WorkerPool(Generic[S, T]):
-    """It starts with one thread; each thread that begins with a piece of work may start another, up to *max_workers*.
-
-    More threads are of no use while one of them waits for a permit: those that are there can use up the quota.
+    """One thread at first; each that takes a piece of work starts another, up to *max_workers*, unless one waits for a permit:
+    then those that are there can use up the quota.
 
     :param function: performs one piece of work, in a thread.
     :param source: the work, taken by one thread at a time.
@@ -41,6 +40,8 @@ class WorkerPool(Generic[S, T]):
         self._max_workers, self._is_saturated = max_workers, is_saturated
         self._stopped = Event()  # nobody waits for results any more
         self._threads: list[Thread] = []
+        #: How many threads have had work.
+        self.used = 0
         self._lock = Lock()
         self._results: Queue[tuple[str, Any]] = Queue()
 
@@ -116,11 +117,13 @@ class WorkerPool(Generic[S, T]):
             self._threads.append(thread)
 
     def _work(self) -> None:
+        has_worked = False
         try:
             while not self._stopped.is_set():
                 with self._lock:
                     piece = next(self._source, None)
                     if piece is not None:
+                        self.used, has_worked = self.used + (not has_worked), True
                         self._start_thread_if_useful()
                 if piece is None:
                     return self._results.put(("end", None))

@@ -150,7 +150,7 @@ def test_a_faulty_connection_is_reported_once(
     """By the task itself: neither its links nor its lineage ask the connection again."""
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(hubspot.connection(**extra)))
     operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", do_xcom_push=False)
-    with pytest.raises(AirflowFailException, match=r"cannot be used|is set neither there"):
+    with pytest.raises(AirflowFailException, match=r"cannot be used|is set neither in the connection"):
         operator.execute({"ti": SimpleNamespace(try_number=1)})  # type: ignore[typeddict-item]
     for link in (InboxLink(), ReportLink()):
         assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]

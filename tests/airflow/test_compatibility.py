@@ -87,7 +87,7 @@ def test_a_wait_leaves_the_slot_or_the_task_fails(hubspot: Emulator, capsys: pyt
     assert ran.state() == ("success" if SINCE_3_3 else "failed")
     log = capsys.readouterr().out
     assert ("Waiting outside the worker slot." in log) is SINCE_3_3
-    assert ("Not deferred: without progress (Airflow 3.3, durable=True)" in log) is not SINCE_3_3
+    assert ("Not deferred: without a checkpoint (Airflow 3.3, durable=True)" in log) is not SINCE_3_3
     assert len(hubspot.ledger.patches("m-0")) == 1
 
 

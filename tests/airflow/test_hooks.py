@@ -108,7 +108,7 @@ def test_no_message_is_read_by_what_is_no_id(hubspot: Emulator, message_id: Any)
 def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the connection nor in the call: the error names both places."""
     reconnect(monkeypatch, hubspot, channel_id=None)
-    with pytest.raises(BadConnection, match="is set neither there nor as the task's argument"):
+    with pytest.raises(BadConnection, match="is set neither in the connection nor as the task's argument"):
         HubchanHook().update_message_statuses(["m-1"], status="SENT")
     assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id="100200").updated == 1
 

@@ -69,7 +69,7 @@ def check_decision(error: Exception, action: str, delay: float | None, reason: s
             "BatchIncomplete: HubSpot asked to come back in 18,720 s",
         ),
         (StatusPollFailed("2 of 3 messages will not be READ"), "default", None, "StatusPollFailed: a failure that may pass"),
-        (KeyError("x"), "default", None, "KeyError is not an error of HubSpot: the task's own delay"),
+        (KeyError("x"), "default", None, "KeyError is not an error of this provider: the task's own delay"),
     ],
 )
 def test_every_error_has_a_decision(error: Exception, action: str, delay: float | None, reason: str) -> None:
@@ -88,7 +88,7 @@ def test_an_error_that_only_came_while_ours_was_handled_is_the_users() -> None:
     """A lost connection of the user's own may pass, whatever they were handling."""
     error = ConnectionError("their alert service")
     error.__context__ = BadRows([BadRow(1, "no")], 1)
-    check_decision(error, "default", None, "ConnectionError is not an error of HubSpot")
+    check_decision(error, "default", None, "ConnectionError is not an error of this provider")
 
 
 def test_the_operator_has_the_policy_unless_the_user_set_one() -> None:

@@ -46,7 +46,7 @@ def test_a_retry_finds_what_the_last_try_kept() -> None:
     store = Store()
     checkpoint_store(store).save(BATCH)
     again = checkpoint_store(store, try_number=2)
-    assert (again.load(), again.attempt) == (BATCH, 2)
+    assert (again.load(), again.try_number) == (BATCH, 2)
 
 
 def test_a_cleared_task_starts_over(caplog: pytest.LogCaptureFixture) -> None:

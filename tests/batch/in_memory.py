@@ -21,7 +21,7 @@ class RecordingSink(NullSink):
         self.outcomes: list[Outcome] = []
         self._on_write = on_write
 
-    def write(self, outcome: Outcome, attempt: int) -> None:
+    def write(self, outcome: Outcome, try_number: int) -> None:
         self.outcomes.append(outcome)
         self._on_write(outcome)
 

@@ -20,14 +20,14 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
 
 
 @pytest.mark.parametrize("result", ["updated", "rejected", "skipped"])
-@pytest.mark.parametrize("attempt", [1, 2, _TRIES])
-def test_an_outcome_keeps_its_result_and_try(result: Result, attempt: int) -> None:
+@pytest.mark.parametrize("try_number", [1, 2, _TRIES])
+def test_an_outcome_keeps_its_result_and_try(result: Result, try_number: int) -> None:
     """They are the same after packing and unpacking."""
     outcomes = OutcomeMap(3)
-    outcomes.set(1, result, attempt)
+    outcomes.set(1, result, try_number)
     again = OutcomeMap(3)
     again.unpack(outcomes.pack(1000))
-    assert [again.get(position) for position in range(3)] == [None, (result, attempt), None]
+    assert [again.get(position) for position in range(3)] == [None, (result, try_number), None]
     assert [again.is_open(position) for position in range(3)] == [True, False, True]
 
 
@@ -44,7 +44,7 @@ def test_updates_that_are_unresolved_or_retried_later_are_sent_again() -> None:
     outcomes.set(0, "unresolved", 1)
     outcomes.retry_later(1)
     assert [outcomes.is_open(position) for position in range(3)] == [False, False, True]
-    assert (outcomes.is_retried_later(1), outcomes.retried_later, outcomes.get(0), outcomes.get(1)) == (True, 1, None, None)
+    assert (outcomes.is_retried_later(1), outcomes.retry_later_count, outcomes.get(0), outcomes.get(1)) == (True, 1, None, None)
     again = OutcomeMap(3)
     again.unpack(outcomes.pack(1000))
     assert [again.is_open(position) for position in range(3)] == [True, True, True]

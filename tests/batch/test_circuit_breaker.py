@@ -20,8 +20,8 @@ def breaker_after(threshold: int, *results: Result) -> CircuitBreaker:
 
 def test_rows_in_a_row_without_an_answer_trip_it() -> None:
     """A server that is down is not asked for every row; a retry of the task may find it up."""
-    assert breaker_after(3, "unresolved", "unresolved").tripped is None
-    abort = breaker_after(3, "unresolved", "unresolved", "unresolved").tripped
+    assert breaker_after(3, "unresolved", "unresolved").abort_reason is None
+    abort = breaker_after(3, "unresolved", "unresolved", "unresolved").abort_reason
     assert abort is not None
     assert not abort.permanent
     assert abort.problem == Problem(
@@ -34,12 +34,12 @@ def test_any_answer_starts_the_count_again() -> None:
     """Only rows without an answer, one after the other, mean that the server is down."""
     answered: tuple[Result, ...] = ("updated", "rejected", "skipped")
     for result in answered:
-        assert breaker_after(2, "unresolved", result, "unresolved").tripped is None
-        assert breaker_after(2, "unresolved", result, "unresolved", "unresolved").tripped is not None
+        assert breaker_after(2, "unresolved", result, "unresolved").abort_reason is None
+        assert breaker_after(2, "unresolved", result, "unresolved", "unresolved").abort_reason is not None
 
 
 def test_a_threshold_of_nothing_never_trips() -> None:
     """With 0, any number of rows may end without an answer."""
-    assert breaker_after(0).tripped is None
+    assert breaker_after(0).abort_reason is None
     unresolved: list[Result] = ["unresolved"] * 100
-    assert breaker_after(0, *unresolved).tripped is None
+    assert breaker_after(0, *unresolved).abort_reason is None

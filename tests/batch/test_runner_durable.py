@@ -47,7 +47,7 @@ def test_a_try_that_waited_goes_on_counting(hubspot: Emulator) -> None:
     """A deferred task is still in its try: what it did before the wait is updated, not skipped."""
     store = empty_store()
     run_interrupted_try(hubspot, store, 120)
-    store.attempt -= 1
+    store.try_number -= 1
     assert run_try(store).updated == 200
 
 

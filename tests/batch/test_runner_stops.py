@@ -50,8 +50,8 @@ def test_a_timeout_in_the_main_thread_leaves_a_complete_report(hubspot: Emulator
     store, report, path = MemoryStore(), Report(), tmp_path / "left.jsonl"
 
     class File(ReportFile):
-        def write(self, outcome: Outcome, attempt: int) -> None:
-            super().write(outcome, attempt)
+        def write(self, outcome: Outcome, try_number: int) -> None:
+            super().write(outcome, try_number)
             if outcome.result == "rejected":
                 raise TaskTimeout
 
@@ -63,7 +63,7 @@ def test_a_timeout_in_the_main_thread_leaves_a_complete_report(hubspot: Emulator
     assert report.updated == len(hubspot.ledger.patches(status=200))
     assert len(path.read_text().splitlines()) == report.rejected + report.unresolved
     assert (threads(), sockets_to(hubspot)) == ([], [])
-    store.attempt = 2
+    store.try_number = 2
     again = HubchanHook().run_batch(IDS, BatchOptions(status="READ"), checkpoints=store)
     assert (again.skipped, again.updated, again.rejected) == (report.updated, report.unresolved, 1)
 
@@ -151,7 +151,7 @@ def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     assert report.updated == 20
     assert "given up: out of time" in {label for _, label in report.reasons}
     hubspot.schedule.clear()
-    store.attempt = 2
+    store.try_number = 2
     again = HubchanHook().run_batch(IDS, BatchOptions(status="READ"), checkpoints=store)
     assert (again.skipped, again.updated) == (20, 280)
 
@@ -161,8 +161,8 @@ def test_the_rows_of_a_stopped_batch_are_accounted_for_without_a_thread(hubspot:
     order: list[str] = []
 
     class File(ReportFile):
-        def write(self, outcome: Outcome, attempt: int) -> None:
-            super().write(outcome, attempt)
+        def write(self, outcome: Outcome, try_number: int) -> None:
+            super().write(outcome, try_number)
             order.append(outcome.result)
 
     class Store(MemoryStore):

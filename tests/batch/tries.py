@@ -23,7 +23,7 @@ def run_try(
     **options: Any,
 ) -> Report:
     """The next try of the batch whose progress is in the store."""
-    store.attempt += 1
+    store.try_number += 1
     batch = BatchOptions(**{"status": "READ", **options})
     return HubchanHook().run_batch(rows, batch, channel_id=channel_id, dead_letters=dead_letters, checkpoints=store)
 
@@ -31,7 +31,7 @@ def run_try(
 def empty_store() -> MemoryStore:
     """A store of a batch that was not tried yet."""
     store = MemoryStore()
-    store.attempt = 0
+    store.try_number = 0
     return store
 
 

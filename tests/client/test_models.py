@@ -8,7 +8,14 @@ from typing import Any, get_args
 import pytest
 
 from airflow_provider_hubchan.client import status_poll
-from airflow_provider_hubchan.client.models import DELIVERED, NOT_DELIVERED, WRITABLE, Account, MessageStatus, StatusName
+from airflow_provider_hubchan.client.models import (
+    DELIVERED_STATUSES,
+    FAILURE_STATUSES,
+    WRITABLE,
+    Account,
+    MessageStatus,
+    StatusName,
+)
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from tests.client.canned import reply, run_flow
 
@@ -51,7 +58,7 @@ def test_the_literal_for_type_checkers_has_the_writable_statuses() -> None:
 
 def test_a_writable_status_says_whether_the_message_was_delivered() -> None:
     """Each of them is on one side."""
-    assert sorted([*DELIVERED, *NOT_DELIVERED]) == sorted(status.value for status in WRITABLE)
+    assert sorted([*DELIVERED_STATUSES, *FAILURE_STATUSES]) == sorted(status.value for status in WRITABLE)
 
 
 @pytest.mark.parametrize("status", WRITABLE)

@@ -105,7 +105,7 @@ def test_an_unknown_message_may_be_known_later() -> None:
     """A 404 is no failure until the grace is over."""
     poll = polled(StatusPoll(["m"], Target(), unknown_until=NOW + 1), reply(404, {}))
     poll.check()
-    assert "1 got no answer: not known yet" in str(poll)
+    assert "1 got no answer: not found yet" in str(poll)
 
 
 @pytest.mark.parametrize("response", [reply(429, {"policyName": "DAILY"}), reply(477, b"", Retry_After="7200")])

@@ -65,7 +65,7 @@ def test_an_exception_of_the_caller_leaves_no_thread_behind() -> None:
     assert [thread for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == []
 
 
-def test_a_defect_in_a_story_reaches_the_caller() -> None:
+def test_a_defect_in_a_flow_reaches_the_caller() -> None:
     """An exception in a worker thread is raised where the batch is awaited, not lost with the thread."""
 
     def defect() -> Any:
@@ -132,3 +132,16 @@ def test_threads_are_started_where_no_response_is_a_success() -> None:
             assert results == ["rejected"] * 60
             assert driver._workers is not None
             assert driver._workers.size == 4
+
+
+def test_a_thread_without_work_is_not_counted_as_waiting() -> None:
+    """One row that waits for the account after a 429: all waiting is that of one worker, however many threads were started."""
+    with Emulator() as emulator:
+        emulator.world.seed(["m-1"])
+        emulator.fault(status=429, headers={"Retry-After": "1"})
+        account = account_of(emulator)
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+            flow = deliver(account, "100200", Update(1, "m-1", MessageStatus.READ), RetryConfig())
+            outcomes = [outcome for outcome in driver.run_all([flow], 16) if outcome]
+        assert [outcome.result for outcome in outcomes] == ["updated"]
+        assert driver.waited == driver.counters.waited >= 0.9

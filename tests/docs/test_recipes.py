@@ -129,7 +129,7 @@ def test_5_a_used_up_day_costs_no_retry(tmp_path: Path, monkeypatch: pytest.Monk
         assert set(hubspot.ledger.updates().values()) == {1}
     log = capsys.readouterr().out
     assert "188 rows left; the account's daily quota resets at 00:00 US/Eastern, in" in log
-    assert ("Waiting outside the worker slot." if SINCE_3_3 else "Not deferred: without progress") in log
+    assert ("Waiting outside the worker slot." if SINCE_3_3 else "Not deferred: without a checkpoint") in log
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
 
 def attempt(store: MemoryStore, number: int, each: Try) -> Report:
     """One try, to its end, whatever that is."""
-    store.attempt, store.frozen = number, False
+    store.try_number, store.frozen = number, False
     hook, report, seen = HubchanHook(retry=RETRY), Report(), 0
 
     def end(outcome: Outcome) -> None:

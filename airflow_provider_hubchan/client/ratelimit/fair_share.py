@@ -11,13 +11,13 @@ there is to go by is what HubSpot says on each response, so many requests *remai
     fleet   used / ours: how many there were if all were like us
     free    remaining, less what we have yet to send: unused permits, and requests HubSpot counted after this one
     low     the lowest *free* lately, as if all that we gave up or took since had been so all along. Lately is an eighth
-            of the window and at least our last seven responses; the whole window if *remaining* leaps, as it does when HubSpot
+            of the window and at least our last seven responses; the whole window if *remaining* jumps, as it does when HubSpot
             frees many requests at once (a server that counts in fixed windows or buckets, a burst growing old)
 
 Alone, we grow to the limit. Sharing, everybody wants to see a few requests free, the more the more permits they have, and for
 a while after a 429 some more:
 
-    wanted  = 1 + permits * MODESTY + care
+    wanted  = 1 + permits * FREE_PER_PERMIT + extra_free
     permits changes by (low - wanted) * STEP / limit for each response, a little faster for those who have very few
 
 All see the same *low*. Who has many finds it too small and gives, who has few finds it large enough and takes, until all have
@@ -36,33 +36,33 @@ from airflow_provider_hubchan.client.models import Quota
 #: Permits before the first response has told the limit: sixteen processes that start together must not pass it.
 INITIAL_PERMITS = 2
 #: Free requests that we want to see for each permit of ours, beside the one that everybody leaves; and the part of the limit
-#: above which more permits make us no more modest.
-MODESTY, MODEST = 0.05, 0.6
+#: above which more permits add no more.
+FREE_PER_PERMIT, MAX_FREE_SHARE = 0.05, 0.6
 #: How much of a lack or surplus all responses of one window make up for, in windows: more oscillates, less is slow.
 STEP = 12.0
-#: Below so many permits, changes are larger: who asks rarely hears rarely.
+#: Below so many permits, changes are larger: a process with few permits gets few responses.
 FEW = 6.0
 #: Permits taken for one response at most: those who see the same surplus must not all take the whole.
-BITE = 0.6
+MAX_GAIN = 0.6
 #: Free requests below which permits are given up faster, and how many for each response and each one that is lacking.
-EDGE, PULL = 3.0, 0.1
+LOW_FREE, LOW_FREE_STEP = 3.0, 0.1
 #: Requests that others must have made before we believe in them, on an average of so many seconds: which of ours are counted
 #: already changes with each response.
-OTHERS, OTHERS_AVERAGED = 1.2, 2.0
+MIN_OTHERS, OTHERS_SMOOTHING = 1.2, 2.0
 #: Part of our permits that a 429 costs, at most once in a second; and the free requests that we want to see besides after it,
 #: which fade over so many windows.
-COST, CARE, FADE = 0.03, 4.0, 4.0
-#: A larger fleet than we believe in: so small a part of the traffic is ours because we have only begun.
-CROWD = 20.0
+THROTTLE_COST, EXTRA_FREE, EXTRA_FREE_WINDOWS = 0.03, 4.0, 4.0
+#: A larger fleet is not believed: so small a part of the traffic is ours because we have only begun.
+MAX_FLEET = 20.0
 #: Part of the limit by which *remaining* rises from one response to the next when HubSpot does not free one by one; and what it
 #: may rise besides in each window that has passed, because the requests of others who have ended grow old one by one.
-LEAP, ENDED = 0.08, 0.7
-#: What counts as lately, in windows, if *remaining* does not leap; and in responses.
-LATELY, RESPONSES = 0.12, 7
+JUMP, AGING = 0.08, 0.7
+#: What counts as lately, in windows, if *remaining* does not jump; and in responses.
+RECENT, RECENT_RESPONSES = 0.12, 7
 #: Part of the limit that is plenty when it is free: others have ended. It is for those with less than so much of an equal part.
-PLENTY, POOR = 1 / 6, 0.87
+LARGE_FREE, SMALL_PART = 1 / 6, 0.87
 #: How much faster those send who have few permits, then: while a permit waits for its turn, no response brings a further one.
-HASTE = 4.0
+CATCH_UP = 4.0
 #: Seconds in which a permit comes back where HubSpot tells no limit, and only a 429 says that there are too many.
 BLIND_STEP = 2.0
 
@@ -72,7 +72,7 @@ class FairShare:
 
     :ivar permits: how many, a fraction included; at least 1, so that nobody starves.
     :ivar plenty: True while there is so much room that requests need not be spread over the window.
-    :ivar haste: how much faster requests that are spread may go, 1 as a rule.
+    :ivar catch_up: how much faster requests that are spread may go, 1 as a rule.
     """
 
     def __init__(self) -> None:
@@ -82,11 +82,11 @@ class FairShare:
         """Begin anew: what was learned is older than a window."""
         self.permits = float(INITIAL_PERMITS)
         self.plenty = True
-        self.haste = 1.0
+        self.catch_up = 1.0
         self._first: float | None = None  # when the first response came
         self._ours: deque[float] = deque()  # middles
         self._others = self._free = 0.0
-        self._seen_others = self._leapt = self._throttled = self._cost_at = self._grew = self._last = -math.inf
+        self._seen_others = self._jumped = self._throttled = self._cost_at = self._grew = self._last = -math.inf
         self._moved = 0.0  # all permits taken less all given up
         self._remaining: int | None = None
         self._lows: deque[tuple[float, float]] = deque()  # (when, free + moved), rising: the lowest since each time
@@ -94,7 +94,8 @@ class FairShare:
     def on_response(self, now: float, quota: Quota, *, middle: float, later: int, in_flight: int, unused: int) -> None:
         """Learn from a response with rate headers.
 
-        :param middle: half way between the send of the request and *now*, in seconds like *now*.
+        :param now: seconds of the limiter's clock.
+        :param middle: half way between the send of the request and *now*, in seconds of the same clock.
         :param later: how many requests we sent after it.
         :param in_flight: requests of ours that have no response yet.
         :param unused: permits that could send at once.
@@ -103,9 +104,9 @@ class FairShare:
         self._first = now if self._first is None else self._first
         passed, self._last = now - self._last, now
         remaining = quota.remaining or 0
-        one_by_one = (LEAP + ENDED * passed / quota.window) * quota.limit
+        one_by_one = (JUMP + AGING * passed / quota.window) * quota.limit
         if self._remaining is not None and remaining - self._remaining >= one_by_one:
-            self._leapt = now
+            self._jumped = now
         self._remaining = remaining
 
         self._ours.append(middle)
@@ -116,8 +117,8 @@ class FairShare:
         if now - self._first < quota.window:  # of the requests in flight nobody knows which are counted already
             self._others, enough = float(others - in_flight), 1.0
         else:
-            self._others += (others - self._others) * (1.0 - math.exp(-min(1.0, passed) / OTHERS_AVERAGED))
-            enough = OTHERS
+            self._others += (others - self._others) * (1.0 - math.exp(-min(1.0, passed) / OTHERS_SMOOTHING))
+            enough = MIN_OTHERS
         if self._others >= enough:
             self._seen_others = now
 
@@ -140,34 +141,34 @@ class FairShare:
     def on_throttled(self, now: float, unused: int) -> None:
         """Learn from a 429: somebody else is there. Its permit is gone, and so are those nobody used."""
         self._seen_others = self._throttled = now
-        cost = COST * self.permits if now - self._cost_at >= 1.0 else 0.0
+        cost = THROTTLE_COST * self.permits if now - self._cost_at >= 1.0 else 0.0
         self._cost_at = now if cost else self._cost_at
         self._move(-1.0 - max(0, unused - 1) - cost)
 
     def _balance(self, now: float, quota: Quota, free: float, in_flight: int, unused: int, *, fleet: float) -> None:
         """Move towards an equal part for everybody."""
-        newcomer = fleet > CROWD
-        fleet = 2.0 if newcomer else fleet
-        care = CARE * max(0.0, 1.0 - (now - self._throttled) / (FADE * quota.window))
-        wanted = 1.0 + MODESTY * min(self.permits, MODEST * quota.limit) + care
-        leaping = now - self._leapt < 2.0 * quota.window
-        span = quota.window if leaping else quota.window * max(LATELY, RESPONSES / self.permits)
+        is_newcomer = fleet > MAX_FLEET
+        fleet = 2.0 if is_newcomer else fleet
+        extra_free = EXTRA_FREE * max(0.0, 1.0 - (now - self._throttled) / (EXTRA_FREE_WINDOWS * quota.window))
+        wanted = 1.0 + FREE_PER_PERMIT * min(self.permits, MAX_FREE_SHARE * quota.limit) + extra_free
+        jumping = now - self._jumped < 2.0 * quota.window
+        span = quota.window if jumping else quota.window * max(RECENT, RECENT_RESPONSES / self.permits)
         low = self._low(now, free, quota.window, span)
-        seen = low if leaping else min(self._free, self._low(now, free, quota.window, LATELY * quota.window))
-        plenty = wanted + max(PLENTY * quota.limit, min(0.8 * quota.limit, 2 * fleet * in_flight))
-        if seen - (fleet - 1.0) * max(0, unused - 1) > plenty and self.permits < POOR * quota.limit / fleet:
-            settled = not leaping and self._first is not None and now - self._first > 2.0 * quota.window
-            self.plenty, self.haste = True, HASTE if settled else 1.0
+        seen = low if jumping else min(self._free, self._low(now, free, quota.window, RECENT * quota.window))
+        plenty = wanted + max(LARGE_FREE * quota.limit, min(0.8 * quota.limit, 2 * fleet * in_flight))
+        if seen - (fleet - 1.0) * max(0, unused - 1) > plenty and self.permits < SMALL_PART * quota.limit / fleet:
+            settled = not jumping and self._first is not None and now - self._first > 2.0 * quota.window
+            self.plenty, self.catch_up = True, CATCH_UP if settled else 1.0
             return self._move(min(1.0, quota.limit - self.permits))
-        self.plenty, self.haste = False, 1.0
+        self.plenty, self.catch_up = False, 1.0
         surplus = min(low, self._free) - wanted
         change = surplus * STEP / quota.limit * (1.0 + FEW / self.permits)
-        change = change if newcomer else min(change, BITE * abs(surplus) / fleet)
+        change = change if is_newcomer else min(change, MAX_GAIN * abs(surplus) / fleet)
         if unused > 0:
             change = min(change, 0.0)  # who does not use what they have needs no more
-        if free < EDGE:
-            change -= (EDGE - free) * PULL
-        self._move(max(-1.0, min(change, BITE, quota.limit - self.permits)))
+        if free < LOW_FREE:
+            change -= (LOW_FREE - free) * LOW_FREE_STEP
+        self._move(max(-1.0, min(change, MAX_GAIN, quota.limit - self.permits)))
 
     def _low(self, now: float, free: float, window: float, span: float) -> float:
         value = free + self._moved

@@ -35,9 +35,9 @@ ASSUMED_LIMIT = 100
 ASSUMED_WINDOW = 10.0
 #: Seconds added to the window: the server's clock and ours do not run alike.
 CLOCK_MARGIN = 0.02
-#: Seconds until to ask again when only a response can free a permit, or somebody else is to have the next.
+#: Seconds before asking again when only a response can free a permit, or another share comes first.
 POLL_INTERVAL = 0.05
-#: Seconds of the shortest wait: a sum of times may round to nothing, and a wait of nothing would be repeated for ever.
+#: Seconds of the shortest wait: a sum of times may round to nothing, and a wait of 0 would be a busy loop.
 MIN_WAIT = 0.001
 #: Seconds that the account is blocked after a 429 that names no time, doubled for each further one, up to a window.
 BASE_BLOCK = 0.3
@@ -159,7 +159,7 @@ class RateLimiter:
             if self._burst_until is None:
                 self._burst_until = now + self.window
             if self._is_spread(now):
-                share.spread(now, self._fair_share.permits * self._fair_share.haste, self.window)
+                share.spread(now, self._fair_share.permits * self._fair_share.catch_up, self.window)
             self._in_flight += 1
             self._given += 1
             share.taken += 1
