@@ -40,8 +40,9 @@ class UpdateMessageStatusOperator(BaseOperator):
     unresolved (a retry can help, and sending a status twice does no harm). Of several rows for one message only one is
     sent: READ before the others, else the last; the others are skipped.
 
-    :param messages: ids, dicts with ``message_id``, ``status`` and ``error_message``, or a mapping of id to status; often the
-        output of another task. Templated.
+    :param messages: ids, dicts with ``message_id``, ``status`` and ``error_message``, or a mapping of id to status; often a
+        list that another task returns. A task that returns a mapping takes ``multiple_outputs=False``, else Airflow writes an
+        XCom for each message. Templated.
     :param messages_file: URI of a JSON Lines or CSV file of such rows, instead of *messages*. Templated.
     :param status: ``SENT``, ``FAILED`` or ``READ``, for rows that have none of their own. Templated.
     :param error_message: why the delivery failed, for FAILED rows that have none of their own. Templated.

@@ -123,7 +123,7 @@ class NullStore:
     try_number = 1
 
     def load(self) -> dict[str, Any] | None:
-        """None: no try is stored."""
+        """There is nothing to go on with."""
         return None
 
     def save(self, checkpoint: dict[str, Any]) -> None:
