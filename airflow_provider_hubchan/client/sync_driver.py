@@ -29,7 +29,7 @@ from airflow_provider_hubchan.client.models import Account, Quota, RequestCounte
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 from airflow_provider_hubchan.client.transport import ConnectionPool
-from airflow_provider_hubchan.client.worker_pool import GRACE, WorkerPool
+from airflow_provider_hubchan.client.worker_pool import GRACE, CpuMeter, WorkerPool
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ class SyncDriver:
         self.counters = RequestCounters()
         self._workers: WorkerPool[Flow[Any], Any] | None = None
         self._max_workers = self._waiting_for_permit = 0
+        self._cpu = CpuMeter()
         self._leave_at = math.inf  # workers that have not ended by then are left behind
         self._lock = Lock()
 
@@ -111,7 +112,7 @@ class SyncDriver:
 
         :return: results as they come, and None now and then while there is none, so that the caller can do something else.
         """
-        self._workers = workers = WorkerPool(self.run, flows, concurrency, lambda: self._waiting_for_permit > 0)
+        self._workers = workers = WorkerPool(self.run, flows, concurrency, self._needs_more_threads)
         try:
             for result in workers.results():
                 yield result
@@ -127,6 +128,10 @@ class SyncDriver:
     def drain(self) -> Iterable[Any]:
         """Results of `run_all` that nobody took."""
         return self._workers.drain() if self._workers else ()
+
+    def _needs_more_threads(self) -> bool:
+        """While a thread waits for a permit, those that are there can use up the quota."""
+        return self._waiting_for_permit == 0 and self._cpu.has_room()
 
     def _perform(self, action: Action) -> Any:
         if isinstance(action, Abort):

@@ -13,7 +13,9 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
-POLL_INTERVAL = 0.5
+POLL_INTERVAL = 0.1
+#: Seconds over which the use of the processor is measured, and the part of one core above which it is busy.
+CPU_INTERVAL, BUSY = 0.02, 0.7
 #: Seconds that threads have for their last response once they are to end, and again once their calls have been aborted.
 #: Airflow kills a task five seconds after it has told it to stop.
 GRACE = 0.5
@@ -23,21 +25,42 @@ MAX_WAITING_RESULTS = 64
 RESULT_INTERVAL = 0.005
 
 
+class CpuMeter:
+    """Tells whether another thread is of use to this process: not while it keeps a core busy, because Python code runs in one
+    thread at a time, and the others would only stand in line.
+
+    :param clock: a monotonic clock, in seconds.
+    :param cpu_clock: seconds of processor time that this process has used.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.process_time) -> None:
+        self._clock, self._cpu_clock = clock, cpu_clock
+        self._measured_at, self._cpu_used = clock(), cpu_clock()
+
+    def has_room(self) -> bool:
+        """True at most once in each interval, and only if the core was not busy in it: threads are added one by one."""
+        now, cpu_used = self._clock(), self._cpu_clock()
+        passed, used = now - self._measured_at, cpu_used - self._cpu_used
+        if passed < CPU_INTERVAL:
+            return False
+        self._measured_at, self._cpu_used = now, cpu_used
+        return used < BUSY * passed
+
+
 class WorkerPool(Generic[S, T]):
-    """One thread at first; each that takes a piece of work starts another, up to *max_workers*, unless one waits for a permit:
-    then those that are there can use up the quota.
+    """One thread at first; each that takes a piece of work may start another, up to *max_workers*.
 
     :param function: performs one piece of work, in a thread.
     :param source: the work, taken by one thread at a time.
     :param max_workers: threads at most.
-    :param is_saturated: says whether a thread waits for a permit now.
+    :param needs_more: says whether another thread would be of use now.
     """
 
     def __init__(
-        self, function: Callable[[S], T], source: Iterable[S], max_workers: int, is_saturated: Callable[[], bool]
+        self, function: Callable[[S], T], source: Iterable[S], max_workers: int, needs_more: Callable[[], bool]
     ) -> None:
         self._function, self._source = function, iter(source)
-        self._max_workers, self._is_saturated = max_workers, is_saturated
+        self._max_workers, self._needs_more = max_workers, needs_more
         self._stopped = Event()  # nobody waits for results any more
         self._threads: list[Thread] = []
         #: How many threads have had work.
@@ -102,7 +125,7 @@ class WorkerPool(Generic[S, T]):
                 yield value
 
     def _start_thread_if_useful(self) -> None:
-        if self.size < self._max_workers and not self._is_saturated() and not self._stopped.is_set():
+        if self.size < self._max_workers and not self._stopped.is_set() and self._needs_more():
             self._start_thread()
 
     def _start_thread(self) -> None:

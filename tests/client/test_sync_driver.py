@@ -131,7 +131,7 @@ def test_threads_are_started_where_no_response_is_a_success() -> None:
             results = [outcome.result for outcome in driver.run_all(rows, 4) if outcome]
             assert results == ["rejected"] * 60
             assert driver._workers is not None
-            assert driver._workers.size == 4
+            assert 1 < driver._workers.size <= 4
 
 
 def test_a_thread_without_work_is_not_counted_as_waiting() -> None:

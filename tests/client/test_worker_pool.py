@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_hubchan.client.worker_pool import WorkerPool
+from airflow_provider_hubchan.client.worker_pool import CPU_INTERVAL, CpuMeter, WorkerPool
 
 
-def threads_for(max_workers: int, is_saturated: Callable[[], bool] = lambda: False) -> int:
+def threads_for(max_workers: int, needs_more: Callable[[], bool] = lambda: True) -> int:
     """How many threads a pool starts for a hundred pieces of work."""
-    pool = WorkerPool(lambda piece: piece, range(100), max_workers, is_saturated)
+    pool = WorkerPool(lambda piece: piece, range(100), max_workers, needs_more)
     try:
         assert sorted(result for result in pool.results() if result is not None) == list(range(100))
     finally:
@@ -23,13 +23,45 @@ def threads_for(max_workers: int, is_saturated: Callable[[], bool] = lambda: Fal
 
 @pytest.mark.parametrize("max_workers", [1, 4, 16])
 def test_there_are_as_many_threads_as_are_allowed(max_workers: int) -> None:
-    """While no thread waits for a permit, each one that takes a piece of work starts another."""
+    """While more are needed, each thread that takes a piece of work starts another."""
     assert threads_for(max_workers) == max_workers
 
 
-def test_no_thread_is_started_while_one_waits_for_a_permit() -> None:
-    """The threads that are there can use up the quota."""
-    assert threads_for(16, is_saturated=lambda: True) == 1
+def test_no_thread_is_started_while_none_is_needed() -> None:
+    """The one that is there does the work."""
+    assert threads_for(16, needs_more=lambda: False) == 1
+
+
+@pytest.mark.parametrize(
+    ("cpu_used", "has_room"),
+    [
+        pytest.param(0.0, True, id="it waits for responses"),
+        pytest.param(0.6, True, id="it works for most of the time"),
+        pytest.param(0.9, False, id="it keeps a core busy"),
+        pytest.param(1.7, False, id="and another one"),
+    ],
+)
+def test_a_busy_process_has_no_room_for_another_thread(cpu_used: float, has_room: bool) -> None:
+    """By the processor time of one interval."""
+    now, cpu = [0.0], [3.0]
+    meter = CpuMeter(lambda: now[0], lambda: cpu[0])
+    now[0] = CPU_INTERVAL
+    cpu[0] += cpu_used * CPU_INTERVAL
+    assert meter.has_room() is has_room
+
+
+def test_threads_are_added_one_by_one() -> None:
+    """One in each interval, so that the effect of each is seen before the next; and what was used before does not count."""
+    now, cpu = [0.0], [0.0]
+    meter = CpuMeter(lambda: now[0], lambda: cpu[0])
+    assert not meter.has_room()
+    now[0], cpu[0] = CPU_INTERVAL, CPU_INTERVAL
+    assert not meter.has_room()
+    now[0] = 1.5 * CPU_INTERVAL
+    assert not meter.has_room()
+    now[0] = 2 * CPU_INTERVAL
+    assert meter.has_room()
+    assert not meter.has_room()
 
 
 def test_results_do_not_pile_up_for_a_slow_caller() -> None:
@@ -41,7 +73,7 @@ def test_results_do_not_pile_up_for_a_slow_caller() -> None:
         begun += 1
         return piece
 
-    pool = WorkerPool(work, range(1000), 1, lambda: True)
+    pool = WorkerPool(work, range(1000), 1, lambda: False)
     results = pool.results()
     next(results)
     time.sleep(0.05)
@@ -67,7 +99,7 @@ def test_a_machine_without_threads_to_spare_does_the_work_all_the_same(monkeypat
 def test_no_more_work_is_taken_after_the_caller_has_left() -> None:
     """Closing the results does not wait for work that was not begun."""
     source = iter(range(1_000_000))
-    pool = WorkerPool(lambda piece: piece, source, 2, lambda: False)
+    pool = WorkerPool(lambda piece: piece, source, 2, lambda: True)
     results = pool.results()
     next(results)
     results.close()
@@ -84,7 +116,7 @@ def test_threads_that_wait_do_not_hold_up_the_others() -> None:
             together.wait()
         return piece
 
-    pool = WorkerPool(work, range(100), 16, lambda: False)
+    pool = WorkerPool(work, range(100), 16, lambda: True)
     assert sorted(result for result in pool.results() if result is not None) == list(range(100))
     pool.join()
     assert pool.size >= 4
@@ -102,7 +134,7 @@ def test_a_response_that_is_long_in_coming_does_not_stop_the_others() -> None:
             rest_is_done.set()
         return piece
 
-    pool = WorkerPool(work, range(100), 16, lambda: not hanging.is_set())
+    pool = WorkerPool(work, range(100), 16, hanging.is_set)
     results = [result for result in pool.results() if result is not None]
     pool.join()
     assert sorted(results) == list(range(100))
