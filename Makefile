@@ -32,8 +32,9 @@ demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click a
 test: .venv/ready  ## The test suite (without the browser: make browser)
 	@$(RUN) -m pytest -n 2 --ignore=tests/browser
 
+# In four processes: half of their time these tests wait, for servers that start and stop.
 test-fast: .venv/ready  ## The tests that are not marked as slow: about a minute
-	@$(RUN) -m pytest -n 2 -m "not slow" --ignore=tests/browser
+	@$(RUN) -m pytest -n 4 -m "not slow" --ignore=tests/browser
 
 test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
 	@.ci/matrix -n 2 --ignore=tests/browser $(MATRIX)

@@ -106,6 +106,7 @@ def events(run_id: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("airflow_database")
+@pytest.mark.slow
 def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept by the worker, of a red task, too; the account is the one that HubSpot named with the token.
 

@@ -30,6 +30,7 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield emulator
 
 
+@pytest.mark.slow
 def test_the_search_finds_what_is_there(hubspot: Emulator) -> None:
     """The check can fail: what a rendered template holds is found in what Airflow wrote."""
     mark(messages=["m-1"], status="FAILED", error_message="{{ 'pl4nt3d' }}-s3cr3t")

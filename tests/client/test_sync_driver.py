@@ -135,10 +135,10 @@ def test_threads_are_started_where_no_response_is_a_success() -> None:
 
 
 def test_a_thread_without_work_is_not_counted_as_waiting() -> None:
-    """One row that waits for the account after a 429: all waiting is that of one worker, however many threads were started."""
+    """One row that waits for its second attempt: all waiting is that of one worker, however many threads were started."""
     with Emulator() as emulator:
         emulator.world.seed(["m-1"])
-        emulator.fault(status=429, headers={"Retry-After": "1"})
+        emulator.fault(status=503, headers={"Retry-After": "1"})
         account = account_of(emulator)
         with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
             flow = deliver(account, "100200", Update(1, "m-1", MessageStatus.READ), RetryConfig())

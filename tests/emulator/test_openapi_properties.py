@@ -26,6 +26,8 @@ from airflow_provider_hubchan.emulator import Emulator
 from tests.contract.structures import FILES, operations, stored
 from tests.emulator.exchanges import difference
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = sorted((file, *operation) for file in FILES for operation in operations(file))
 #: Calls of each operation: as many as leave the whole surface a minute on a machine that is busy.
 EXAMPLES = 12
