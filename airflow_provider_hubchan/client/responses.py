@@ -139,6 +139,7 @@ class Rule:
     :param min_wait: seconds to wait at least.
     :param max_attempts: as of `Transient`.
     :param until_midnight: True if HubSpot refuses for the rest of the day.
+    :param is_hubspots: False if the response is not HubSpot's: then its ``Retry-After`` is not, either.
     """
 
     statuses: Collection[int]
@@ -151,6 +152,7 @@ class Rule:
     min_wait: float = 0.0
     max_attempts: int | None = None
     until_midnight: bool = False
+    is_hubspots: bool = True
 
     def matches(self, status: int, payload: Mapping[str, Any] | None) -> bool:
         """True if the rule is for this status and body.
@@ -170,7 +172,7 @@ class Rule:
 
         :param retry_after: as in the response. Zero names no time: coming back at once, again and again, is a storm.
         """
-        seconds = retry_after or self.default_wait
+        seconds = (retry_after if self.is_hubspots else None) or self.default_wait
         return seconds if seconds is None else max(seconds, self.min_wait)
 
 
@@ -179,7 +181,12 @@ RULES = (
     Rule([204], Accepted),
     Rule(range(200, 300), Accepted, needs_object=True),
     # The page of a proxy, or half a body: HubSpot has not said that it was done.
-    Rule(range(200, 300), Transient, "A success without a message is not trusted: is there a proxy in between?"),
+    Rule(
+        range(200, 300),
+        Transient,
+        "A success without a message is not trusted: is there a proxy in between?",
+        is_hubspots=False,
+    ),
     Rule(range(300, 400), Blocked, REDIRECT_ADVICE),
     Rule([400], Rejected, "Correct the row."),
     Rule(

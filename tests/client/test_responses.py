@@ -51,6 +51,7 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
         pytest.param(reply(204, b""), Accepted, "row", None, id="204 has no body"),
         pytest.param(reply(200, b""), Transient, "row", None, id="200 without a body is not trusted"),
         pytest.param(reply(200, b"<html>Log in"), Transient, "row", None, id="200 with a proxy's page"),
+        pytest.param(reply(200, b"<html>", Retry_After="9"), Transient, "row", None, id="200 with a proxy's page and its time"),
         pytest.param(reply(200, b'{"id": "m", "te'), Transient, "row", None, id="200 with half a message"),
         pytest.param(reply(301, b"", Location="https://elsewhere"), Blocked, "batch", None, id="301 is not followed"),
         pytest.param(reply(400, error("VALIDATION_ERROR", "Invalid input JSON on line 1")), Rejected, "row", None, id="400"),
