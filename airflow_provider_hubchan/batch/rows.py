@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from reprlib import repr as shorten
@@ -12,12 +13,21 @@ from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Pr
 from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outcome, Result, StatusName, Update
 
 #: HubSpot's own names for our keys: a row that uses them would lose its value in silence.
+_ALMOST_OURS = {
+    "messageid": "message_id",
+    "status": "status",
+    "statustype": "status",
+    "errormessage": "error_message",
+}
+_NOT_A_LETTER = re.compile(r"[^A-Za-z]+")
 _HUBSPOT_NAMES = {"messageId": "message_id", "statusType": "status", "errorMessage": "error_message"}
 #: The keys of a row, and what a report file adds to them. A row that has all of the latter comes from a report file.
 ROW_KEYS = frozenset({"message_id", "status", "error_message"})
 REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
 #: The key under which a report file puts what the row itself had under `REPORT_KEYS`.
 ORIGINAL_KEY = "as_it_came"
+#: The key under which a report file puts a line that could not be parsed.
+LINE_KEY = "line"
 
 
 class NumberedRows:
@@ -59,6 +69,33 @@ def numbered(rows: object) -> Iterable[tuple[int, object]]:
             "on the DAG."
         )
     return enumerate(rows, 1)
+
+
+def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
+    """A line of a file that could not be parsed; the report file will have its text.
+
+    :param number: of the line, from 1.
+    :param line: its text; what is not UTF-8 as lone surrogates.
+    :param reason: what is wrong with it.
+    :param label: the same in two or three words.
+    """
+    text = line.rstrip("\r\n").encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return BadRow(number, reason, label, original=json.dumps({LINE_KEY: text}))
+
+
+def column_faults(names: Iterable[str], columns: Mapping[str, str | None] | None) -> list[str]:
+    """What is wrong with the names of a row's keys or a file's columns: those that are almost ours, so that their values would
+    be lost in silence. Each with what to write instead.
+
+    :param names: of the keys or columns.
+    :param columns: our names to the user's: where a name of ours is there, the user has said what is what.
+    """
+    faults = []
+    for name in names:
+        ours = _ALMOST_OURS.get(_NOT_A_LETTER.sub("", str(name)).casefold())
+        if ours and name != ours and ours not in (columns or {}):
+            faults.append(f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}")
+    return faults
 
 
 def parse_json_text(value: Any) -> Any:

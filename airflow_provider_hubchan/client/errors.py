@@ -46,10 +46,16 @@ class BadRow:
 
     :param row: its number, counted from 1; in a file the number of its line.
     :param reason: what is wrong with it.
+    :param label: the same in two or three words, equal for equal causes: rows are counted by it. Empty for *reason* itself.
+    :param message_id: the id that it names, empty if none could be read.
+    :param original: the row as it came, as the text of a JSON object; None if it is not kept. It goes into the report file.
     """
 
     row: int
     reason: str
+    label: str = ""
+    message_id: str = ""
+    original: str | None = None
 
 
 class HubchanError(Exception):
