@@ -79,7 +79,7 @@ def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
     :param reason: what is wrong with it.
     :param label: the same in two or three words.
     """
-    text = line.rstrip("\r\n").encode(errors="surrogateescape").decode(errors="backslashreplace")
+    text = line.rstrip("\r\n").encode(errors="backslashreplace").decode()
     return BadRow(number, reason, label, original=json.dumps({LINE_KEY: text}))
 
 
