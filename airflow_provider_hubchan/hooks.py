@@ -15,7 +15,7 @@ from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.batch.checkpoint import CheckpointStore, NullStore
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink, NullSink
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import read_update
+from airflow_provider_hubchan.batch.rows import Columns, Statuses, read_update
 from airflow_provider_hubchan.batch.runner import BatchOptions, run_batch
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import STOPPED, Request
@@ -143,6 +143,9 @@ class HubchanHook(BaseHook):
         channel_id: str | None = None,
         status: str | None = None,
         error_message: str | None = None,
+        columns: Columns | None = None,
+        statuses: Statuses | None = None,
+        max_rejected: int | float = 0,
         concurrency: int = 16,
         dry_run: bool = False,
         max_runtime: float = math.inf,
@@ -155,6 +158,10 @@ class HubchanHook(BaseHook):
         :param channel_id: the channel of all rows, None for the connection's.
         :param status: for rows that have none of their own.
         :param error_message: for FAILED rows that have none of their own.
+        :param columns: our names to those of the rows, see docs/operator.md.
+        :param statuses: a gateway's words to statuses, None for one that is not final; see docs/gateways.md.
+        :param max_rejected: how many rows may be such that they cannot be sent: a count (int), or a share of all rows (float
+            from 0 to 1). With more of them nothing is sent.
         :param concurrency: requests in flight at most, from 1.
         :param dry_run: read and order the rows, send nothing; all of them are *skipped*.
         :param max_runtime: seconds after which the batch ends; what is left is *unresolved*.
@@ -162,13 +169,16 @@ class HubchanHook(BaseHook):
         :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ.
         :return: what became of every row.
         :raises BadInput: if *rows* is not a list of rows, or *channel_id* is not a channel ID; nothing was sent.
-        :raises BadRows: naming every bad row; nothing was sent.
+        :raises BadRows: if more rows cannot be sent than *max_rejected* allows; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
         """
         options = BatchOptions(
             status=status,
             error_message=error_message,
+            columns=columns,
+            statuses=statuses,
+            max_rejected=max_rejected,
             concurrency=concurrency,
             dry_run=dry_run,
             not_found_grace=not_found_grace,

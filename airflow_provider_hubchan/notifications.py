@@ -156,6 +156,8 @@ class MessageStatusNotifier(BaseNotifier):
             with record_batch(driver, report, time.monotonic, **tags):
                 entries = read_rows(rows.pairs, status=self.status, error_message=error_message, channel_id=channel)
                 with UpdateStore(entries) as updates:
+                    if bad_rows := updates.too_many_bad_rows(max_rejected=0):
+                        raise bad_rows
                     pending |= {update.row: update for update in updates.updates()}
                     for outcome in updates.not_sent():
                         report.add(outcome)

@@ -13,8 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.batch.progress_log import format_duration
-from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
-from airflow_provider_hubchan.batch.rows import parse_json_text
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report, format_max_rejected, is_within
+from airflow_provider_hubchan.batch.rows import Columns, Statuses, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.flow import RetryConfig
@@ -95,6 +95,8 @@ class UpdateMessageStatusOperator(BaseOperator):
         delivery_task_id: str | None = None,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
+        columns: Columns | None = None,
+        statuses: Statuses | None = None,
         max_rejected: int | float = 0,
         report_file: str | None = None,
         dry_run: bool = False,
@@ -117,6 +119,8 @@ class UpdateMessageStatusOperator(BaseOperator):
         self.delivery_task_id = delivery_task_id
         self.channel_id = channel_id
         self.hubchan_conn_id = hubchan_conn_id
+        self.columns = columns
+        self.statuses = statuses
         self.max_rejected = max_rejected
         self.report_file = report_file
         self.is_dry_run = dry_run  # BaseOperator has a method of the name dry_run
@@ -155,7 +159,10 @@ class UpdateMessageStatusOperator(BaseOperator):
                 checkpoints=checkpoints,
                 report=report,
             )
-        except (BadInput, BadRows, BadConnection) as error:
+        except BadRows as error:
+            self._push_report(context)
+            raise AirflowFailException(f"{error} {self._where_rows_are(report, file)}") from error
+        except (BadInput, BadConnection) as error:
             raise AirflowFailException(str(error)) from error
         except BaseException:  # Airflow's timeout, Ctrl-C: every row is accounted for all the same
             if report.rows:
@@ -242,7 +249,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         return faults
 
     def _rows(self, context: Context) -> object:
-        rows = read_file(self.messages_file) if self.messages_file else parse_json_text(self.messages)
+        rows = read_file(self.messages_file, self.columns) if self.messages_file else parse_json_text(self.messages)
         if self.delivery_task_id is None:
             return rows
         return statuses_from_task(rows, str(self.delivery_task_id).strip(), context, self.error_message)
@@ -251,6 +258,9 @@ class UpdateMessageStatusOperator(BaseOperator):
         return BatchOptions(
             status=self.status,
             error_message=self.error_message,
+            columns=self.columns,
+            statuses=self.statuses,
+            max_rejected=self.max_rejected,
             concurrency=self.concurrency,
             dry_run=self.is_dry_run,
             not_found_grace=self.not_found_grace,
@@ -263,9 +273,7 @@ class UpdateMessageStatusOperator(BaseOperator):
         :param file_error: why the report file is not complete, None if it is.
         :param what_next: what becomes of the rows that are left.
         """
-        is_ratio = isinstance(self.max_rejected, float)
-        rejected = report.rejected / report.rows if is_ratio and report.rows else report.rejected
-        if not report.unresolved and rejected <= self.max_rejected and not file_error:
+        if not report.unresolved and is_within(report.rejected, report.rows, self.max_rejected) and not file_error:
             return None
         aborted = report.aborted
         reason = f" {aborted.problem}" if aborted else f" Not updated: {report.top_reasons() or 'none'}."
@@ -277,8 +285,14 @@ class UpdateMessageStatusOperator(BaseOperator):
             return AirflowFailException(text)
         if report.unresolved or file_error:
             return BatchIncomplete(f"{text} {what_next}", report, aborted.retry_after if aborted else None)
-        allowed = f"{self.max_rejected:.2%} of them" if is_ratio else f"{self.max_rejected:,}"
-        return AirflowFailException(f"{text} HubSpot may reject {allowed} (max_rejected); fix the rows and send those again.")
+        allowed = format_max_rejected(self.max_rejected)
+        return AirflowFailException(f"{text} max_rejected allows {allowed}: fix the rows and send those again.")
+
+    def _where_rows_are(self, report: Report, file: ReportFile | None) -> str:
+        """Where the rows are that cannot be sent."""
+        if file is None or file.error or not file.may_replace_file:
+            return "Set report_file, another one than messages_file, to have all of them with their reasons."
+        return f"All of them, with their reasons: {report.report_file}."
 
     def _defer_or_fail(self, report: Report, checkpoints: TaskCheckpointStore) -> None:
         """Defer if HubSpot asks for a long wait; return if the task is to fail now.

@@ -9,13 +9,13 @@ from itertools import chain
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.batch.rows import NumberedRows, is_encodable
+from airflow_provider_hubchan.batch.rows import Columns, NumberedRows, is_encodable
 from airflow_provider_hubchan.client.errors import BadRow
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
-def read_file(uri: str) -> NumberedRows:
+def read_file(uri: str, columns: Columns | None = None) -> NumberedRows:
     """The rows of a JSON Lines or CSV file, numbered by its lines.
 
     The suffix tells which it is, else the first byte: JSON begins with ``{`` or ``"``. A JSON line is an object or an id;

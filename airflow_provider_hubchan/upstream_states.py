@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.batch.rows import NumberedRows, Resolved, numbered
+from airflow_provider_hubchan.batch.rows import Delivered, NumberedRows, Resolved, numbered
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 
 if TYPE_CHECKING:
@@ -44,32 +44,24 @@ class DeliveryStates:
     shared_index: int | None = None
     error_messages: Mapping[int, str] = field(default_factory=dict)
 
-    def apply_to(self, number: int, row: object, position: int, error_message: str | None) -> object:
+    def apply_to(self, row: object, position: int, error_message: str | None) -> Delivered | Resolved | BadRow:
         """A row with the status that its delivery gives it.
 
-        :param number: of the row, from 1; in a file that of its line.
         :param position: of the row in the batch, from 0.
         :param error_message: for a failed delivery that pushed none; None for a text that names the instance.
         """
         if isinstance(row, BadRow):
             return row
-        fields: dict[str, Any] = dict(row) if isinstance(row, Mapping) else {"message_id": row}
-        if fields.get("status"):
-            reason = f"status is {fields['status']!r}, but delivery_task_id is to tell the status: leave one of them out"
-            return BadRow(number, reason)
         index = position if self.shared_index is None else self.shared_index
         state = self.states.get(index)
         if state == SUCCEEDED:
-            return fields | {"status": "SENT", "error_message": None}
+            return Delivered(row, "SENT")
         if state in FAILED:
-            own = fields.get("error_message")
-            has_own = own is not None and not (isinstance(own, str) and not own.strip())
-            text = own if has_own else self._error_message(index, error_message)
-            return fields | {"status": "FAILED", "error_message": text}
+            return Delivered(row, "FAILED", self._error_message(index, error_message))
         if state in NOT_RUN:
-            return Resolved(fields, "skipped", Problem(f"the delivery task was {state}", f"delivery {state}"))
+            return Resolved(row, "skipped", Problem(f"the delivery task was {state}", f"delivery {state}"))
         text = f"the delivery has not ended (state {state or 'none'}): make {self.task_id} an upstream task, or try again later"
-        return Resolved(fields, "unresolved", Problem(text, "delivery not ended"))
+        return Resolved(row, "unresolved", Problem(text, "delivery not ended"))
 
     def check_count(self, messages: int) -> None:
         """See that each message has its instance. Instances at the end that were removed, as a clear does, need none.
@@ -121,7 +113,7 @@ def _with_status(
 ) -> Iterator[tuple[int, object]]:
     messages = 0
     for number, row in pairs:
-        yield number, states.apply_to(number, row, messages, error_message)
+        yield number, states.apply_to(row, messages, error_message)
         messages += 1
     states.check_count(messages)  # nothing is sent before all rows are read
 

@@ -7,25 +7,32 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.batch.rows import ORIGINAL_KEY, REPORT_KEYS
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.batch.rows import ORIGINAL_KEY, REPORT_KEYS, ROW_KEYS, SENDABLE_KEY
+from airflow_provider_hubchan.client.errors import BadRow, Problem
 from airflow_provider_hubchan.client.models import Outcome
 
-_QUOTED_KEYS = tuple(f'"{key}"' for key in REPORT_KEYS)
+#: The keys that a line needs for itself: of a row that cannot be sent, and of one that can.
+_OWN_KEYS = REPORT_KEYS | {SENDABLE_KEY, ORIGINAL_KEY}
+_OWN_KEYS_OF_UPDATE = _OWN_KEYS | ROW_KEYS
+_QUOTED_KEYS = tuple(f'"{key}"' for key in _OWN_KEYS_OF_UPDATE)
 
 
 def format_dead_letter(outcome: Outcome, try_number: int, time: str) -> str:
-    """One line of a report file: the row as it came, ready to be fed back, and what became of it, as a JSON object. Quickly: a
-    task that is to end may have two hundred thousand to write.
+    """One line of a report file: the row, ready to be fed back, and what became of it, as a JSON object. Quickly: a task that
+    is to end may have two hundred thousand to write.
 
     :param try_number: number of the task's try, from 1.
     :param time: ISO 8601, UTC.
     """
     update = outcome.update
+    result = _format_outcome(outcome.result, outcome.problem, try_number, time)
+    if isinstance(update, BadRow):
+        row = f'"row": {update.row}, "{SENDABLE_KEY}": false'
+        return f"{{{_format_rest(update.original, _OWN_KEYS)}{row}, {result}}}"
+    status = f', "status": "{update.status}"' if update.status else ""
     reason = f', "error_message": {json.dumps(update.error_message)}' if update.error_message else ""
-    status = update.status or ""
-    row = f'"message_id": {json.dumps(update.message_id)}, "status": "{status}"{reason}, "row": {update.row}'
-    return f"{{{_format_rest(update.rest)}{row}, {_format_outcome(outcome.result, outcome.problem, try_number, time)}}}"
+    row = f'"message_id": {json.dumps(update.message_id)}{status}{reason}, "row": {update.row}'
+    return f"{{{_format_rest(update.rest, _OWN_KEYS_OF_UPDATE)}{row}, {result}}}"
 
 
 @lru_cache(maxsize=8)
@@ -37,13 +44,13 @@ def _format_outcome(result: str, problem: Problem | None, try_number: int, time:
     return json.dumps(fields | {"try": try_number, "time": time})[1:-1]
 
 
-def _format_rest(rest: str | None) -> str:
-    """What else the row held. Keys of its own that a dead letter needs are moved under `ORIGINAL_KEY`."""
-    if not rest:
+def _format_rest(rest: str | None, own_keys: frozenset[str]) -> str:
+    """What else the row held. Keys of its own that the line needs are moved under `ORIGINAL_KEY`."""
+    if not rest or rest == "{}":
         return ""
     if any(key in rest for key in _QUOTED_KEYS):
         fields = json.loads(rest)
-        moved = {key: value for key, value in fields.items() if key in REPORT_KEYS}
+        moved = {key: value for key, value in fields.items() if key in own_keys}
         kept = {key: value for key, value in fields.items() if key not in moved}
         rest = json.dumps(kept | ({ORIGINAL_KEY: moved} if moved else {}))
     return f"{rest[1:-1]}, "

@@ -19,11 +19,18 @@ class ProgressLog:
 
     :param log: takes one line.
     :param rows: how many rows there are.
+    :param reasons_left_out: error messages that stood beside another status than FAILED.
     :param clock: a monotonic clock, in seconds.
     """
 
-    def __init__(self, log: Callable[[str], None], rows: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._rows, self._clock = log, rows, clock
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        rows: int,
+        reasons_left_out: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log, self._rows, self._reasons_left_out, self._clock = log, rows, reasons_left_out, clock
         self._started = self._logged = clock()
         self._done_before = 0
 
@@ -39,12 +46,17 @@ class ProgressLog:
         to_send = self._rows - report.rows
         requests = to_send * (2 if compare_before_write else 1)
         twice = f" with {requests:,} requests, a GET before each PATCH" if compare_before_write else ""
-        rejected = f", {report.rejected:,} rejected earlier" if report.rejected else ""
+        earlier = report.earlier["rejected"]
+        rejected = f", {earlier:,} rejected earlier" if earlier else ""
+        if bad := report.rejected - earlier:
+            rejected += f", {bad:,} that cannot be sent"
+        left_out = self._reasons_left_out
+        reasons = f" {left_out:,} error messages beside SENT or READ are left out." if left_out else ""
         assumed = "" if limit_is_known else " (until HubSpot's first reply tells the account's own)"
         duration = format_estimate(requests * quota.window / quota.limit)
         self._log(
             f"{self._rows:,} rows: {to_send:,} to send{twice}, {report.skipped:,} skipped{rejected}. "
-            f"Quota {quota.limit:,} requests per {quota.window:g} s{assumed}: {duration}."
+            f"Quota {quota.limit:,} requests per {quota.window:g} s{assumed}: {duration}.{reasons}"
         )
 
     def not_found(self, messages: int, pause: float, grace_left: float) -> None:

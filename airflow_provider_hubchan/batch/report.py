@@ -12,6 +12,8 @@ from airflow_provider_hubchan.client.models import Outcome
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
 MAX_PROBLEMS = 20
+#: Different reasons that are counted: some quote what a row holds.
+MAX_REASONS = 1000
 #: The counters that add up over the tries of a task.
 CUMULATIVE = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
 
@@ -23,7 +25,7 @@ class Report:
     :param rows: rows accounted for so far.
     :param updated: how many of them HubSpot accepted.
     :param skipped: how many were not sent on purpose.
-    :param rejected: how many HubSpot refused, so that trying again cannot help.
+    :param rejected: how many cannot be sent, or HubSpot refused, so that trying again cannot help.
     :param unresolved: how many got no final answer.
     :param requests: requests sent for them, repeats included; token requests are not counted.
     :param rate_limited: how many of these HubSpot answered with 429.
@@ -57,7 +59,10 @@ class Report:
         setattr(self, outcome.result, getattr(self, outcome.result) + 1)
         if outcome.problem is None:
             return
-        self.reasons[outcome.result, outcome.problem.label] += 1
+        reason = (outcome.result, outcome.problem.label)
+        if len(self.reasons) >= MAX_REASONS and reason not in self.reasons:
+            reason = (outcome.result, "other reasons")
+        self.reasons[reason] += 1
         if outcome.result in ("rejected", "unresolved") and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(
                 {
@@ -119,6 +124,19 @@ class Report:
         :param most: reasons to name.
         """
         return "; ".join(f"{count:,} {result}: {label}" for (result, label), count in self.reasons.most_common(most))
+
+
+def is_within(rejected: int, rows: int, max_rejected: int | float) -> bool:
+    """True if so many rejected rows are allowed.
+
+    :param max_rejected: a count (int), or a share of all rows (float from 0 to 1).
+    """
+    return not rejected or (rejected / rows if isinstance(max_rejected, float) else rejected) <= max_rejected
+
+
+def format_max_rejected(max_rejected: int | float) -> str:
+    """How many rejected rows are allowed, as a text."""
+    return f"{max_rejected:.2%} of them" if isinstance(max_rejected, float) else f"{max_rejected:,}"
 
 
 class BatchIncomplete(HubchanError):

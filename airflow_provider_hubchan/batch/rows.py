@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
+import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from reprlib import repr as shorten
-from typing import Any
+from typing import Any, TypeAlias
 
-from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem, readable, shorten
 from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outcome, Result, StatusName, Update
 
-#: HubSpot's own names for our keys: a row that uses them would lose its value in silence.
+#: The keys of a row, and what a report file adds to them. A row that has all of the latter comes from a report file.
+ROW_KEYS = frozenset({"message_id", "status", "error_message"})
+REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
+#: Beside them in a report file: false for a row that could not be sent, which stands there as it came.
+SENDABLE_KEY = "sendable"
+#: The key under which a report file puts what the row itself had under names that the file needs.
+ORIGINAL_KEY = "as_it_came"
+#: The key under which a report file puts a line that could not be parsed.
+LINE_KEY = "line"
+
+#: Names that are almost ours, HubSpot's own among them, without case and punctuation: their values would be lost in silence.
 _ALMOST_OURS = {
     "messageid": "message_id",
     "status": "status",
     "statustype": "status",
     "errormessage": "error_message",
 }
-_NOT_A_LETTER = re.compile(r"[^A-Za-z]+")
-_HUBSPOT_NAMES = {"messageId": "message_id", "statusType": "status", "errorMessage": "error_message"}
-#: The keys of a row, and what a report file adds to them. A row that has all of the latter comes from a report file.
-ROW_KEYS = frozenset({"message_id", "status", "error_message"})
-REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
-#: The key under which a report file puts what the row itself had under `REPORT_KEYS`.
-ORIGINAL_KEY = "as_it_came"
-#: The key under which a report file puts a line that could not be parsed.
-LINE_KEY = "line"
+_PUNCTUATION = re.compile(r"[\W_]+")
+#: Sets of keys that a reader remembers, and keys that a row may have to be looked at for names that are almost ours.
+_MAX_SHAPES, _MAX_KEYS = 1000, 100
+
+Columns: TypeAlias = Mapping[str, "str | None"]
+Statuses: TypeAlias = Mapping[str, "str | None"]
+#: What is wrong with a row: a reason, and a label that is equal for equal causes.
+Fault: TypeAlias = tuple[str, str]
 
 
 class NumberedRows:
@@ -41,10 +52,23 @@ class NumberedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """A row whose status its delivery tells; it has none of its own.
+
+    :param row: an id or a dict, as other rows are.
+    :param error_message: for FAILED, if the row has none.
+    """
+
+    row: object
+    status: StatusName
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """A row that is not to be sent: its outcome is known before the batch begins.
 
-    :param row: an id or a dict, as other rows are; it need not have a status.
+    :param row: an id or a dict, as other rows are; it has no status.
     """
 
     row: object
@@ -52,23 +76,49 @@ class Resolved:
     problem: Problem
 
 
-def numbered(rows: object) -> Iterable[tuple[int, object]]:
-    """Number the rows of a batch from 1.
+def numbered(rows: object, columns: Columns | None = None) -> Iterable[tuple[int, object]]:
+    """Number the rows of a batch from 1. A set is sorted, so that a retry has them in the same order.
 
     :param rows: ids, dicts, a mapping of id to status, or `NumberedRows`, which keep their numbers.
+    :param columns: our names to those of the rows.
     :raises BadInput: if *rows* is none of these.
     """
     if isinstance(rows, NumberedRows):
         return rows.pairs
+    if isinstance(rows, list | tuple):
+        return enumerate(rows, 1)
     if isinstance(rows, Mapping):
+        if columns or not ROW_KEYS.isdisjoint(rows) or (len(rows) <= _MAX_KEYS and column_faults(rows)):
+            raise BadInput(
+                "messages is one dict with the keys of a row, not a mapping of id to status: give a list of such dicts, [row]. "
+                "If the task is mapped over the rows, leave expand() out and give the whole list as messages."
+            )
         return enumerate(({"message_id": key, "status": value} for key, value in rows.items()), 1)
-    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
-        raise BadInput(
-            f"messages is a {type(rows).__name__}, not a list of ids or dicts, nor a mapping of id to status. If it is "
-            "templated, pass the task's output instead (messages=map_codes()), or set render_template_as_native_obj=True "
-            "on the DAG."
-        )
+    if isinstance(rows, set | frozenset):
+        return enumerate(sorted(rows, key=str), 1)
+    if (reason := _why_no_rows(rows)) or not isinstance(rows, Iterable):
+        raise BadInput(f"messages is a {type(rows).__name__}, {reason}")
     return enumerate(rows, 1)
+
+
+def _why_no_rows(rows: object) -> str | None:
+    """Why a value is no list of rows, and what to pass instead; None if it is one."""
+    if inspect.iscoroutine(rows):
+        rows.close()  # else Python warns that nobody has awaited it
+        return "not a list of rows: await what makes them, or run it with asyncio.run(...)."
+    if isinstance(rows, AsyncIterable):
+        return "not a list of rows: collect what it yields, [row async for row in rows], inside asyncio.run(...)."
+    for method, how in (("to_dicts", "to_dicts()"), ("to_pylist", "to_pylist()"), ("to_dict", 'to_dict("records")')):
+        if hasattr(rows, method):
+            how = how if hasattr(rows, "columns") or hasattr(rows, "column_names") else "tolist()"
+            return f"whose iteration does not give rows: pass the rows as a list, df.{how}."
+    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
+        return (
+            "not a list of ids or dicts, nor a mapping of id to status. If it is templated, pass the task's output instead "
+            "(messages=map_codes()), let the template end with | tojson, or set render_template_as_native_obj=True on the DAG. "
+            "The place of a file is messages_file."
+        )
+    return None
 
 
 def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
@@ -83,7 +133,7 @@ def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
     return BadRow(number, reason, label, original=json.dumps({LINE_KEY: text}))
 
 
-def column_faults(names: Iterable[str], columns: Mapping[str, str | None] | None) -> list[str]:
+def column_faults(names: Iterable[object], columns: Columns | None = None) -> list[str]:
     """What is wrong with the names of a row's keys or a file's columns: those that are almost ours, so that their values would
     be lost in silence. Each with what to write instead.
 
@@ -92,7 +142,7 @@ def column_faults(names: Iterable[str], columns: Mapping[str, str | None] | None
     """
     faults = []
     for name in names:
-        ours = _ALMOST_OURS.get(_NOT_A_LETTER.sub("", str(name)).casefold())
+        ours = _ALMOST_OURS.get(_PUNCTUATION.sub("", str(name)).casefold())
         if ours and name != ours and ours not in (columns or {}):
             faults.append(f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}")
     return faults
@@ -103,40 +153,26 @@ def parse_json_text(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # a list in Python's notation; the error about text says what to do
     return value
 
 
-def read_rows(
-    rows: Iterable[tuple[int, object]],
-    *,
-    status: str | None = None,
-    error_message: str | None = None,
-    channel_id: str | None = None,
-) -> Iterator[Update | Outcome | BadRow]:
-    """Read numbered rows: one entry for each, in order.
-
-    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message`` (an int, too: a code);
-    other keys go into the report file. A row that a report file has as *skipped* needs nothing and comes back as that outcome,
-    so that a report file can be fed back whole; so does a `Resolved` one.
-
-    :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
-    :param status: for rows that have none of their own.
-    :param error_message: for FAILED rows that have none of their own.
-    :param channel_id: the channel of the batch; a row that names another one is bad.
-    """
-    error_message = None if error_message is None else str(error_message).strip()  # native rendering makes an int of "30003"
-    for number, row in rows:
-        yield _RowReader(status, error_message, channel_id).read(number, row)
+def read_rows(rows: Iterable[tuple[int, object]], **arguments: Any) -> Iterator[Update | Outcome | BadRow]:
+    """Read numbered rows; arguments as of `RowReader`."""
+    return RowReader(**arguments).read(rows)
 
 
 def read_update(message_id: str, status: StatusName, error_message: str | None) -> Update:
     """Read a single update.
 
-    :raises BadRows: if it cannot be sent.
+    :raises BadRows: if it cannot be sent; an error message beside another status than FAILED would be lost.
     """
-    (entry,) = read_rows(numbered([{"message_id": message_id, "status": status, "error_message": error_message}]))
+    reader = RowReader()
+    row = {"message_id": message_id, "status": status, "error_message": error_message}
+    (entry,) = reader.read([(1, row)])
+    if reader.reasons_left_out:
+        entry = BadRow(1, f"error_message is only for FAILED, and status is {str(status)!r}")
     if isinstance(entry, BadRow):
         raise BadRows([entry], 1)
     assert isinstance(entry, Update)
@@ -145,91 +181,339 @@ def read_update(message_id: str, status: StatusName, error_message: str | None) 
 
 def is_encodable(text: str) -> bool:
     """False for a lone surrogate, half a character: JSON can escape it, UTF-8 cannot encode it, so it could not be sent."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
-class _RowReader:
-    """Reads one row and collects its faults; arguments as of `read_rows`."""
-
-    def __init__(self, status: str | None, error_message: str | None, channel_id: str | None) -> None:
-        self._status, self._error_message, self._channel_id = status, error_message, channel_id
-        self._faults: list[str] = []
-
-    def read(self, number: int, row: object) -> Update | Outcome | BadRow:
-        if isinstance(row, BadRow):
-            return row
-        resolved = row if isinstance(row, Resolved) else None
-        row = resolved.row if resolved else row
-        fields: Mapping[Any, Any] = row if isinstance(row, Mapping) else {"message_id": row}
-        is_reported = fields.keys() >= REPORT_KEYS
-        if is_reported and fields["outcome"] == "skipped":
-            reason = str(fields["reason"]).encode(errors="replace").decode()
-            resolved = Resolved(row, "skipped", Problem(f"in an earlier report: {reason}", "in an earlier report"))
-
-        for name, ours in _HUBSPOT_NAMES.items():
-            if name in fields:
-                self._faults.append(f"key {name!r} is HubSpot's name, write {ours!r}")
-        message_id = self._read_message_id(fields.get("message_id"))
-        status = self._read_status(fields.get("status") or self._status, needed=resolved is None)
-        error_message = self._read_error_message(fields.get("error_message"), status)
-        self._check_channel(fields.get("channel_id"))
-        if self._faults:
-            return BadRow(number, ", ".join(self._faults))
-        try:
-            update = Update(number, message_id, status, error_message, _rest(fields, is_reported))
-        except (TypeError, ValueError) as error:
-            return BadRow(number, f"it holds what cannot be written as JSON ({error})")
-        return Outcome(update, resolved.result, resolved.problem) if resolved else update
-
-    def _read_message_id(self, value: object) -> str:
-        message_id = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-        if value is None:
-            self._faults.append("message_id is missing")
-        elif isinstance(value, str) and not message_id:
-            self._faults.append("message_id is blank")
-        elif not message_id:
-            self._faults.append(f"message_id is a {type(value).__name__}, not a string")
-        elif not is_encodable(message_id):
-            self._faults.append(f"message_id {shorten(message_id)} holds half a character (a lone surrogate)")
-        return message_id
-
-    def _read_status(self, value: object, needed: bool) -> MessageStatus | None:
-        """:param needed: False for a row that is not sent. Who feeds it back from the report file has to say its status."""
-        status = MessageStatus.parse(value)
-        if not value and not needed:
-            return None
-        if value is None:
-            self._faults.append("status is missing, in the row and as the task's argument")
-        elif status is MessageStatus.RECEIVED:
-            self._faults.append("status is 'RECEIVED', which only HubSpot sets, on incoming messages")
-        elif status not in WRITABLE:
-            self._faults.append(f"status is {shorten(value)}, not one of {', '.join(WRITABLE)}")
-        return status
-
-    def _read_error_message(self, value: object, status: MessageStatus | None) -> str | None:
-        text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else None
-        if value is not None and text is None:
-            self._faults.append(f"error_message is a {type(value).__name__}, not a string")
-        elif text and status in WRITABLE and not (status and status.is_failure):
-            self._faults.append(f"error_message is only for FAILED, and status is {str(status)!r}")
-        text = text or (self._error_message if status and status.is_failure else None) or None
-        if text and not is_encodable(text):
-            self._faults.append("error_message holds half a character (a lone surrogate)")
-        return text
-
-    def _check_channel(self, value: object) -> None:
-        if value is not None and self._channel_id is not None and str(value) != self._channel_id:
-            self._faults.append(f"channel_id is {shorten(value)}, but this batch goes to channel {self._channel_id!r}")
+def is_absent(value: object) -> bool:
+    """True for what stands for no value: None, blank text, NaN of any kind, pandas' NA and NaT."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return not value.strip()
+    try:
+        return bool(value != value)  # NaN differs from itself
+    except Exception:  # pandas' NA, an array: their truth is ambiguous
+        return type(value).__name__ == "NAType"
 
 
-def _rest(fields: Mapping[Any, Any], is_reported: bool) -> str | None:
-    """What else a row holds, as JSON; None for nothing. What a report file added is left out, what it moved is put back.
+class RowReader:
+    """Reads the rows of a batch.
 
-    :raises TypeError, ValueError: if it cannot be written as JSON.
+    A row is an id (a string or an int), or a dict with ``message_id``, ``status`` and ``error_message`` (a number, too: a
+    code); other keys go into the report file. A row that a report file has as *skipped* needs nothing and comes back as that
+    outcome, so that a report file can be fed back whole; so does a `Resolved` one, and one whose status is not final.
+
+    :param status: for rows that have none of their own.
+    :param error_message: for FAILED rows that have none of their own.
+    :param channel_id: the channel of the batch; a row that names another one is bad.
+    :param columns: our names (``message_id``, ``status``, ``error_message``, ``channel_id``) to those of the rows, as they
+        stand or with dots into nested objects and numbers into lists; None for what the rows do not have.
+    :param statuses: a gateway's words to statuses, compared without case and surrounding space; None: not final.
+    :ivar reasons_left_out: error messages that stood beside another status than FAILED, so far.
     """
-    keys = ROW_KEYS | REPORT_KEYS if is_reported else ROW_KEYS
-    rest = {str(key): value for key, value in fields.items() if key not in keys}
-    if is_reported and isinstance(original := rest.get(ORIGINAL_KEY), dict):
-        del rest[ORIGINAL_KEY]
-        rest |= original
-    return json.dumps(rest, default=str) if rest else None
+
+    def __init__(
+        self,
+        *,
+        status: str | None = None,
+        error_message: str | None = None,
+        channel_id: str | None = None,
+        columns: Columns | None = None,
+        statuses: Statuses | None = None,
+    ) -> None:
+        self._status, self._channel_id, self._columns = status, channel_id, columns or {}
+        # native rendering makes an int of "30003"
+        self._error_message = None if error_message is None else str(error_message).strip()
+        self._words = None if statuses is None else {_word(word): MessageStatus.parse(to) for word, to in statuses.items()}
+        self._shapes: dict[tuple[object, ...], _Shape] = {}
+        self.reasons_left_out = 0
+
+    def read(self, rows: Iterable[tuple[int, object]]) -> Iterator[Update | Outcome | BadRow]:
+        """Read numbered rows: one entry for each, in order.
+
+        :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
+        """
+        for number, row in rows:
+            yield row if isinstance(row, BadRow) else self._read(number, row)
+
+    def _read(self, number: int, row: object) -> Update | Outcome | BadRow:
+        delivery = None
+        if isinstance(row, Delivered | Resolved):
+            delivery, row = row, row.row
+        fields: Mapping[Any, Any] = row if isinstance(row, Mapping) else {"message_id": row}
+        keys = tuple(fields)
+        if (shape := self._shapes.get(keys)) is None:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            shape = self._shapes[keys] = _Shape.of(keys, self._columns)
+        if shape.is_reported and delivery is None:
+            return self._read_reported(number, fields)
+        return self._read_fields(number, fields, shape, delivery)
+
+    def _read_reported(self, number: int, fields: Mapping[Any, Any]) -> Update | Outcome | BadRow:
+        """Read a line of a report file. A row that could be sent stands there with our names and our statuses, any other one as
+        it came.
+        """
+        own = {
+            key: value for key, value in fields.items() if key not in REPORT_KEYS and key not in (SENDABLE_KEY, ORIGINAL_KEY)
+        }
+        moved = fields.get(ORIGINAL_KEY)
+        moved = moved if isinstance(moved, dict) else {}
+        if fields.get(SENDABLE_KEY) is False:
+            if own.keys() == {LINE_KEY}:
+                return BadRow(number, readable(str(fields["reason"])), "not parsed", original=_ENCODE(own))
+            return self._read(number, own | moved)
+        is_skipped = fields["outcome"] == "skipped"
+        plain = RowReader(status=self._status, error_message=self._error_message, channel_id=self._channel_id)
+        shape = _Shape.of(tuple(own), {}, is_ours=True)
+        entry = plain._read_fields(number, own, shape, needs_status=not is_skipped, moved=moved)
+        self.reasons_left_out += plain.reasons_left_out
+        if not is_skipped or not isinstance(entry, Update):
+            return entry
+        reason = f"in an earlier report: {readable(str(fields['reason']))}"
+        return Outcome(entry, "skipped", Problem(reason, "in an earlier report"))
+
+    def _read_fields(
+        self,
+        number: int,
+        fields: Mapping[Any, Any],
+        shape: _Shape,
+        delivery: Delivered | Resolved | None = None,
+        *,
+        needs_status: bool = True,
+        moved: Mapping[str, Any] | None = None,
+    ) -> Update | Outcome | BadRow:
+        """:param moved: what the row had under names that a report file needs."""
+        faults = list(shape.faults)
+        message_id = self._read_message_id(_value(fields, shape.message_id), faults)
+        word = _value(fields, shape.status)
+        status, is_final = self._read_status(word, delivery, needs_status, faults)
+        reason = _value(fields, shape.error_message)
+        error_message = None if reason is None else self._read_error_message(reason, faults)
+        is_left_out = bool(error_message and status and not status.is_failure)
+        if is_left_out or not is_final:
+            error_message = None
+        elif status is not None and status.is_failure:
+            error_message = error_message or (
+                delivery.error_message if isinstance(delivery, Delivered) else self._error_message
+            )
+        if error_message and not is_encodable(error_message):
+            faults.append(("error_message holds half a character (a lone surrogate)", "half a character"))
+        self._check_channel(_value(fields, shape.channel_id), faults)
+
+        rest = {name: fields[key] for name, key in shape.rest}
+        if shape.status == "status" and not (isinstance(word, str) and word == status) and not is_absent(word):
+            rest["status"] = word  # as it came; it was translated
+        if shape.error_message == "error_message" and reason is not None and error_message is None:
+            rest["error_message"] = reason
+        rest_text = _rest_text({**rest, **(moved or {})}, faults)
+        if faults:
+            reasons, labels = zip(*faults, strict=True)
+            return BadRow(number, ", ".join(reasons), ", ".join(labels), message_id, _original(fields))
+        self.reasons_left_out += is_left_out
+        update = Update(number, message_id, status, error_message or None, rest_text)
+        if isinstance(delivery, Resolved):
+            return Outcome(update, delivery.result, delivery.problem)
+        return update if is_final else Outcome(update, "skipped", Problem(f"status {shorten(word)} is not final", "not final"))
+
+    def _read_message_id(self, value: object, faults: list[Fault]) -> str:
+        name = self._name("message_id")
+        message_id = value.strip() if isinstance(value, str) else _integer_text(value)
+        if message_id:
+            if not is_encodable(message_id):
+                faults.append((f"{name} {shorten(message_id)} holds half a character (a lone surrogate)", "half a character"))
+            return message_id
+        if isinstance(value, str):
+            faults.append((f"{name} is blank", "no message_id"))
+        elif is_absent(value):
+            faults.append((f"{name} is missing", "no message_id"))
+        elif isinstance(value, tuple | list):
+            how = "give a dict for each row, as dict(zip(names, row)) makes it"
+            faults.append((f"{name} is a {type(value).__name__}, not a string: {how}", "not a dict"))
+        else:
+            faults.append((f"{name} is a {type(value).__name__}, not a string", "message_id is no string"))
+        return ""
+
+    def _read_status(
+        self, value: object, delivery: Delivered | Resolved | None, needs_status: bool, faults: list[Fault]
+    ) -> tuple[MessageStatus | None, bool]:
+        """The status, and whether it is final."""
+        if delivery is not None:
+            if not is_absent(value):
+                reason = f"status is {shorten(value)}, but delivery_task_id is to tell the status: leave one of them out"
+                faults.append((reason, "two statuses"))
+            return (MessageStatus.parse(delivery.status) if isinstance(delivery, Delivered) else None), True
+        if is_absent(value):
+            if self._status is not None:
+                return _parse_status(self._status, "the task's argument status", faults), True
+            if needs_status:  # who feeds a row back that was not sent has to say its status
+                faults.append((f"{self._name('status')} is missing, in the row and as the task's argument", "no status"))
+            return None, True
+        if self._words is None:
+            return _parse_status(value, self._name("status"), faults), True
+        word = _word(value)
+        if word not in self._words:
+            reason = f"{self._name('status')} is {shorten(value)}, which is not in statuses"
+            faults.append((reason, f"unknown status {shorten(value)}"))
+            return None, True
+        status = self._words[word]
+        return status, status is not None
+
+    def _read_error_message(self, value: object, faults: list[Fault]) -> str | None:
+        if isinstance(value, str):
+            return value.strip()
+        if is_absent(value):
+            return None
+        if isinstance(value, float):  # a column of codes in which some are missing, as pandas has it
+            value = int(value) if value.is_integer() else str(value)
+        if text := value if isinstance(value, str) else _integer_text(value):
+            return text
+        faults.append(
+            (f"{self._name('error_message')} is a {type(value).__name__}, not a string", "error_message is no string")
+        )
+        return None
+
+    def _check_channel(self, value: object, faults: list[Fault]) -> None:
+        if value is None or self._channel_id is None or is_absent(value):
+            return
+        if str(value).strip() != self._channel_id:
+            reason = f"{self._name('channel_id')} is {shorten(value)}, but this batch goes to channel {self._channel_id!r}"
+            faults.append((reason, "another channel"))
+
+    def _name(self, ours: str) -> str:
+        """What a row calls one of our names."""
+        theirs = self._columns.get(ours)
+        return f"{ours} ({theirs})" if theirs and theirs != ours else ours
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Where rows with the same keys have what.
+
+    :param message_id, status, error_message, channel_id: a key; or the keys and indexes that lead into nested objects; or None.
+    :param rest: the other keys, each with its name in a report file.
+    """
+
+    message_id: str | tuple[str, ...] | None
+    status: str | tuple[str, ...] | None
+    error_message: str | tuple[str, ...] | None
+    channel_id: str | tuple[str, ...] | None
+    rest: tuple[tuple[str, object], ...]
+    faults: tuple[Fault, ...]
+    is_reported: bool
+
+    @classmethod
+    def of(cls, keys: tuple[object, ...], columns: Columns, *, is_ours: bool = False) -> _Shape:
+        """:param is_ours: True for a line of a report file, whose other keys may have any names."""
+
+        def path(ours: str) -> str | tuple[str, ...] | None:
+            theirs = columns.get(ours, ours)
+            if theirs is None or theirs in keys:
+                return theirs
+            return tuple(theirs.split(".")) if "." in theirs else None
+
+        faults = [] if is_ours else column_faults(keys, columns)
+        taken = {ours for ours in ROW_KEYS if path(ours) == ours}
+        return cls(
+            message_id=path("message_id"),
+            status=path("status"),
+            error_message=path("error_message"),
+            channel_id=path("channel_id"),
+            rest=tuple((str(key), key) for key in keys if key not in taken),
+            faults=tuple((fault, "a key that is almost one of ours") for fault in faults),
+            is_reported=REPORT_KEYS.issubset(keys),
+        )
+
+
+def to_json(fields: Mapping[str, Any]) -> str:
+    """A row as the text of a JSON object. NaN and the infinities, which JSON does not have, become texts.
+
+    :raises Exception: if it cannot be written, of any kind: it may hold objects of the user's own classes.
+    """
+    try:
+        return _ENCODE(fields)
+    except ValueError:
+        return _ENCODE(_with_finite_numbers(fields))
+
+
+_ENCODE = json.JSONEncoder(default=str, allow_nan=False).encode
+
+
+def _with_finite_numbers(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        return {key: _with_finite_numbers(each) for key, each in value.items()}
+    return [_with_finite_numbers(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _rest_text(rest: Mapping[str, Any], faults: list[Fault]) -> str | None:
+    """What else a row holds, as JSON; None for nothing."""
+    if not rest or faults:
+        return None
+    try:
+        return to_json(rest)
+    except Exception as error:  # too deep, a key that is no string, an object that has no text
+        faults.append((f"it holds what cannot be written as JSON ({readable(str(error), 200)})", "not for JSON"))
+        return None
+
+
+def _original(fields: Mapping[Any, Any]) -> str:
+    """A row as it came, as JSON; of a value that cannot be written so, a short text."""
+    try:
+        return to_json({str(key): value for key, value in fields.items()})
+    except Exception:
+        written = {}
+        for key, value in fields.items():
+            try:
+                written[str(key)] = json.loads(to_json({"": value}))[""]
+            except Exception:
+                written[str(key)] = shorten(value)
+        return _ENCODE(written)
+
+
+def _value(fields: Mapping[Any, Any], path: str | tuple[str, ...] | None) -> Any:
+    """What a row has at a place, None if there is no such place."""
+    if path is None:
+        return None
+    if isinstance(path, str):
+        return fields[path]
+    value: Any = fields
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
+def _parse_status(value: object, name: str, faults: list[Fault]) -> MessageStatus | None:
+    status = MessageStatus.parse(value)
+    if status is MessageStatus.RECEIVED:
+        faults.append((f"{name} is 'RECEIVED', which only HubSpot sets, on incoming messages", "status RECEIVED"))
+    elif status not in WRITABLE:
+        reason = f"{name} is {shorten(value)}, not one of {', '.join(WRITABLE)}"
+        faults.append((reason, f"unknown status {shorten(value)}"))
+    return status
+
+
+def _word(value: object) -> str | None:
+    """A gateway's word as it is compared; None for what is no word."""
+    if isinstance(value, str | bool):
+        return str(value).strip().casefold()
+    return _integer_text(value) or None
+
+
+def _integer_text(value: object) -> str:
+    """The digits of an integer of any kind, empty for anything else."""
+    if isinstance(value, bool):
+        return ""
+    try:
+        return str(operator.index(value))  # type: ignore[arg-type]  # what has no index is told by the error
+    except (TypeError, ValueError):  # no integer, or one of more digits than Python writes
+        return ""

@@ -13,7 +13,7 @@ from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStor
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.progress_log import ProgressLog
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
-from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.rows import Columns, RowReader, Statuses, numbered
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import STOPPED, Abort, Flow
 from airflow_provider_hubchan.client.errors import Problem
@@ -35,6 +35,9 @@ class BatchOptions:
 
     status: str | None = None
     error_message: str | None = None
+    columns: Columns | None = None
+    statuses: Statuses | None = None
+    max_rejected: int | float = 0
     concurrency: int = 16
     dry_run: bool = False
     not_found_grace: float = 0.0
@@ -55,22 +58,30 @@ def run_batch(
     """Set the statuses of a batch.
 
     :param rows: as of `HubchanHook.update_message_statuses`.
-    :param dead_letters: takes every row that was not updated.
+    :param dead_letters: takes every row that was not updated, those that cannot be sent among them.
     :param checkpoints: keeps progress for a later call with the same rows and options.
     :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
     :param log: takes a line for the log.
     :raises BadInput: if *rows* are not rows at all; nothing was sent.
-    :raises BadRows: naming every bad row; nothing was sent.
+    :raises BadRows: if more rows cannot be sent than *max_rejected* allows; nothing was sent, and all rows are in *report*.
     :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
     """
-    entries = read_rows(numbered(rows), status=options.status, error_message=options.error_message, channel_id=channel_id)
+    reader = RowReader(
+        status=options.status,
+        error_message=options.error_message,
+        channel_id=channel_id,
+        columns=options.columns,
+        statuses=options.statuses,
+    )
+    entries = reader.read(numbered(rows, options.columns))
     with UpdateStore(_unless_aborted(entries, driver, report)) as updates:
         fingerprint = f"{driver.account.base_url} {channel_id} {updates.fingerprint}"
         checkpoint = Checkpoint(checkpoints, fingerprint, updates.size, report, log)
-        with dead_letters:  # opened now: every row is known to be good, and nothing has been sent
-            run = _BatchRun(
-                driver, channel_id, options, updates, checkpoint, dead_letters, report, ProgressLog(log, updates.rows)
-            )
+        if bad_rows := updates.too_many_bad_rows(options.max_rejected):
+            driver.abort(Abort(Problem(str(bad_rows), "other rows cannot be sent"), permanent=True))
+        with dead_letters:  # opened now: every row has been read, and nothing has been sent
+            progress_log = ProgressLog(log, updates.rows, reader.reasons_left_out)
+            run = _BatchRun(driver, channel_id, options, updates, checkpoint, dead_letters, report, progress_log)
             try:
                 checkpoint.restore(updates, dead_letters)
                 run.send()
@@ -79,6 +90,8 @@ def run_batch(
                 driver.abort(STOPPED)
                 run.finish()
                 raise
+        if bad_rows:
+            raise bad_rows
         if dead_letters.error:
             checkpoint.save()
         elif not options.dry_run:
@@ -115,7 +128,7 @@ class CircuitBreaker:
 
 
 class _BatchRun:
-    """One try of a batch whose rows are all known to be good."""
+    """One try of a batch whose rows have all been read."""
 
     def __init__(
         self,
@@ -142,6 +155,8 @@ class _BatchRun:
         for outcome in self._not_sent:
             self._record(outcome)
         driver = self._driver
+        if driver.aborted:
+            return
         self._log.plan(self._report, driver.quota, driver.limiter.limit_is_known, self._options.compare_before_write)
         if self._options.dry_run:
             for position, update in self._updates_where(self._outcomes.is_open):

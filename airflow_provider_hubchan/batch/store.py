@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from types import TracebackType
 
+from airflow_provider_hubchan.batch.report import format_max_rejected, is_within
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 
-#: ``rank``: of the status. ``result``, ``reason``, ``label``: the outcome of a row that is not to be sent, else NULL.
-#: ``winner``: the row that counts for the message.
+#: ``rank``: of the status. ``result``, ``reason``, ``label``: the outcome of a row that is not to be sent, else NULL; only rows
+#: that cannot be sent are *rejected* here, and ``rest`` has all of such a row. ``winner``: the row that counts for the message.
 _TABLES = """
 CREATE TABLE entry (
     row INTEGER PRIMARY KEY, message_id TEXT, status TEXT, error_message TEXT, rest TEXT, rank INTEGER,
@@ -30,6 +31,7 @@ _DEDUPLICATE = """
 INSERT INTO winners SELECT row, first_value(row) OVER (PARTITION BY message_id ORDER BY rank DESC, row DESC)
 FROM entry WHERE result IS NULL
 """
+_BAD = "SELECT row, reason, label, message_id FROM entry WHERE result = 'rejected' ORDER BY row"
 _SIZE = "SELECT count(*) FROM winners WHERE winner = row"
 _FIELDS = "SELECT row, message_id, status, error_message, rest"
 _UPDATES = f"{_FIELDS} FROM entry JOIN winners USING (row) WHERE winner = row ORDER BY row"
@@ -45,25 +47,22 @@ class UpdateStore:
     """A context manager; the rows are gone when it is left.
 
     :ivar rows: how many rows there are.
+    :ivar bad: how many of them cannot be sent.
     :ivar size: how many updates are to be sent.
     """
 
     def __init__(self, entries: Iterable[Update | Outcome | BadRow]) -> None:
         """Read all entries.
 
-        :raises BadRows: naming every bad row.
         :raises OSError: if the temporary directory is full or cannot be written.
         """
-        self.rows = 0
+        self.rows = self.bad = 0
         self._hash = blake2b(digest_size=16)
-        self._bad: list[BadRow] = []
         self._database = sqlite3.connect("", check_same_thread=False)  # threads take updates one at a time
         self._database.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
         try:
             self._database.executescript(_TABLES)
             self._database.executemany(_INSERT, self._records(entries))
-            if self._bad:
-                raise BadRows(self._bad, self.rows)
             self._database.execute(_DEDUPLICATE)
             (self.size,) = self._database.execute(_SIZE).fetchone()
         except sqlite3.OperationalError as error:
@@ -94,28 +93,46 @@ class UpdateStore:
         """The update of one row."""
         return _update(self._database.execute(f"{_FIELDS} FROM entry WHERE row = ?", (row,)).fetchone())
 
+    def too_many_bad_rows(self, max_rejected: int | float) -> BadRows | None:
+        """The error if more rows cannot be sent than may be rejected, None if the batch may begin.
+
+        :param max_rejected: a count (int), or a share of all rows (float from 0 to 1).
+        """
+        if is_within(self.bad, self.rows, max_rejected):
+            return None
+        bad_rows = (BadRow(*fields) for fields in self._database.execute(_BAD))
+        return BadRows(bad_rows, self.rows, format_max_rejected(max_rejected))
+
     def not_sent(self) -> Iterator[Outcome]:
-        """The outcomes of the other rows, in their order: those that another row supersedes, and those that came with one."""
+        """The outcomes of the other rows, in their order: those that cannot be sent, those that another row supersedes, and
+        those that came with one.
+        """
         for *fields, result, reason, label, winner, winner_status in self._database.execute(_NOT_SENT):
             if result is None:
                 reason, label = f"superseded by row {winner}, which says {winner_status}", "superseded"
-            yield Outcome(_update(fields), result or "skipped", Problem(reason, label))
+            row, message_id, *_, rest = fields
+            update = BadRow(row, reason, label, message_id, rest) if result == "rejected" else _update(fields)
+            yield Outcome(update, result or "skipped", Problem(reason, label))
 
     def _records(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
         for entry in entries:
             self.rows += 1
-            if isinstance(entry, BadRow):
-                self._bad.append(entry)
-                continue
-            outcome: tuple[str | None, ...] = (None, None, None)
-            update = entry if isinstance(entry, Update) else entry.update
-            if isinstance(entry, Outcome) and entry.problem:
-                outcome = (entry.result, entry.problem.reason, entry.problem.label)
-            if not self._bad:
-                status, rank = (update.status.value, update.status.rank) if update.status else (None, None)
-                record = (update.row, update.message_id, status, update.error_message, update.rest, rank, *outcome)
-                self._hash.update(repr(record).encode(errors="surrogatepass"))
-                yield record
+            record = _record(entry)
+            self.bad += isinstance(entry, BadRow)
+            self._hash.update(repr(record).encode(errors="surrogatepass"))
+            yield record
+
+
+def _record(entry: Update | Outcome | BadRow) -> tuple[int | str | None, ...]:
+    outcome: tuple[str | None, ...] = (None, None, None)
+    if isinstance(entry, Outcome):
+        outcome = (entry.result, entry.problem.reason, entry.problem.label) if entry.problem else outcome
+        entry = entry.update
+    if isinstance(entry, BadRow):
+        reason, message_id = (text.encode(errors="replace").decode() for text in (entry.reason, entry.message_id))
+        return (entry.row, message_id, None, None, entry.original, None, "rejected", reason, entry.label or reason)
+    status, rank = (entry.status.value, entry.status.rank) if entry.status else (None, None)
+    return (entry.row, entry.message_id, status, entry.error_message, entry.rest, rank, *outcome)
 
 
 def _update(fields: Iterable[object]) -> Update:

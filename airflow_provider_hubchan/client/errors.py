@@ -1,8 +1,8 @@
 """Every error that the client and the batch raise, and `Problem`, which says what went wrong.
 
 HubchanError              catch this to catch everything below
-├── BadInput              the input: not a list of rows, or not a channel ID                        pass something else
-├── BadRows               the input: some rows cannot be sent, so nothing was sent                  fix the rows upstream
+├── BadInput              the input: not a list of rows, no file of rows, or not a channel ID       pass something else
+├── BadRows               the input: too many rows cannot be sent, so nothing was sent              fix the rows upstream
 ├── BadConnection         the connection: fields missing, malformed or contradictory                fix the connection
 ├── CallFailed            a single call got no usable answer; tells whether a retry can help        read `problem`
 ├── StatusPollFailed      messages will not get the statuses that are waited for                    read its text
@@ -11,9 +11,31 @@ HubchanError              catch this to catch everything below
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+
+#: Characters of an exception's text at most: it is a line of a log and a cell of a page.
+MAX_TEXT = 1500
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+
+
+def readable(text: str, max_length: int = MAX_TEXT) -> str:
+    """A text that any log can hold: one line, no control characters, no lone surrogates, and if it is long, its ends."""
+    if len(text) > max_length:
+        end = max_length // 3
+        text = f"{text[: max_length - end - 3]} … {text[-end:]}"
+    return _HALF_CHARACTERS.sub("\ufffd", _UNREADABLE.sub(" ", text))
+
+
+def shorten(value: object) -> str:
+    """A value as an error quotes it: on one line, about thirty characters, whatever it is."""
+    try:
+        return readable(reprlib.repr(value), 200)
+    except Exception:  # it is the user's, or a number of 5,000 digits
+        return f"a {type(value).__name__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +81,59 @@ class BadRow:
 
 
 class HubchanError(Exception):
-    """The base of all errors of this provider."""
+    """The base of all errors of this provider.
+
+    :param text: what happened and what to do next; it is made `readable`.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(readable(text))
 
 
 class BadInput(HubchanError, TypeError):
-    """What was given as rows is not a list of rows, or what was given as a channel is not a channel ID; the text says what to
-    pass.
+    """What was given as rows is not a list of rows, a file is not one of rows, or what was given as a channel is not a channel
+    ID; the text says what to pass.
     """
 
 
 class BadRows(HubchanError, ValueError):
-    """Some rows cannot be sent, so nothing was sent.
+    """More rows cannot be sent than *max_rejected* allows, so nothing was sent.
 
     :param bad: every bad row, in order.
     :param rows: how many rows there were.
+    :param allowed: how many of them may be rejected, as a text.
+    :ivar bad: the first thousand bad rows.
+    :ivar count: how many bad rows there are.
     """
 
-    #: How many reasons the text names, and how many runs of row numbers for each; ``bad`` has all rows.
-    MAX_REASONS, MAX_RUNS = 20, 50
+    #: How many reasons the text names, how many runs of row numbers for each, and characters of all that.
+    MAX_REASONS, MAX_RUNS, MAX_NAMED = 20, 50, 1100
+    #: How many bad rows are kept: they are not more than the text needs, however long the batch is.
+    MAX_KEPT = 1000
 
-    def __init__(self, bad: Sequence[BadRow], rows: int) -> None:
-        self.bad, self.rows = tuple(bad), rows
-        by_reason: dict[str, list[int]] = {}
-        for bad_row in self.bad:
-            by_reason.setdefault(bad_row.reason, []).append(bad_row.row)
-        named = []
-        for reason, numbers in list(by_reason.items())[: self.MAX_REASONS]:
-            named.append(f"{'row' if len(numbers) == 1 else 'rows'} {_format_runs(numbers, self.MAX_RUNS)}: {reason}")
-        if left := sum(map(len, list(by_reason.values())[self.MAX_REASONS :])):
+    def __init__(self, bad: Iterable[BadRow], rows: int, allowed: str = "0") -> None:
+        kept: list[BadRow] = []
+        by_reason: dict[str, _Runs] = {}
+        self.rows, self.count = rows, 0
+        for bad_row in bad:
+            self.count += 1
+            if len(kept) < self.MAX_KEPT:
+                kept.append(bad_row)
+            if bad_row.reason in by_reason or len(by_reason) < self.MAX_REASONS:
+                by_reason.setdefault(bad_row.reason, _Runs(self.MAX_RUNS)).add(bad_row.row)
+        self.bad = tuple(kept)
+        named, length, left = list[str](), 0, self.count
+        for reason, runs in by_reason.items():
+            text = f"{'row' if runs.count == 1 else 'rows'} {runs}: {readable(reason, 300)}"
+            if named and length + len(text) > self.MAX_NAMED:
+                break
+            named.append(text)
+            length, left = length + len(text), left - runs.count
+        if left:
             named.append(f"and {left:,} more")
+        limit = "" if allowed == "0" else f" max_rejected allows {allowed}."
         super().__init__(
-            f"{len(self.bad):,} of {rows:,} rows cannot be sent ({'; '.join(named)}). Fix them upstream; nothing was sent."
+            f"{self.count:,} of {rows:,} rows cannot be sent ({'; '.join(named)}).{limit} Fix them upstream; nothing was sent."
         )
 
 
@@ -125,13 +169,28 @@ class StatusPollFailed(HubchanError):
     """Waiting is of no use any more; the text names the messages, what HubSpot says of them, and what to do."""
 
 
-def _format_runs(numbers: Sequence[int], max_runs: int) -> str:
-    """Ascending numbers as ``3, 17-21``, with *max_runs* runs at most."""
-    named, left = list[str](), len(numbers)
-    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        if len(named) == max_runs:
-            return f"{', '.join(named)} and {left:,} more"
-        first, *rest = (number for _, number in run)
-        named.append(f"{first}-{rest[-1]}" if rest else str(first))
-        left -= 1 + len(rest)
-    return ", ".join(named)
+class _Runs:
+    """Ascending numbers as ``3, 17-21``.
+
+    :param max_runs: how many runs are named.
+    """
+
+    def __init__(self, max_runs: int) -> None:
+        self.count = self._named = 0
+        self._max_runs = max_runs
+        self._runs: list[list[int]] = []
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        if self._runs and self._runs[-1][-1] == number - 1 and self.count == self._named + 1:
+            self._runs[-1][-1] = number
+        elif len(self._runs) < self._max_runs:
+            self._runs.append([number, number])
+        else:
+            return
+        self._named += 1
+
+    def __str__(self) -> str:
+        text = ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in self._runs)
+        left = self.count - self._named
+        return f"{text} and {left:,} more" if left else text

@@ -7,7 +7,7 @@ from enum import Enum
 from threading import Lock
 from typing import Literal, get_args
 
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.errors import BadRow, Problem
 
 #: Seconds for connecting and for each read.
 TIMEOUT = 10.0
@@ -148,10 +148,11 @@ class Update:
 class Outcome:
     """What became of one row.
 
+    :param update: what the row says; a `BadRow` for one that cannot be sent.
     :param problem: why it is not *updated*; None if it is.
     """
 
-    update: Update
+    update: Update | BadRow
     result: Result
     problem: Problem | None = None
 

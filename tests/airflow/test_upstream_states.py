@@ -18,7 +18,7 @@ from airflow_provider_hubchan.batch.rows import Resolved, numbered, read_rows
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
+from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
@@ -326,8 +326,8 @@ def test_the_page_shows_the_example_as_it_is() -> None:
 
 
 def meaning(state: str | None) -> str:
-    row: Any = DeliveryStates("deliver", "run", {0: state}).apply_to(1, "m-0", 0, None)
-    return f"*{row.result}*" if isinstance(row, Resolved) else row["status"]
+    row: Any = DeliveryStates("deliver", "run", {0: state}).apply_to("m-0", 0, None)
+    return f"*{row.result}*" if isinstance(row, Resolved) else str(row.status)
 
 
 def test_the_page_says_of_every_state_what_it_means() -> None:
@@ -424,7 +424,7 @@ def test_instances_that_a_clear_has_removed_need_no_message(states: list[str], f
 def test_a_delivery_that_was_partly_cleared_is_partly_open() -> None:
     """What has not ended again is unresolved, the rest is as it was."""
     delivery = DeliveryStates("deliver", "run", {0: "success", 1: "running", 2: None, 3: "failed", 4: "removed"})
-    rows: list[Any] = [delivery.apply_to(index + 1, f"m-{index}", index, "no answer") for index in range(5)]
+    rows: list[Any] = [delivery.apply_to(f"m-{index}", index, "no answer") for index in range(5)]
     entries = list(read_rows(numbered(rows)))
     assert [entry.result if isinstance(entry, Outcome) else getattr(entry, "status", entry) for entry in entries] == [
         "SENT",
@@ -451,12 +451,32 @@ def test_a_resolved_row_is_an_outcome_of_the_store() -> None:
     with store("m-1", resolved, "m-2") as mixed, store("m-1", "m-1", "m-2") as plain:
         assert (mixed.rows, mixed.size, [update.row for update in mixed.updates()]) == (3, 2, [1, 3])
         (outcome,) = mixed.not_sent()
-        assert outcome == Outcome(
-            Update(2, "m-1", MessageStatus.SENT, None, '{"batch": 7}'), "unresolved", Problem("not yet", "open")
-        )
+        assert outcome == Outcome(Update(2, "m-1", None, None, '{"batch": 7}'), "unresolved", Problem("not yet", "open"))
         assert mixed.fingerprint != plain.fingerprint
     (faulty,) = read_rows(numbered([Resolved({}, "skipped", Problem("never", "no"))]))
-    assert faulty == BadRow(1, "message_id is missing")
+    assert faulty == BadRow(1, "message_id is missing", "no message_id", "", "{}")
+
+
+@pytest.mark.parametrize("columns", [None, {"message_id": "ref", "status": "state", "error_message": "error"}])
+def test_rows_with_their_own_columns_take_the_status_of_their_delivery(columns: dict[str, str | None] | None) -> None:
+    """A status in the row, under whatever name, is a fault; a reason of its own comes first."""
+    names = columns or {name: name for name in ("message_id", "status", "error_message")}
+    reference, state, error = names["message_id"], names["status"], names["error_message"]
+    delivery = DeliveryStates("deliver", "run", {0: "success", 1: "failed", 2: "failed", 3: "failed"})
+    rows: list[Any] = [
+        {reference: "m-0", error: "No error"},
+        {reference: "m-1", error: "switched off"},
+        {reference: "m-2", error: float("nan")},
+        {reference: "m-3", state: "SENT"},
+    ]
+    entries = list(read_rows(numbered([delivery.apply_to(row, i, "no answer") for i, row in enumerate(rows)]), columns=columns))
+    assert [(entry.status, entry.error_message) for entry in entries if isinstance(entry, Update)] == [
+        ("SENT", None),
+        ("FAILED", "switched off"),
+        ("FAILED", "no answer"),
+    ]
+    assert isinstance(entries[3], BadRow)
+    assert entries[3].reason == "status is 'SENT', but delivery_task_id is to tell the status: leave one of them out"
 
 
 def test_a_report_file_with_resolved_rows_is_fed_back(tmp_path: Path) -> None:
@@ -465,8 +485,10 @@ def test_a_report_file_with_resolved_rows_is_fed_back(tmp_path: Path) -> None:
     rows = [line | {"message_id": "m-0", "outcome": "skipped"}, line | {"message_id": "m-1", "outcome": "unresolved"}]
     skipped, unresolved = read_rows(numbered(rows))
     assert isinstance(skipped, Outcome)
+    assert isinstance(skipped.update, Update)
     assert (skipped.result, skipped.update.status) == ("skipped", None)
-    assert unresolved == BadRow(2, "status is missing, in the row and as the task's argument")
+    assert isinstance(unresolved, BadRow)
+    assert unresolved.reason == "status is missing, in the row and as the task's argument"
 
 
 @pytest.mark.parametrize("messages", [{"m-0"}, frozenset({"m-0"}), {"m-0": None}])

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_hubchan.batch.rows import numbered, read_rows
 from airflow_provider_hubchan.batch.store import UpdateStore
-from airflow_provider_hubchan.client.errors import BadRows
+from airflow_provider_hubchan.client.errors import BadRow
 
 
 def store_of(rows: object, **defaults: Any) -> UpdateStore:
@@ -71,7 +71,31 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     assert peak < 1_000_000
 
 
-def test_a_bad_row_among_many_is_named_and_nothing_is_left() -> None:
-    """The store closes its database before the error is raised."""
-    with pytest.raises(BadRows, match=r"1 of 1,001 rows cannot be sent \(row 1001: message_id is missing"):
-        store_of([*map(str, range(1000)), None], status="READ")
+def test_bad_rows_are_rejected_rows() -> None:
+    """They are outcomes of the store, as they came, take no part in what supersedes what, and count against a limit."""
+    rows = [*map(str, range(98)), None, {"message_id": "7", "status": "gone", "to": "+1"}]
+    with store_of(rows, status="READ") as store:
+        assert (store.rows, store.bad, store.size) == (100, 2, 98)
+        assert [(outcome.result, outcome.update) for outcome in store.not_sent()] == [
+            ("rejected", BadRow(99, "message_id is missing", "no message_id", "", '{"message_id": null}')),
+            (
+                "rejected",
+                BadRow(
+                    100,
+                    "status is 'gone', not one of SENT, FAILED, READ",
+                    "unknown status 'gone'",
+                    "7",
+                    '{"message_id": "7", "status": "gone", "to": "+1"}',
+                ),
+            ),
+        ]
+        assert [store.too_many_bad_rows(allowed) is None for allowed in (0, 1, 2, 0.0, 0.019, 0.02)] == [
+            *(False, False, True, False, False, True)
+        ]
+        assert "max_rejected allows 1.90% of them." in str(store.too_many_bad_rows(0.019))
+
+
+def test_a_store_with_other_bad_rows_is_another_batch() -> None:
+    """A retry goes on only where it has the same rows, the bad ones included."""
+    with store_of(["m", None]) as one, store_of(["m", True]) as other, store_of(["m", None]) as same:
+        assert one.fingerprint == same.fingerprint != other.fingerprint
