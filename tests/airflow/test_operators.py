@@ -348,3 +348,75 @@ def test_on_kill_ends_the_batch(hubspot: Emulator) -> None:
     assert report.updated + report.unresolved == 100
     assert 2 <= report.updated < 20
     assert instance.pushed["return_value"] == report.summary()
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+BAD_ROWS = [{"message_id": "m-1", "status": "READ"}, {"message_id": "m-2", "status": "gone", "to": "Ann"}, {"status": "READ"}]
+
+
+def test_bad_rows_are_rejected_rows(hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within max_rejected the others are sent; the log counts them by reason, the plan line and the report as rejected."""
+    ran = mark(messages=BAD_ROWS, max_rejected=2, report_file=f"{tmp_path}/left.jsonl")
+    assert (ran.state(), hubspot.world.counts()) == ("success", {"SENT": 99, "READ": 1})
+    summary = ran.xcom()
+    assert (summary["updated"], summary["rejected"], summary["requests"]) == (1, 2, 1)
+    assert [(each["row"], each["message_id"], each["reason"]) for each in summary["problems"]] == [
+        (2, "m-2", "status is 'gone', not one of SENT, FAILED, READ"),
+        (3, "", "message_id is missing"),
+    ]
+    assert [line.get("to") for line in rows_of(tmp_path / "left.jsonl")] == ["Ann", None]
+    log = capsys.readouterr().out
+    assert "3 rows: 1 to send, 0 skipped, 2 that cannot be sent." in log
+    assert "Not updated: 1 rejected: unknown status 'gone'; 1 rejected: no message_id." in log
+
+
+def test_bad_rows_and_refused_ones_count_together(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two that cannot be sent are allowed, with one that HubSpot does not know there are three."""
+    ran = mark(messages=[*BAD_ROWS, {"message_id": "nobody", "status": "READ"}], max_rejected=2)
+    assert (ran.state(), hubspot.world.counts()["READ"]) == ("failed", 1)
+    assert "max_rejected allows 2: fix the rows and send those again." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("max_rejected", [0, 1, 0.6])
+def test_too_many_bad_rows_stop_the_batch_before_it_begins(
+    hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], max_rejected: float
+) -> None:
+    """Nothing is sent, there is no retry, and every row is accounted for: in XCom, and in the report file to be fed back."""
+    ran = mark(messages=BAD_ROWS, max_rejected=max_rejected, retries=3, report_file=f"{tmp_path}/left.jsonl")
+    assert (ran.state(), ran.tries(), hubspot.ledger.patches()) == ("failed", 1, [])
+    summary = ran.xcom()
+    assert (summary["rows"], summary["rejected"], summary["unresolved"]) == (3, 2, 1)
+    lines = rows_of(tmp_path / "left.jsonl")
+    assert [(line["row"], line["outcome"]) for line in lines] == [(2, "rejected"), (3, "rejected"), (1, "unresolved")]
+    log = capsys.readouterr().out
+    assert (
+        "2 of 3 rows cannot be sent (row 2: status is 'gone', not one of SENT, FAILED, READ; row 3: message_id is missing)"
+        in log
+    )
+    assert f"nothing was sent. All of them, with their reasons: {tmp_path}/left.jsonl." in log
+
+    lines[0]["status"], lines[1]["message_id"] = "FAILED", "m-3"
+    (tmp_path / "left.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert mark(messages_file=f"{tmp_path}/left.jsonl").state() == "success"
+    assert hubspot.world.counts() == {"SENT": 97, "FAILED": 1, "READ": 2}
+
+
+def test_rows_that_stopped_their_own_redrive_stay_where_they_are(
+    hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report file is the source: a person fixes it and sends it again."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in BAD_ROWS))
+    before = path.read_text()
+    assert mark(messages_file=str(path), report_file=str(path)).state() == "failed"
+    assert path.read_text() == before
+    assert "Set report_file, another one than messages_file" in capsys.readouterr().out
+
+
+def test_a_dry_run_names_bad_rows_too(hubspot: Emulator, tmp_path: Path) -> None:
+    """It writes nothing."""
+    ran = mark(messages=BAD_ROWS, dry_run=True, report_file=f"{tmp_path}/left.jsonl")
+    assert (ran.state(), ran.xcom()["rejected"], list(tmp_path.iterdir())) == ("failed", 2, [])
