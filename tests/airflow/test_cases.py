@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_provider_hubchan.gateways import INFOBIP, TWILIO, WHATSAPP
 
 from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.gateways import INFOBIP, TWILIO, WHATSAPP
 from tests.airflow.dag_runs import mark
 from tests.paths import CASES
 
