@@ -332,9 +332,9 @@ class RowReader:
             faults.append((f"{name} is missing", "no message_id"))
         elif isinstance(value, tuple | list):
             how = "give a dict for each row, as dict(zip(names, row)) makes it"
-            faults.append((f"{name} is a {type(value).__name__}, not a string: {how}", "not a dict"))
+            faults.append((f"{name} is a {type(value).__name__}, not a string: {how}", "no dict"))
         else:
-            faults.append((f"{name} is a {type(value).__name__}, not a string", "message_id is no string"))
+            faults.append((f"{name} is a {type(value).__name__}, not a string", "bad message_id"))
         return ""
 
     def _read_status(
@@ -372,7 +372,7 @@ class RowReader:
         if text := value if isinstance(value, str) else _integer_text(value):
             return text
         faults.append(
-            (f"{self._name('error_message')} is a {type(value).__name__}, not a string", "error_message is no string")
+            (f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message")
         )
         return None
 
@@ -423,7 +423,7 @@ class _Shape:
             error_message=path("error_message"),
             channel_id=path("channel_id"),
             rest=tuple((str(key), key) for key in keys if key not in taken),
-            faults=tuple((fault, "a key that is almost one of ours") for fault in faults),
+            faults=tuple((fault, "misspelled key") for fault in faults),
             is_reported=REPORT_KEYS.issubset(keys),
         )
 
@@ -457,7 +457,7 @@ def _rest_text(rest: Mapping[str, Any], faults: list[Fault]) -> str | None:
     try:
         return to_json(rest)
     except Exception as error:  # too deep, a key that is no string, an object that has no text
-        faults.append((f"it holds what cannot be written as JSON ({readable(str(error), 200)})", "not for JSON"))
+        faults.append((f"it holds what cannot be written as JSON ({readable(str(error), 200)})", "not JSON"))
         return None
 
 

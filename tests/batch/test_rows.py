@@ -519,7 +519,7 @@ def test_what_no_json_can_hold_is_named_and_shortened(beside: object) -> None:
     """The row is bad, the others are not; the report file has the rest of it."""
     entry = read({"message_id": "m", "status": "SENT", "raw": beside, "to": "+1"})
     assert isinstance(entry, BadRow)
-    assert entry.label == "not for JSON"
+    assert entry.label == "not JSON"
     original = json.loads(entry.original or "")
     assert (original["message_id"], original["to"], len(original["raw"]) < 200) == ("m", "+1", True)
 
