@@ -16,7 +16,9 @@ from typing import Any, BinaryIO
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
+from airflow_provider_hubchan.client.errors import BadInput
 from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.object_storage import local_path, shorten_uri, special_kind, storage_path
 
 #: Seconds between two uploads to an object store, which takes a file only as a whole.
 UPLOAD_INTERVAL = 60.0
@@ -30,16 +32,16 @@ class ReportFile:
 
         a local file     is replaced by the first checkpoint's lines at once, then grows by those of each further one
         an object        is replaced at the end, and once a minute until then
-        anything else    (a pipe, a device) is written to as it is
+        a device         is written to as it is
 
-    :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
+    :param uri: a local path, ``~`` expanded, or ``s3://``, ``gs://`` … where that provider is installed.
     :param source: where the rows come from. If that is the same file, it is replaced only when no row is unresolved: a retry
         will want to read it again.
     """
 
     def __init__(self, uri: str, *, source: str | None = None) -> None:
-        self._path = ObjectStoragePath(uri)
-        self._is_source = source is not None and _place(self._path) == _place(ObjectStoragePath(source))
+        self._uri, self._path = uri, storage_path(uri)
+        self._is_source = source is not None and _place(self._path) == _place(storage_path(source))
         self.error: Exception | None = None
         self._lines: list[str] = []
         self._time, self._uploaded = "", time.monotonic()
@@ -48,6 +50,11 @@ class ReportFile:
         self._begun = self._complete = False
 
     def __enter__(self) -> ReportFile:
+        """:raises BadInput: it is a folder, a pipe or a socket.
+        :raises OSError: it cannot be written.
+        """
+        if (kind := special_kind(self._path)) not in ("", "a device"):
+            raise BadInput(f"report_file {shorten_uri(self._uri)} is {kind}: give the name of a file")
         place = _place(self._path)
         if not isinstance(place, Path):
             self._path.fs.exists(str(self._path.parent))  # a store that is not there says so now
@@ -157,4 +164,4 @@ class ReportFile:
 
 def _place(path: ObjectStoragePath) -> Path | str:
     """Where it is: a local path as the file system has it, else its address."""
-    return Path(path.path).resolve() if path.protocol in ("", "file", "local") else str(path)
+    return local_path(path) or str(path)

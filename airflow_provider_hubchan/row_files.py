@@ -2,89 +2,138 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import chain
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
 
-from airflow.sdk import ObjectStoragePath
-
-from airflow_provider_hubchan.batch.rows import Columns, NumberedRows, is_encodable
-from airflow_provider_hubchan.client.errors import BadRow
+from airflow_provider_hubchan.batch.rows import NumberedRows
+from airflow_provider_hubchan.client.errors import BadInput
+from airflow_provider_hubchan.csv_rows import read_csv
+from airflow_provider_hubchan.file_formats import (
+    BLANK,
+    GZIP,
+    MAX_CHARACTERS,
+    SAMPLE_BYTES,
+    FormatError,
+    check_text,
+    text_encoding,
+)
+from airflow_provider_hubchan.json_rows import check_first_lines, is_json, read_json_array, read_json_lines
+from airflow_provider_hubchan.object_storage import shorten_uri, special_kind, storage_path
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+CSV_SUFFIXES = (".csv", ".tsv")
+#: Characters in the text of an error.
+MAX_TEXT = 1500
 
 
-def read_file(uri: str, columns: Columns | None = None) -> NumberedRows:
-    """The rows of a JSON Lines or CSV file, numbered by its lines.
+def read_file(uri: str, columns: Mapping[str, str | None] | None = None) -> NumberedRows:
+    """The rows of a JSON Lines or CSV file, numbered by its lines, or of a JSON array, numbered by its elements.
 
-    The suffix tells which it is, else the first byte: JSON begins with ``{`` or ``"``. A JSON line is an object or an id;
-    a CSV file begins with a line of column names, among them ``message_id``. Both are UTF-8; blank lines are left out.
+    The suffix tells which it is, else the first line: JSON begins with ``{``, ``[`` or an id in quotes. A JSON line is an
+    object or an id; a CSV file begins with a line of column names, separated by commas, semicolons, tabs or vertical bars. Text
+    is UTF-8, or UTF-16 with a byte order mark; gzip is read by its first bytes, whatever the name. Blank lines are left out. A
+    line that cannot be read is a `BadRow` in place of its row, with the line's text.
 
-    :param uri: a local path, or ``s3://``, ``gs://`` … where that provider is installed.
+    :param uri: a local path, ``~`` expanded, or ``s3://``, ``gs://`` … where that provider is installed.
+    :param columns: our names to the file's: a CSV file must have these columns, and ``message_id`` if it is not among ours. A
+        name that is None is not needed.
     :raises FileNotFoundError: when the first row is read.
+    :raises BadInput: when a row is read: this is no file with rows, or what comes after cannot be told.
     """
-    return NumberedRows(_rows(uri))
+    return NumberedRows(_rows(uri, columns))
 
 
-def _rows(uri: str) -> Iterator[tuple[int, object]]:
-    path = ObjectStoragePath(uri)
+def _rows(uri: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:
+    path = storage_path(uri)
     if not path.exists():
-        raise FileNotFoundError(f"messages_file {uri!r} does not exist: has the task that writes it run?")
-    with path.open("rb") as file:  # type: ignore[no-untyped-call]
-        lines = enumerate(file, 1)
-        first = next(((number, line) for number, line in lines if line.strip()), None)
-        if first is None:
-            return
-        begins = first[1].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        suffix = path.suffix.lower()
-        is_csv = suffix == ".csv" or (suffix not in JSON_SUFFIXES and begins not in (b"{", b'"', b"["))
-        yield from (_csv if is_csv else _json_lines)(chain([first], lines))
-
-
-def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            row = BadRow(number, "it is not UTF-8")
-        except ValueError as error:
-            row = BadRow(number, f"it is not JSON ({error})")
-        if isinstance(row, list):
-            row = BadRow(number, "it is a JSON array; write one object on each line")
-        yield number, row
-
-
-def _csv(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
-    """A record that spans lines bears the number of its last one."""
-    line_number = 0
-
-    def text() -> Iterator[str]:
-        nonlocal line_number
-        for number, line in lines:
-            line_number = number
-            yield line.decode("utf-8-sig", "surrogateescape")  # not UTF-8: the record is refused below
-
-    records = csv.reader(text(), strict=True)
+        raise FileNotFoundError(f"messages_file {shorten_uri(uri)} does not exist: has the task that writes it run?")
+    reason = ""
     try:
-        names = [name.strip() for name in next(records)]
-        if "message_id" not in names:
-            columns = ", ".join(map(repr, names))
-            yield (
-                line_number,
-                BadRow(line_number, f"there is no column message_id (the columns are {columns}, separated by commas)"),
-            )
-            return
-        for cells in records:
-            if not any(cell.strip() for cell in cells):
-                continue
-            elif not is_encodable("".join(cells)):
-                yield line_number, BadRow(line_number, "it is not UTF-8")
-            elif len(cells) != len(names):
-                yield line_number, BadRow(line_number, f"it has {len(cells)} cells for {len(names)} columns")
-            else:
-                yield line_number, dict(zip(names, (cell or None for cell in cells), strict=True))
-    except csv.Error as error:
-        yield line_number, BadRow(line_number, f"it is not CSV ({error}); the lines after it were not read")
+        if kind := special_kind(path):
+            raise FormatError(f"it is {kind}: give the name of a file")
+        with path.open("rb") as file:  # type: ignore[no-untyped-call]
+            yield from _read(_unzipped(file), path.name, columns)
+    except FormatError as error:
+        reason = str(error)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        reason = "its gzip stream is damaged, or ends in the middle: let the task that writes it run again"
+    except UnicodeDecodeError:
+        reason = "its UTF-16 ends in the middle of a character: let the task that writes it run again"
+    if reason:
+        text = f"messages_file {shorten_uri(uri)} cannot be read: {reason}"
+        raise BadInput(text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…")
+
+
+def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:
+    sample = file.peek(SAMPLE_BYTES)
+    encoding = text_encoding(sample)
+    suffix = PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    beginning = sample.decode(encoding, "replace").lstrip(BLANK)
+    check_text(beginning, suffix)
+    if sample.startswith(codecs.BOM_UTF8):
+        file.read(len(codecs.BOM_UTF8))
+    # What is not UTF-8 becomes a lone surrogate: its row is bad, the others are read.
+    errors = "surrogateescape" if encoding == "utf-8" else "surrogatepass"
+    text = io.TextIOWrapper(file, encoding, errors, newline="\n")
+    if suffix not in CSV_SUFFIXES and beginning.startswith("["):
+        yield from read_json_array(text)
+        return
+    lines = enumerate(iter(partial(text.readline, MAX_CHARACTERS + 1), ""), 1)
+    first = _next_line(lines)
+    if not first:
+        return
+    if suffix in CSV_SUFFIXES or (suffix not in JSON_SUFFIXES and not is_json(first[0][1])):
+        yield from read_csv(chain(first, lines), columns)
+        return
+    second = _next_line(lines)
+    check_first_lines(first[0][1], second[0][1] if second else "")
+    yield from read_json_lines(chain(first, second, lines))
+
+
+def _next_line(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The next line that is not blank, none at the end of the file."""
+    return next(([(number, line)] for number, line in lines if line.strip(BLANK)), [])
+
+
+def _unzipped(file: BinaryIO) -> io.BufferedReader:
+    """What a file holds, decompressed if it begins as gzip does.
+
+    :raises FormatError: what it holds is gzip again.
+    """
+    plain = _buffered(file)
+    if not plain.peek(SAMPLE_BYTES).startswith(GZIP):
+        return plain
+    unzipped = _buffered(gzip.GzipFile(fileobj=plain, mode="rb"))
+    if unzipped.peek(SAMPLE_BYTES).startswith(GZIP):
+        raise FormatError("it is compressed twice: compress it once")
+    return unzipped
+
+
+def _buffered(file: Any) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, _FullReads(file)), SAMPLE_BYTES)
+
+
+class _FullReads(io.RawIOBase):
+    """A file of any storage as one of Python's own. It reads until a buffer is full: a store or gzip may return less at a time,
+    and then the first bytes would not tell what the file is.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        filled = 0
+        while filled < len(buffer) and (content := self._file.read(len(buffer) - filled)):
+            buffer[filled : filled + len(content)] = content
+            filled += len(content)
+        return filled

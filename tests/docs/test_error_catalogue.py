@@ -47,6 +47,11 @@ FINE = {
     "of … messages are ……",
     "what the function returns",
     "and … more",
+    "no comma or bracket after it",
+    'save it as "CSV UTF-8"',
+    "unpack it, or compress the CSV or JSON Lines file with gzip instead",
+    "write one object on each line (jq -c . does it)",
+    "write the rows as CSV or JSON Lines",
     "map index …,",
     "needs a code of one character that no other status has, not …",
 }
