@@ -25,7 +25,7 @@ from airflow_provider_hubchan.client.errors import BadConnection, BadInput
 from airflow_provider_hubchan.client.flow import RetryConfig, fetch
 from airflow_provider_hubchan.client.models import StatusName
 from airflow_provider_hubchan.client.shared_state import shared_state
-from airflow_provider_hubchan.connection import field_names, open_account
+from airflow_provider_hubchan.connection import extra_warnings, missing_channel_fault, open_account
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.validation import channel_id_faults
 
@@ -62,9 +62,9 @@ class HubchanHook(BaseHook):
     def account(self) -> Account:
         """What the connection says, read once.
 
-        :raises BadConnection: naming every field that is missing, malformed or contradicts another.
+        :raises BadConnection: naming every field that is missing, misspelled, malformed or contradicts another.
         """
-        return open_account(self.get_connection(self.hubchan_conn_id), self.log)
+        return self._open_account(needs_channel=False)
 
     def update_message_status(
         self, message_id: str, status: StatusName, error_message: str | None = None, *, channel_id: str | None = None
@@ -114,8 +114,8 @@ class HubchanHook(BaseHook):
         :raises BadRows: if the arguments cannot be sent; nothing was sent.
         :raises CallFailed: if HubSpot refused it, or there was no usable answer.
         """
+        channel = await asyncio.to_thread(self.resolve_channel, channel_id)  # it may read the connection
         async with await self.async_driver() as driver:
-            channel = self.resolve_channel(channel_id)
             request = self._update_request(message_id, status, error_message, channel)
             message = await driver.run(fetch(self.account, request, self.retry))
         await asyncio.to_thread(assets.record_lineage, self, self.portal, channel)  # its first call imports much
@@ -132,8 +132,8 @@ class HubchanHook(BaseHook):
         :raises BadInput: if *channel_id* is not a channel ID; nothing was sent.
         :raises CallFailed: if HubSpot refused the call, or there was no usable answer.
         """
+        request = await asyncio.to_thread(self._get_request, message_id, channel_id)  # it may read the connection
         async with await self.async_driver() as driver:
-            request = self._get_request(message_id, channel_id)
             return await driver.run(fetch(self.account, request, self.retry))
 
     def update_message_statuses(
@@ -192,12 +192,15 @@ class HubchanHook(BaseHook):
         :return: True if updates will work; and what was found, or has to be fixed, or could not be checked now. Without
             secrets, within the timeout.
         """
+        connection = self.get_connection(self.hubchan_conn_id)
         try:
-            diagnosis = check_connection(self.account, shared_state(self.account, mask).limiter, mask)
+            account = open_account(connection, self.log)
+            diagnosis = check_connection(account, shared_state(account, mask).limiter, mask)
         except BadConnection as error:
             diagnosis = Diagnosis()
             for fault in error.faults:  # without the connection's id: Airflow tests a form under a made-up one
                 diagnosis.fail(fault)
+        diagnosis.notes += extra_warnings(connection)
         return diagnosis.ok, str(diagnosis)
 
     def stop(self) -> None:
@@ -218,15 +221,18 @@ class HubchanHook(BaseHook):
 
         :param channel_id: as the user gave it, None for the connection's.
         :raises BadInput: if the argument is not a channel ID.
-        :raises BadConnection: if neither the argument nor the connection names a channel.
+        :raises BadConnection: if neither the argument nor the connection names a channel; with all other faults of the
+            connection, if it is read for that.
         """
         if faults := channel_id_faults(channel_id, "channel_id"):
             raise BadInput(faults[0])
-        channel = ("" if channel_id is None else str(channel_id).strip()) or self.account.channel_id
-        if not channel:
-            fault = f"{field_names('channel_id')} is set neither in the connection nor as the task's argument"
-            raise BadConnection(self.hubchan_conn_id, [fault])
-        return channel
+        if channel := "" if channel_id is None else str(channel_id).strip():
+            return channel
+        if "account" not in vars(self):  # all faults in one error, the missing channel among them
+            self.account = self._open_account(needs_channel=True)
+        if not self.account.channel_id:
+            raise BadConnection(self.hubchan_conn_id, [missing_channel_fault()])
+        return self.account.channel_id
 
     def run_batch(
         self,
@@ -297,13 +303,17 @@ class HubchanHook(BaseHook):
         await asyncio.to_thread(lambda: self.account)
         return AsyncDriver(self.account, *shared_state(self.account, mask), self.retry, share=share)
 
+    def _open_account(self, *, needs_channel: bool) -> Account:
+        return open_account(self.get_connection(self.hubchan_conn_id), self.log, needs_channel=needs_channel)
+
     def _fetch(self, request: Request) -> dict[str, Any]:
         with self.sync_driver() as driver:
             return driver.run(fetch(self.account, request, self.retry))
 
     def _get_request(self, message_id: str, channel_id: str | None) -> Request:
         update = read_update(message_id, "READ", None)  # the id is checked as that of an update is
-        return endpoints.get_message(self.account, self.resolve_channel(channel_id), update.message_id)
+        channel = self.resolve_channel(channel_id)  # before the account: its error names a missing channel, too
+        return endpoints.get_message(self.account, channel, update.message_id)
 
     def _update_request(self, message_id: str, status: StatusName, error_message: str | None, channel: str) -> Request:
         return endpoints.update_message(self.account, channel, read_update(message_id, status, error_message))

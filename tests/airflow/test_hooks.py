@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -111,6 +112,74 @@ def test_a_channel_must_come_from_somewhere(hubspot: Emulator, monkeypatch: pyte
     with pytest.raises(BadConnection, match="is set neither in the connection nor as the task's argument"):
         HubchanHook().update_message_statuses(["m-1"], status="SENT")
     assert HubchanHook().update_message_statuses(["m-1"], status="SENT", channel_id="100200").updated == 1
+
+
+CALLS: dict[str, Callable[[HubchanHook, str | None], Any]] = {
+    "batch": lambda hook, channel: hook.update_message_statuses(["m-1"], status="SENT", channel_id=channel),
+    "update": lambda hook, channel: hook.update_message_status("m-1", "READ", channel_id=channel),
+    "get": lambda hook, channel: hook.get_message("m-1", channel_id=channel),
+    "asynchronous update": lambda hook, channel: asyncio.run(hook.aupdate_message_status("m-1", "READ", channel_id=channel)),
+    "asynchronous get": lambda hook, channel: asyncio.run(hook.aget_message("m-1", channel_id=channel)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_all_faults_of_a_connection_come_at_once(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, call: Callable[[HubchanHook, str | None], Any]
+) -> None:
+    """The missing channel is among them if the call names none, and not if it does; nothing is sent."""
+    reconnect(monkeypatch, hubspot, channel_id=None, Timeout=5, api_version="v9")
+    others = [
+        "Extra Fields JSON (extra) has names that are almost right: for 'Timeout' write timeout",
+        "API version (api_version) is 'v9', not one of 2026-03, 2026-09, v3",
+    ]
+    missing = "Channel ID (channel_id) is set neither in the connection nor as the task's argument"
+    for channel, faults in ((None, [*others, missing]), ("100200", others)):
+        with pytest.raises(BadConnection) as caught:
+            call(HubchanHook(), channel)
+        assert list(caught.value.faults) == faults
+    reconnect(monkeypatch, hubspot, channel_id=None)
+    hook = HubchanHook()
+    assert call(hook, "100200")
+    requests = len(hubspot.ledger.entries)
+    with pytest.raises(BadConnection) as caught:  # its account has been read by now
+        call(hook, " ")
+    assert list(caught.value.faults) == [missing]
+    assert len(hubspot.ledger.entries) == requests
+
+
+def test_unknown_extras_are_warned_of_in_the_log(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once for a hook, without their values; before an error, too, which they may explain."""
+    warning = "Connection 'hubchan_default': Extra Fields JSON (extra) has 'client_id', 'note', which nothing reads; "
+    reconnect(monkeypatch, hubspot, client_id="unr3ad", note="unr3ad")
+    hook = HubchanHook()
+    hook.get_message("m-1")
+    hook.get_message("m-2")
+    log = capsys.readouterr().out
+    assert log.count(warning) == 1
+    assert "unr3ad" not in log
+    reconnect(monkeypatch, hubspot, client_id="unr3ad", note="unr3ad", refresh_token=None)
+    with pytest.raises(BadConnection, match=re.escape("Refresh token (refresh_token) missing")):
+        HubchanHook().get_message("m-1")
+    assert warning in capsys.readouterr().out
+
+
+def test_an_extra_that_is_no_object_quotes_nothing(
+    hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in the error nor in the log, and the Test button shows the same fault."""
+    connection = {**hubspot.connection(), "extra": "{'refresh_token': 'unr3ad'}"}
+    monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
+    fault = 'Extra Fields JSON (extra) is not JSON: write a JSON object like {"channel_id": "100200"}'
+    with pytest.raises(BadConnection) as caught:
+        HubchanHook().get_message("m-1")
+    assert caught.value.faults == (fault,)
+    assert HubchanHook().test_connection() == (False, f"Not usable yet: {fault}")
+    output = "".join(capfd.readouterr())
+    assert "unr3ad" not in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("channel", ["my channel", "99999999999999", "-1", "None", 0, 1.5, True])
@@ -372,6 +441,23 @@ def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pyt
             "Timeout (timeout) is 'x', not a number of at least 0.1"
         ]
         * 2
+    )
+
+
+def test_the_test_button_names_unknown_extras(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what was proved, and beside what has to be fixed; without their values."""
+    unknown = (
+        "; Extra Fields JSON (extra) has 'note', 'team', which nothing reads; the names that are read are refresh_token, "
+        "channel_id, access_token, api_version, requests_per_10s, timeout, allow_http"
+    )
+    reconnect(monkeypatch, hubspot, note="unr3ad", team={"unr3ad": 1})
+    ok, text = HubchanHook().test_connection()
+    assert ok
+    assert text.startswith("OK: account 62515")
+    assert text.endswith(f"the app owns channel 100200 (channel accounts: 1){unknown}")
+    assert button(monkeypatch, hubspot, note="unr3ad", team="unr3ad", request_per_10s="many") == (
+        "Not usable yet: Extra Fields JSON (extra) has names that are almost right: for 'request_per_10s' write "
+        "requests_per_10s; Requests per 10 seconds (requests_per_10s) is 'many', not a number of at least 1" + unknown
     )
 
 

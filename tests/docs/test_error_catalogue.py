@@ -42,6 +42,8 @@ CALLS = re.compile(r".*(Error|Exception|Timeout)|BadRow|Problem|problem|fail|war
 NAMES = re.compile(r"where|text|left|reason|instance|named|faults?|_faults|_failed|unanswered|_?[A-Z_]+")
 #: Texts for when nothing is wrong, pieces of longer texts, and an error that only a change of the code can raise.
 FINE = {
+    "Extra Fields JSON",
+    "the extra …",
     "less than a second",
     "no answer yet",
     "of … messages are ……",
