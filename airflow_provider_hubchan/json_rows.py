@@ -112,7 +112,10 @@ class _ArrayReader:
     def rows(self) -> Iterator[tuple[int, object]]:
         self._next_character()  # the bracket
         self._at += 1
-        separator = "," if self._next_character() != "]" else "]"
+        separator = ","
+        if self._next_character() == "]":
+            separator = "]"
+            self._at += 1
         while separator == ",":
             self._number += 1
             yield self._number, self._element()
@@ -194,7 +197,8 @@ class _ArrayReader:
     def _read_more(self) -> bool:
         """Read as much again as is left, so that a long element is not decoded at every chunk of it."""
         self._buffer, self._at = self._buffer[self._at :], 0
-        more = self._file.read(max(self.CHUNK, len(self._buffer)))
+        left = len(self._buffer)
+        more = self._file.read(min(max(self.CHUNK, left), MAX_CHARACTERS - left + self.CHUNK))
         self._buffer += more
         return bool(more)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
 from airflow_provider_hubchan.batch.rows import numbered, read_rows
-from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.errors import BadInput, Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
@@ -173,8 +176,58 @@ def test_a_place_that_cannot_be_written_fails_before_anything_is_sent(tmp_path: 
         pass
 
 
-def test_a_pipe_or_device_is_written_to_as_it_is() -> None:
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a socket", "a link to a folder"])
+def test_what_is_no_file_is_refused_before_anything_is_sent(tmp_path: Path, kind: str) -> None:
+    """A pipe would block until somebody reads it, and a folder would fail at the end."""
+    path = tmp_path / "report.jsonl"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path.symlink_to(tmp_path)
+    text = f"report_file {str(path)!r} is {kind.removeprefix('a link to ')}: give the name of a file"
+    with pytest.raises(BadInput, match=f"^{re.escape(text)}$"), ReportFile(str(path)):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["report.jsonl"]
+
+
+@pytest.mark.parametrize("uri", ["memory://report-folder/day", "memory://report-folder/day/"])
+def test_a_folder_of_an_object_store_is_refused(store: Any, uri: str) -> None:
+    """An object of its name would stand beside it, where nobody looks."""
+    store.pipe("/report-folder/day/r.jsonl", b"{}")
+    with pytest.raises(BadInput, match="is a folder: give the name of a file"), ReportFile(uri):
+        pass
+
+
+def test_a_report_file_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the same file by either name, as the one that rows come from, too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "left.jsonl"
+    path.write_text('{"message_id": "all"}\n')
+    with ReportFile("~/left.jsonl", source=str(path)) as file:
+        file.begin()
+        file.write(rejected(1), 1)
+    assert ids(path) == ["all"]
+    with ReportFile(str(path), source="~/left.jsonl") as file:
+        file.begin()
+        file.write(rejected(1), 1)
+        assert not file.may_replace_file
+    with ReportFile("~/left.jsonl") as file:
+        file.begin()
+        file.write(rejected(1), 1)
+    assert ids(path) == ["m-1"]
+
+
+def test_a_device_is_written_to_as_it_is() -> None:
     """And never replaced by a file; a full one raises nothing."""
+    with ReportFile("/dev/null") as file:
+        file.begin()
+        file.write(rejected(1), 1)
+    assert file.error is None
     file = ReportFile("/dev/full")
     with file:
         file.begin()

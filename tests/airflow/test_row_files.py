@@ -269,7 +269,11 @@ def test_columns_in_brackets_are_no_json(file: Write) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n \n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")],
+    ids=["nothing", "blanks", "a BOM", "a BOM of UTF-16", "gzip"],
+)
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows", "rows.gz"])
 def test_an_empty_file_has_no_rows(file: Write, name: str, content: bytes) -> None:
     """It is not an error here; the operator warns of it."""
