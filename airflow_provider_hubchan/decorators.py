@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeAlias, overload
 
 from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
 
-from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.batch.rows import numbered, parse_json_text
+from airflow_provider_hubchan.client.errors import BadInput
+from airflow_provider_hubchan.operators import SOURCE_CHECKS, UpdateMessageStatusOperator
+from airflow_provider_hubchan.validation import Check, WrongArguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,6 +24,29 @@ Rows: TypeAlias = Iterable[str | int | Mapping[str, Any]]
 
 #: Stands for the rows until there are some, in the serialized DAG and in the UI.
 PLACEHOLDER = "what the function returns"
+_HOW_TO_AWAIT = "let a plain function return the rows; what has to be awaited it can run with asyncio.run"
+
+
+def _function_faults(function: object) -> list[str]:
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return [f"the function is async: {_HOW_TO_AWAIT}"] if is_async else []
+
+
+def _returned_faults(returned: object) -> list[str]:
+    """What is wrong with what the function returned, and what to return instead."""
+    if returned is None:
+        return ["the function returned None: let it return the rows; for nothing to do let it return []"]
+    if isinstance(returned, Awaitable) or hasattr(returned, "__aiter__"):
+        if inspect.iscoroutine(returned):
+            returned.close()  # else Python warns that it was never awaited
+        return [f"the function returned {type(returned).__name__!r}: {_HOW_TO_AWAIT}"]
+    try:
+        numbered(parse_json_text(returned))
+    except BadInput as error:
+        # What to pass to an operator, which follows, is of no use to the author of a function.
+        reason = str(error).partition(". ")[0].removeprefix("messages is ").removesuffix(".")
+        return [f"the function returned {reason}"]
+    return []
 
 
 class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOperator):
@@ -29,6 +56,7 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
         should return the same rows each time.
     :param op_args: its positional arguments. Templated.
     :param op_kwargs: its named arguments. Templated.
+    :raises WrongArguments: naming everything that is wrong with the arguments, or with what the function returns; no retry.
     """
 
     template_fields: Sequence[str] = (*DecoratedOperator.template_fields, *UpdateMessageStatusOperator.template_fields)
@@ -36,6 +64,10 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
         **DecoratedOperator.template_fields_renderers,
         **UpdateMessageStatusOperator.template_fields_renderers,
     }
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(("python_callable",), _function_faults),
+        *(check for check in UpdateMessageStatusOperator.checks if check not in SOURCE_CHECKS),
+    )
     custom_operator_name = "@task.hubchan_status"
     overwrite_rtif_after_execution = True  # the rows are known only then
 
@@ -61,8 +93,12 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
 
         The rows are not rendered: they are data, and what a gateway says of a failure must not run as a template.
         """
+        self._check_at_start()  # before the function, which may take rows from where they are only once
         available: dict[str, Any] = {**context, **self.op_kwargs}
-        self.messages = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, available))
+        rows = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, available))
+        if faults := _returned_faults(rows):
+            raise WrongArguments("Nothing was sent", faults)
+        self.messages = rows
         report: dict[str, Any] = super().execute(context)
         return report
 

@@ -18,7 +18,7 @@ from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.rows import Columns, Statuses, read_update
 from airflow_provider_hubchan.batch.runner import BatchOptions, run_batch
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import STOPPED, Request
+from airflow_provider_hubchan.client.actions import OUT_OF_RUNTIME, OUT_OF_TIME, STOPPED, Abort, Request
 from airflow_provider_hubchan.client.connection_check import Diagnosis, check_connection
 from airflow_provider_hubchan.client.daily_quota import next_reset
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput
@@ -244,17 +244,22 @@ class HubchanHook(BaseHook):
         dead_letters: DeadLetterSink | None = None,
         checkpoints: CheckpointStore | None = None,
         report: Report | None = None,
+        out_of_time: Abort = OUT_OF_RUNTIME,
     ) -> Report:
         """Set the statuses of a whole batch; arguments and errors as of `update_message_statuses`.
 
         :param dead_letters: takes every row that was not updated, in this thread.
         :param checkpoints: keeps progress for a later call with the same rows and arguments.
         :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
+        :param out_of_time: why rows are left when *max_runtime* is over.
         :return: *report*, or a new one.
         """
         channel, report = self.resolve_channel(channel_id), report or Report()
         tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
-        with self.sync_driver(max_runtime=max_runtime) as driver, record_batch(driver, report, time.monotonic, **tags):
+        with (
+            self.sync_driver(max_runtime=max_runtime, out_of_time=out_of_time) as driver,
+            record_batch(driver, report, time.monotonic, **tags),
+        ):
             run_batch(
                 driver,
                 channel,
@@ -274,11 +279,12 @@ class HubchanHook(BaseHook):
                     report.aborted = abort or report.aborted
         return report
 
-    def sync_driver(self, *, share: float = 1.0, max_runtime: float = math.inf) -> SyncDriver:
+    def sync_driver(self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_TIME) -> SyncDriver:
         """A context manager that performs flows in threads.
 
         :param share: part of the account's quota that it may use, in (0, 1].
         :param max_runtime: seconds after which everything ends.
+        :param out_of_time: why, for what has no answer then.
         :raises RuntimeError: on an event loop, which would be blocked.
         """
         from airflow_provider_hubchan.client.sync_driver import SyncDriver  # parsing a DAG file does not need requests
@@ -287,7 +293,9 @@ class HubchanHook(BaseHook):
             raise RuntimeError("This call would block the event loop: use aget_message or aupdate_message_status there.")
         limiter, tokens = shared_state(self.account, mask)
         deadline = time.monotonic() + max_runtime
-        self._driver = driver = SyncDriver(self.account, limiter, tokens, self.retry, share=share, deadline=deadline)
+        self._driver = driver = SyncDriver(
+            self.account, limiter, tokens, self.retry, share=share, deadline=deadline, out_of_time=out_of_time
+        )
         if self._stopped:  # the stop came before there was anything to stop
             driver.abort(STOPPED)
         return driver

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from reprlib import repr as shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.log import redact as mask_known_secrets  # type: ignore[attr-defined]  # for Airflow's own logs, in 3.2 and 3.3
@@ -25,10 +25,21 @@ from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow
 from airflow_provider_hubchan.client.errors import BadInput, HubchanError
 from airflow_provider_hubchan.client.flow import RetryConfig, deliver, given_up
-from airflow_provider_hubchan.client.models import WRITABLE, Outcome, StatusName, Update
+from airflow_provider_hubchan.client.models import Outcome, StatusName, Update
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import record_batch
-from airflow_provider_hubchan.validation import is_count, is_number
+from airflow_provider_hubchan.templating import TemplatedArguments
+from airflow_provider_hubchan.validation import (
+    MAX_TEXT,
+    Check,
+    channel_id_faults,
+    error_message_faults,
+    is_count,
+    is_number,
+    join_faults,
+    status_faults,
+    text_check,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,7 +50,27 @@ MAX_REASON = 300
 ASYNC_WORKERS = 8
 
 
-class MessageStatusNotifier(BaseNotifier):
+def _source_faults(messages: object, messages_task_id: object) -> list[str]:
+    return ["give either messages or messages_task_id"] if (messages is None) == (messages_task_id is None) else []
+
+
+def _status_faults(status: object) -> list[str]:
+    return status_faults("None" if status is None else status)  # it has a default
+
+
+def _limit_faults(limit: object) -> list[str]:
+    if is_count(limit, least=1):
+        return []
+    return [f"limit is {shorten(limit)}: give the number of messages to mark at most, from 1"]
+
+
+def _deadline_faults(deadline: Any) -> list[str]:
+    if is_number(deadline) and 0 < deadline < math.inf:
+        return []
+    return [f"deadline is {shorten(deadline)}: give a number of seconds above 0"]
+
+
+class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
     """Mark messages in ``on_failure_callback``, ``on_success_callback`` or a deadline's callback. It never raises.
 
     Airflow does not call it for a task that is killed or marked by hand: see docs/notifier.md for the form that is reliable.
@@ -56,7 +87,8 @@ class MessageStatusNotifier(BaseNotifier):
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
     :param limit: messages to mark at most, from 1; how many are left out is logged.
     :param deadline: seconds for the whole; messages that are not done by then are *unresolved* in the logged report.
-    :raises ValueError: if the arguments are wrong; when the DAG is read, not when a task fails.
+    :raises WrongArguments: a ValueError that names everything that is wrong with the arguments, when the DAG is read; what a
+        template turns out to be when a task fails is logged.
     """
 
     template_fields: Sequence[str] = (
@@ -66,6 +98,17 @@ class MessageStatusNotifier(BaseNotifier):
         "error_message",
         "channel_id",
         "hubchan_conn_id",
+    )
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(("messages", "messages_task_id"), _source_faults),
+        text_check("messages_task_id"),
+        text_check("messages_key"),
+        Check(("status",), _status_faults),
+        Check(("error_message",), error_message_faults),
+        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        text_check("hubchan_conn_id"),
+        Check(("limit",), _limit_faults),
+        Check(("deadline",), _deadline_faults),
     )
 
     def __init__(
@@ -83,27 +126,17 @@ class MessageStatusNotifier(BaseNotifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        faults = []
-        if (messages is None) == (messages_task_id is None):
-            faults.append("give either messages or messages_task_id")
-        if status not in WRITABLE:
-            faults.append(f"status is {status!r}, not one of {', '.join(WRITABLE)}")
-        if not is_count(limit, least=1):
-            faults.append(f"limit is {limit!r}: give the number of messages to mark at most, from 1")
-        if not is_number(deadline) or not 0 < deadline < math.inf:
-            faults.append(f"deadline is {deadline!r}: give a number of seconds above 0")
-        if faults:
-            raise ValueError(f"Wrong arguments of MessageStatusNotifier: {'; '.join(faults)}.")
         self.messages = messages
         self.messages_task_id = messages_task_id
         self.messages_key = messages_key
         self.status = status
         self.error_message = error_message
         self.channel_id = channel_id
-        self.hubchan_conn_id = hubchan_conn_id
+        self.hubchan_conn_id = HubchanHook.default_conn_name if hubchan_conn_id is None else hubchan_conn_id
         self.limit = limit
         self.deadline = deadline
         self._render_error: Exception | None = None
+        self.check_when_read(type(self).__name__)
 
     def __call__(self, *args: Any) -> None:
         """Notify with a copy: rendering changes a notifier for good, and the next task's call must find the templates."""
@@ -127,6 +160,7 @@ class MessageStatusNotifier(BaseNotifier):
                 channel_id=channel,
                 max_runtime=max(0.0, ends - time.monotonic()),
                 report=summary.report,
+                out_of_time=OUT_OF_TIME,
             )
 
     async def async_notify(self, context: Context) -> None:
@@ -172,6 +206,8 @@ class MessageStatusNotifier(BaseNotifier):
         """Rows, hook, channel, and the error message for FAILED rows that have none."""
         if self._render_error:
             raise self._render_error
+        if faults := self.argument_faults():
+            raise BadInput(f"wrong arguments: {join_faults(faults, MAX_TEXT)}.")
         pairs = self._read_messages(context)
         summary.rows, summary.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
         hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.deadline))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
-from airflow.sdk import BaseOperator, ObjectStoragePath, conf
+from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.batch.progress_log import format_duration
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report, format_max_rejected, is_within
-from airflow_provider_hubchan.batch.rows import Columns, Statuses, parse_json_text
+from airflow_provider_hubchan.batch.rows import numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.flow import RetryConfig
@@ -24,15 +24,71 @@ from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 from airflow_provider_hubchan.task_state import MIN_DEFERRAL, TaskCheckpointStore
+from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.upstream_states import statuses_from_task
-from airflow_provider_hubchan.validation import channel_id_faults, concurrency_faults, is_count, is_share, seconds_faults
+from airflow_provider_hubchan.validation import (
+    Check,
+    WrongArguments,
+    channel_id_faults,
+    columns_faults,
+    concurrency_faults,
+    error_message_faults,
+    flag_check,
+    max_rejected_faults,
+    path_check,
+    path_text,
+    seconds_check,
+    status_faults,
+    statuses_faults,
+    store_check,
+    text_check,
+)
 
 if TYPE_CHECKING:
+    import os
+
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 
-class UpdateMessageStatusOperator(BaseOperator):
+def _source_faults(messages: object, messages_file: object) -> list[str]:
+    if messages is None and messages_file is None:
+        return [
+            "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
+            "None: for nothing to do let it return []"
+        ]
+    if messages is not None and messages_file is not None:
+        return ["messages and messages_file are both given: leave one of them out"]
+    return []
+
+
+def _messages_faults(messages: object) -> list[str]:
+    if messages is None:
+        return []
+    try:
+        numbered(parse_json_text(messages))
+    except BadInput as error:
+        return [str(error).removesuffix(".")]
+    return []
+
+
+def _delivery_faults(delivery_task_id: object, status: object, statuses: object) -> list[str]:
+    given = [name for name, value in (("status", status), ("statuses", statuses)) if value is not None]
+    return [
+        f"{name} and delivery_task_id are both given: the delivery tells the status, leave one of them out"
+        for name in given
+        if delivery_task_id is not None
+    ]
+
+
+#: Checks of where the rows come from.
+SOURCE_CHECKS = (
+    Check(("messages", "messages_file"), _source_faults),
+    Check(("messages",), _messages_faults),
+)
+
+
+class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     """Tell HubSpot what became of a batch of outbound messages.
 
     Every row is tried and ends as *updated*, *skipped*, *rejected* or *unresolved*. The report goes to XCom; then the task
@@ -44,6 +100,10 @@ class UpdateMessageStatusOperator(BaseOperator):
         list that another task returns. A task that returns a mapping takes ``multiple_outputs=False``, else Airflow writes an
         XCom for each message. Templated.
     :param messages_file: URI of a JSON Lines or CSV file of such rows, instead of *messages*. Templated.
+    :param columns: our names to theirs, where the rows have others: ``{"message_id": "client_ref", "status": "data.state"}``,
+        with dots into nested objects and numbers into lists; None as a name: the rows have none of it.
+    :param statuses: a gateway's words to statuses, ``{"delivered": "SENT", "queued": None}``, without regard to case; None:
+        not final, the row is skipped.
     :param status: ``SENT``, ``FAILED`` or ``READ``, for rows that have none of their own. Templated.
     :param error_message: why the delivery failed, for FAILED rows that have none of their own. Templated.
     :param delivery_task_id: an upstream task whose end state is the status, see docs/delivery.md; no *status* then. Templated.
@@ -65,6 +125,8 @@ class UpdateMessageStatusOperator(BaseOperator):
     :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ. Twice the
         requests.
     :return: the report's summary, see README.
+    :raises WrongArguments: naming everything that is wrong with the arguments: when the DAG is read, as far as it can be known
+        then, else when the task starts. In a task it is an `AirflowFailException`: no retry.
     :raises AirflowFailException: if rows are bad, the connection is unusable, too many rows were rejected, or HubSpot accepts
         nothing until a person changes something: no retry.
     :raises BatchIncomplete: if rows are unresolved, or *report_file* could not be written to its end; its ``report`` has all
@@ -82,6 +144,27 @@ class UpdateMessageStatusOperator(BaseOperator):
         "report_file",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        *SOURCE_CHECKS,
+        path_check("messages_file"),
+        path_check("report_file"),
+        store_check("messages_file"),
+        store_check("report_file"),
+        text_check("hubchan_conn_id"),
+        text_check("delivery_task_id"),
+        Check(("delivery_task_id", "status", "statuses"), _delivery_faults),
+        Check(("columns",), columns_faults),
+        Check(("statuses",), statuses_faults),
+        Check(("status",), status_faults),
+        Check(("error_message",), error_message_faults),
+        Check(("max_rejected",), max_rejected_faults),
+        Check(("concurrency",), concurrency_faults),
+        *map(flag_check, ("dry_run", "durable", "deferrable", "compare_before_write")),
+        *map(seconds_check, ("defer_after", "max_wait", "not_found_grace")),
+        seconds_check("max_runtime", optional=True),
+    )
+    _attributes: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}  # BaseOperator has a method of the name dry_run
     operator_extra_links = (InboxLink(), ReportLink())
     ui_color = "#ff9d80"
 
@@ -90,15 +173,15 @@ class UpdateMessageStatusOperator(BaseOperator):
         *,
         messages: Any = None,
         messages_file: Any = None,
+        columns: Mapping[str, str | None] | None = None,
+        statuses: Mapping[str, str | None] | None = None,
         status: str | None = None,
         error_message: str | None = None,
         delivery_task_id: str | None = None,
         channel_id: str | None = None,
         hubchan_conn_id: str = HubchanHook.default_conn_name,
-        columns: Columns | None = None,
-        statuses: Statuses | None = None,
         max_rejected: int | float = 0,
-        report_file: str | None = None,
+        report_file: str | os.PathLike[str] | ObjectStoragePath | None = None,
         dry_run: bool = False,
         concurrency: int = 16,
         durable: bool = True,
@@ -113,17 +196,17 @@ class UpdateMessageStatusOperator(BaseOperator):
         super().__init__(**kwargs)
         use_retry_policy(self)
         self.messages = messages
-        self.messages_file = messages_file
+        self.messages_file = path_text(messages_file)
+        self.columns = columns
+        self.statuses = statuses
         self.status = status
         self.error_message = error_message
         self.delivery_task_id = delivery_task_id
         self.channel_id = channel_id
-        self.hubchan_conn_id = hubchan_conn_id
-        self.columns = columns
-        self.statuses = statuses
+        self.hubchan_conn_id = HubchanHook.default_conn_name if hubchan_conn_id is None else hubchan_conn_id
         self.max_rejected = max_rejected
-        self.report_file = report_file
-        self.is_dry_run = dry_run  # BaseOperator has a method of the name dry_run
+        self.report_file = path_text(report_file)
+        self.is_dry_run = dry_run
         self.concurrency = concurrency
         self.durable = durable
         self.deferrable = deferrable
@@ -136,11 +219,11 @@ class UpdateMessageStatusOperator(BaseOperator):
         self._killed = False
         #: What became of the batch, once it has begun.
         self.report: Report | None = None
+        self.check_when_read(f"task {self.task_id!r}")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
-        if faults := self._argument_faults():
-            raise AirflowFailException(f"Wrong arguments, so nothing was sent: {'; '.join(faults)}.")
+        self._check_at_start()
         self._hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.defer_after))
         if self._killed:
             hook.stop()
@@ -205,48 +288,14 @@ class UpdateMessageStatusOperator(BaseOperator):
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
-    def _argument_faults(self) -> list[str]:
-        """Everything that is wrong with the arguments, each with what to give instead; empty if the task can begin."""
-        faults = channel_id_faults(self.channel_id, "channel_id") + self._row_source_faults()
-        for name in ("messages_file", "report_file"):
-            scheme, is_uri, _ = str(getattr(self, name) or "").partition("://")
-            if is_uri and (reason := _why_unopenable(str(getattr(self, name)))):
-                faults.append(
-                    f"{name} is at {scheme}://, which nothing here can open ({reason}): install Airflow's provider for it, "
-                    "with apache-airflow-providers-amazon[s3fs] for s3:// and apache-airflow-providers-google for gs://"
-                )
-        is_valid_share = isinstance(self.max_rejected, float) and is_share(self.max_rejected)
-        if not is_valid_share and not is_count(self.max_rejected, least=0):
-            faults.append(f"max_rejected is {self.max_rejected!r}: give a count like 10, or a share of the rows like 0.01")
-        return (
-            faults
-            + concurrency_faults(self.concurrency)
-            + seconds_faults(
-                defer_after=self.defer_after,
-                max_wait=self.max_wait,
-                max_runtime=0.0 if self.max_runtime is None else self.max_runtime,
-                not_found_grace=self.not_found_grace,
-            )
-        )
+    def _check_at_start(self, checks: Sequence[Check] | None = None) -> None:
+        """Check the arguments once more, with what templates and other tasks' outputs have become.
 
-    def _row_source_faults(self) -> list[str]:
-        faults = []
-        if self.messages is None and self.messages_file is None:
-            faults.append(
-                "there are neither messages nor a messages_file. If messages is another task's output, that task returned "
-                "None: for nothing to do let it return []"
-            )
-        elif self.messages is not None and self.messages_file is not None:
-            faults.append("messages and messages_file are both given: leave one of them out")
-        elif _is_blank(self.messages_file):
-            faults.append("messages_file is empty: its template rendered to nothing")
-        if _is_blank(self.delivery_task_id):
-            faults.append("delivery_task_id is empty: its template rendered to nothing")
-        if self.delivery_task_id is not None and self.status is not None:
-            faults.append("status and delivery_task_id are both given: the delivery tells the status, leave one of them out")
-        if _is_blank(self.report_file):
-            faults.append("report_file is empty: its template rendered to nothing")
-        return faults
+        :param checks: those to make, None for all.
+        """
+        self.messages_file, self.report_file = path_text(self.messages_file), path_text(self.report_file)
+        if faults := self.argument_faults(checks):
+            raise WrongArguments("Wrong arguments, so nothing was sent", faults)
 
     def _rows(self, context: Context) -> object:
         rows = read_file(self.messages_file, self.columns) if self.messages_file else parse_json_text(self.messages)
@@ -325,17 +374,3 @@ class UpdateMessageStatusOperator(BaseOperator):
         """A failed task has a report, too; Airflow pushes only what is returned."""
         if self.do_xcom_push and self.report:
             context["ti"].xcom_push(key="return_value", value=self.report.summary())
-
-
-def _is_blank(value: object) -> bool:
-    """True for a template that rendered to nothing; None is an argument that was not given."""
-    return value is not None and not str(value).strip()
-
-
-def _why_unopenable(uri: str) -> str | None:
-    """Why Airflow's object storage cannot open such places, None if it can. Other faults show when it is opened."""
-    try:
-        ObjectStoragePath(uri).fs  # noqa: B018  # a missing provider is noticed here
-    except (ImportError, ValueError) as error:
-        return str(error)
-    return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
+from reprlib import repr as shorten
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
@@ -14,17 +15,23 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.batch.rows import parse_json_text
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
-from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, WRITABLE
+from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.task_state import PollSnapshotStore
+from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.validation import (
+    Check,
+    WrongArguments,
     channel_id_faults,
     concurrency_faults,
+    flag_check,
     is_number,
     is_share,
-    seconds_faults,
+    message_statuses_faults,
+    seconds_check,
+    text_check,
 )
 
 if TYPE_CHECKING:
@@ -34,15 +41,48 @@ if TYPE_CHECKING:
 MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES = 1000, 32_768
 #: Seconds after its own end that Airflow may end a trigger that hangs.
 TRIGGER_MARGIN = 120.0
+#: How many ids that are none the text of an error names.
+MAX_NAMED = 20
 
 
-class MessageStatusSensor(BaseSensorOperator):
+def _message_ids_faults(message_ids: object) -> list[str]:
+    values = parse_json_text(message_ids)
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        return [
+            f"message_ids is a {type(values).__name__}: give a list of ids, or the output of the task that has them. If it "
+            "is templated, pass the task's output instead, or set render_template_as_native_obj=True on the DAG"
+        ]
+    if not isinstance(values, Sequence | Set):
+        return []  # an iterator would be used up; its ids are checked when they are read
+    return _bad_ids_faults(values)
+
+
+def _bad_ids_faults(values: Iterable[object]) -> list[str]:
+    bad = [value for value in values if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip()]
+    if not bad:
+        return []
+    named = ", ".join(map(shorten, bad[:MAX_NAMED]))
+    more = f" and {len(bad) - MAX_NAMED:,} more" if len(bad) > MAX_NAMED else ""
+    return [f"message_ids holds {len(bad)} that are no ids: {named}{more}. Leave them out"]
+
+
+def _min_share_faults(min_share: object) -> list[str]:
+    return [] if is_share(min_share) else [f"min_share is {shorten(min_share)}: give a part of the messages, from 0 to 1"]
+
+
+def _share_faults(share: Any) -> list[str]:
+    if is_number(share) and 0.0 < share <= 1.0:
+        return []
+    return [f"share is {shorten(share)}: give a part of the account's quota, above 0 and at most 1"]
+
+
+class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
     """Wait until messages have one of some statuses.
 
     Only messages that are still open are asked for, within the account's rate limit and with a part of it. ``poke``,
     ``reschedule`` and ``deferrable`` give the same answers.
 
-    :param message_ids: ids of outbound messages. Templated.
+    :param message_ids: ids of outbound messages: a list, or a set, which is sorted. Templated.
     :param statuses: any of ``SENT``, ``READ`` and ``FAILED`` that will do. A message that was READ need not be SENT first.
     :param min_share: part of the messages that must get there, from 0 to 1.
     :param fail_on: statuses with which a message will not get there: the sensor fails at once. ``()`` for none.
@@ -53,12 +93,26 @@ class MessageStatusSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer, for at most 1,000 open messages or 32 KB of ids; with more in the worker.
     :param concurrency: requests in flight at most, from 1.
     :return: the status of each message, of the first 1,000; how many have each status is in XCom under ``counts``.
+    :raises WrongArguments: naming everything that is wrong with the arguments: when the DAG is read, as far as it can be known
+        then, else when the task starts. In a task it is an `AirflowFailException`: no retry.
     :raises AirflowFailException: if waiting is of no use any more: no retry.
     :raises AirflowSensorTimeout: if *timeout* is over.
     """
 
     template_fields: Sequence[str] = ("message_ids", "channel_id", "hubchan_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"message_ids": "json"}
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        Check(("message_ids",), _message_ids_faults),
+        text_check("hubchan_conn_id"),
+        Check(("statuses",), lambda statuses: message_statuses_faults("statuses", statuses, least=1)),
+        Check(("fail_on",), lambda fail_on: message_statuses_faults("fail_on", fail_on, least=0)),
+        Check(("min_share",), _min_share_faults),
+        Check(("share",), _share_faults),
+        Check(("concurrency",), concurrency_faults),
+        seconds_check("not_found_grace"),
+        flag_check("deferrable"),
+    )
     ui_color = "#ffd6c9"
 
     def __init__(
@@ -79,11 +133,13 @@ class MessageStatusSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         use_retry_policy(self)
         self.message_ids, self.statuses, self.min_share, self.fail_on = message_ids, statuses, min_share, fail_on
-        self.not_found_grace, self.channel_id, self.hubchan_conn_id = not_found_grace, channel_id, hubchan_conn_id
+        self.not_found_grace, self.channel_id = not_found_grace, channel_id
+        self.hubchan_conn_id = HubchanHook.default_conn_name if hubchan_conn_id is None else hubchan_conn_id
         self.share, self.deferrable, self.concurrency = share, deferrable, concurrency
         self._hook: HubchanHook | None = None
         self._poll: StatusPoll | None = None
         self._unknown_until = 0.0
+        self.check_when_read(f"task {self.task_id!r}")
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Ask for the messages that are still open; defer, if they are to be waited for in the triggerer."""
@@ -180,38 +236,13 @@ class MessageStatusSensor(BaseSensorOperator):
         return Target(tuple(self.statuses), tuple(self.fail_on))
 
     def _checked_ids(self) -> list[str]:
-        """The ids to wait for.
+        """The ids to wait for, those of a set sorted: a retry finds them in the same order.
 
-        :raises AirflowFailException: naming everything that is wrong with the arguments, and what to give instead.
+        :raises WrongArguments: naming everything that is wrong with the arguments, and what to give instead.
         """
-        faults = channel_id_faults(self.channel_id, "channel_id")
-        message_ids = self._read_ids(faults)
-        for name, least in (("statuses", 1), ("fail_on", 0)):
-            statuses = getattr(self, name)
-            is_collection = isinstance(statuses, Collection) and not isinstance(statuses, str)
-            if not is_collection or len(statuses) < least or not all(status in WRITABLE for status in statuses):
-                faults.append(f"{name} is {statuses!r}: give some of {', '.join(WRITABLE)} as a tuple")
-        if not is_share(self.min_share):
-            faults.append(f"min_share is {self.min_share!r}: give a part of the messages, from 0 to 1")
-        if not is_number(self.share) or not 0.0 < self.share <= 1.0:
-            faults.append(f"share is {self.share!r}: give a part of the account's quota, above 0 and at most 1")
-        faults += concurrency_faults(self.concurrency) + seconds_faults(not_found_grace=self.not_found_grace)
-        if faults:
-            raise AirflowFailException(f"Wrong arguments, so nothing was asked: {'; '.join(faults)}.")
-        return message_ids
-
-    def _read_ids(self, faults: list[str]) -> list[str]:
-        values = parse_json_text(self.message_ids)
-        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-            faults.append(
-                f"message_ids is a {type(values).__name__}: give a list of ids, or the output of the task that has them. If it "
-                "is templated, pass the task's output instead, or set render_template_as_native_obj=True on the DAG"
-            )
-            return []
-        values = list(values)
-        bad = [
-            value for value in values if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip()
-        ]
-        if bad:
-            faults.append(f"message_ids holds {len(bad)} that are no ids, the first is {bad[0]!r}")
-        return [str(value).strip() for value in values]
+        faults = self.argument_faults()
+        values: Any = [] if faults else parse_json_text(self.message_ids)
+        message_ids = sorted(values, key=str) if isinstance(values, Set) else list(values)
+        if faults := faults or _bad_ids_faults(message_ids):
+            raise WrongArguments("Wrong arguments, so nothing was asked", faults)
+        return [str(value).strip() for value in message_ids]

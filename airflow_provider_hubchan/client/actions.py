@@ -135,6 +135,8 @@ class Abort:
 #: A person or Airflow ends the batch; a deadline has passed.
 STOPPED = Abort(Problem("stopped before there was an answer.", "stopped"), permanent=False)
 OUT_OF_TIME = Abort(Problem("the time was over before there was an answer.", "out of time"), permanent=False)
+#: The same where the time is what the user has set as *max_runtime*.
+OUT_OF_RUNTIME = Abort(Problem("max_runtime was over before there was an answer.", "out of time"), permanent=False)
 
 
 class Aborted(Exception):

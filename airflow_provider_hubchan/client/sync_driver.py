@@ -41,6 +41,7 @@ class SyncDriver:
     :param tokens: the account's, shared likewise.
     :param share: part of the account's quota that this driver may use, in (0, 1].
     :param deadline: seconds of *clock* at which everything ends.
+    :param out_of_time: why, for what has no answer then.
     :param clock: a monotonic clock, in seconds.
     """
 
@@ -53,10 +54,12 @@ class SyncDriver:
         *,
         share: float = 1.0,
         deadline: float = math.inf,
+        out_of_time: Abort = OUT_OF_TIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self.limiter, self._tokens, self.retry = account, limiter, tokens, retry
         self._share, self._deadline, self._clock = limiter.share(share, account.requests_per_10s), deadline, clock
+        self._out_of_time = out_of_time
         self._connections = ConnectionPool(account.base_url)
         self.aborted: Abort | None = None
         self._abort_event = Event()
@@ -149,7 +152,7 @@ class SyncDriver:
 
     def _check(self) -> None:
         if self._clock() >= self._deadline:
-            self.abort(OUT_OF_TIME)
+            self.abort(self._out_of_time)
         if self.aborted:
             raise Aborted(self.aborted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,9 +13,10 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_provider_hubchan import decorators
-from airflow_provider_hubchan.decorators import hubchan_status
+from airflow_provider_hubchan.decorators import HubchanStatusDecoratedOperator, hubchan_status
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.dag_runs import Ran
 from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
@@ -87,10 +89,65 @@ def test_a_generator_will_do(hubspot: Emulator) -> None:
 
 
 def test_a_function_that_returns_nothing_is_told_so(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the operator's own error, and no retry."""
+    """The text blames the function, not arguments that nobody gave; and no retry."""
     assert run(lambda: None, status="READ", retries=3, retry_delay=timedelta(hours=1)).state() == "failed"
-    assert "that task returned None: for nothing to do let it return []" in capsys.readouterr().out
+    log = capsys.readouterr().out
+    assert "Nothing was sent: the function returned None: let it return the rows; for nothing to do let it return []" in log
+    assert "messages_file" not in log[log.index("Nothing was sent") :].split("\n")[0]
     assert hubspot.ledger.entries == []
+
+
+@pytest.mark.parametrize(
+    ("returned", "text"),
+    [
+        pytest.param(lambda: "m-1", "the function returned a str, not a list of ids or dicts", id="text"),
+        pytest.param(lambda: 7, "the function returned a int, not a list of ids or dicts", id="number"),
+    ],
+)
+def test_a_function_that_returns_no_rows_is_told_so(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], returned: Any, text: str
+) -> None:
+    """What to pass to an operator is of no use to its author."""
+    assert run(returned, status="READ", retries=3, retry_delay=timedelta(hours=1)).state() == "failed"
+    log = capsys.readouterr().out
+    assert f"Nothing was sent: {text}" in log
+    assert "map_codes()" not in log
+
+
+async def rows_later() -> list[str]:
+    return ["m-1"]
+
+
+async def rows_one_by_one() -> Any:
+    yield "m-1"
+
+
+@pytest.mark.parametrize("function", [rows_later, rows_one_by_one])
+def test_an_async_function_is_refused_when_the_dag_is_read(function: Any) -> None:
+    """Nothing would await it."""
+    with DAG("batch", schedule=None), pytest.raises(WrongArguments, match="the function is async: let a plain function return"):
+        hubchan_status(task_id="mark")(function)()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("function", [rows_later, rows_one_by_one])
+def test_what_has_to_be_awaited_is_no_rows(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder, function: Any
+) -> None:
+    """A plain function that returns it is found when it runs, without Python's warning that it was never awaited."""
+    operator = HubchanStatusDecoratedOperator(task_id="mark", python_callable=lambda: function(), status="READ")
+    with pytest.raises(WrongArguments, match=r"the function returned '\w+': let a plain function .* with asyncio\.run"):
+        operator.execute({})
+    gc.collect()
+    assert not [warning for warning in recwarn if "never awaited" in str(warning.message)]
+    assert hubspot.ledger.entries == []
+
+
+def test_a_function_is_not_called_with_wrong_arguments(hubspot: Emulator) -> None:
+    """It may take the rows from a place where they are only once."""
+    calls = list[None]()
+    ran = run(lambda: calls.append(None), status="{{ 'delivered' }}", retries=2)
+    assert (ran.state(), ran.tries(), calls) == ("failed", 1, [])
 
 
 def test_functions_are_mapped(hubspot: Emulator) -> None:
@@ -156,10 +213,16 @@ def test_its_arguments_are_the_operators() -> None:
     """Every one of them reaches the operator, but for where the rows come from."""
     parameters = inspect.signature(UpdateMessageStatusOperator.__init__).parameters.values()
     own = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
-    given: dict[str, Any] = {name: f"a {name}" for name in own if name not in ("messages", "messages_file")}
+    given: dict[str, Any] = {name: not default if isinstance(default, bool) else 7 for name, default in own.items()}
+    given |= {"status": None, "delivery_task_id": "deliver", "error_message": "gone", "report_file": "left.jsonl"}
+    given |= {"columns": {"message_id": "client_ref"}, "statuses": None, "hubchan_conn_id": "mine", "channel_id": "100201"}
+    del given["messages"], given["messages_file"]
+    words = {"status": "READ", "delivery_task_id": None, "statuses": {"seen": "READ"}}
     with DAG("batch", schedule=None) as dag:
         hubchan_status(task_id="mark", **given)(lambda: ["m-1"])()
+        hubchan_status(task_id="mark_words", **{**given, **words})(lambda: ["m-1"])()
     operator = dag.get_task("mark")
+    assert {name: getattr(dag.get_task("mark_words"), name) for name in words} == words
     given["is_dry_run"] = given.pop("dry_run")
     assert len(given) > 15
     assert {name: getattr(operator, name) for name in given} == given
@@ -167,7 +230,7 @@ def test_its_arguments_are_the_operators() -> None:
 
 def test_a_type_checker_knows_what_is_right() -> None:
     """mypy holds it: --strict has nothing against the first four, and where it had nothing against the others, it would say
-    that an "ignore" ignores nothing. Airflow takes all of them; the last ones would fail when they run.
+    that an "ignore" ignores nothing. Airflow takes all but the wrong argument; the last ones would fail when they run.
     """
     with DAG("batch", schedule=None) as dag:
 
@@ -206,7 +269,8 @@ def test_a_type_checker_knows_what_is_right() -> None:
 
         no_rows()
         nothing()
-        wrong_argument()
+        with pytest.raises(WrongArguments, match="report_file is 3"):
+            wrong_argument()
         bare(1)  # type: ignore[arg-type]
     assert dag.task_ids == ["bare", "mapping", "dicts", "generator", "no_rows", "nothing", "wrong_argument", "bare__1"]
 

@@ -264,6 +264,12 @@ def test_revoked_credentials_are_tried_once(hubspot: Emulator, call: Call, capsy
     [
         pytest.param({"messages": ["m-1", ""]}, "1 of 2 rows cannot be sent (row 2: message_id is blank)", id="bad rows"),
         pytest.param({"messages": "{{ ['m-1'] }}"}, "is no JSON: let its template end with | tojson", id="Python's spelling"),
+        pytest.param(
+            {"messages": "{{ none }}", "channel_id": "{{ none }}"},
+            "wrong arguments: messages is the text 'None': its template rendered to None, or what it is taken from has no "
+            "value; channel_id is the text 'None'",
+            id="None",
+        ),
         pytest.param({"messages": 7}, "messages is a int, not a list of ids or dicts", id="no rows"),
         pytest.param({"messages": "{{ ti.xcom_pull('a') }}"}, "'ti' is undefined", id="a template that fails"),
         pytest.param({"messages_task_id": "a"}, "there is no task instance here", id="no task instance"),
@@ -288,6 +294,13 @@ def test_it_never_raises(
     assert "The callback could not mark the messages: " in log
     assert text in log
     assert hubspot.ledger.patches() == []
+
+
+@BOTH
+def test_a_reason_that_rendered_to_none_is_not_given(hubspot: Emulator, call: Call) -> None:
+    """An agent does not read the word None, but what is known of the failure."""
+    call({"exception": RuntimeError("gateway away")}, messages=["m-1"], error_message="{{ none }}")
+    assert reasons(hubspot) == {"m-1": expected_reason("RuntimeError: gateway away")}
 
 
 def test_a_task_that_pushed_nothing_is_named(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,6 +334,10 @@ def test_what_ends_the_process_passes(hubspot: Emulator) -> None:
         pytest.param(
             {"messages": ["m-1"], "status": "failed"}, "status is 'failed', not one of SENT, FAILED, READ", id="status"
         ),
+        pytest.param({"messages": ["m-1"], "status": None}, "status is 'None', not one of SENT, FAILED, READ", id="no status"),
+        pytest.param({"messages": ["m-1"], "channel_id": "abc"}, "channel_id is 'abc', not the number of a", id="channel"),
+        pytest.param({"messages": ["m-1"], "hubchan_conn_id": ""}, "hubchan_conn_id is empty", id="connection"),
+        pytest.param({"messages_task_id": ""}, "messages_task_id is empty", id="empty task id"),
         pytest.param({"messages": ["m-1"], "limit": 0}, "limit is 0: give the number of messages to mark", id="limit"),
         pytest.param(
             {"messages": ["m-1"], "deadline": float("inf")}, "deadline is inf: give a number of seconds", id="deadline"

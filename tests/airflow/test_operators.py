@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, BaseOperator, ObjectStoragePath, Param, task
 
 from airflow_provider_hubchan.batch.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.dag_runs import Ran, mark
 from tests.waiting import wait_until
 
@@ -174,18 +174,14 @@ def test_what_a_person_must_fix_is_not_retried(
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ({}, "let it return []"),
-        ({"messages": ["m-1"], "messages_file": "x"}, "are both given"),
-        ({"messages_file": " "}, "its template rendered to nothing"),
+        ({"messages_file": "{{ ' ' }}"}, "messages_file is empty: its template rendered to nothing"),
+        ({"messages": "{{ ['m-1'] }}", "messages_file": "x"}, "messages and messages_file are both given"),
         ({"messages_file": "nowhere://x/y.jsonl"}, "messages_file is at nowhere://, which nothing here can open"),
         ({"messages_file": "gs://conn@x/y.jsonl"}, "messages_file is at gs://, which nothing here can open"),
         ({"messages": ["m-1"], "report_file": "s3://x/y"}, "report_file is at s3://, which nothing here can open"),
-        ({"messages": ["m-1"], "max_rejected": 1.5}, "max_rejected is 1.5"),
-        ({"messages": ["m-1"], "max_rejected": -1}, "max_rejected is -1"),
-        ({"messages": ["m-1"], "concurrency": 0}, "concurrency is 0"),
         ({"messages": ["m-1"], "channel_id": "{{ 'my channel' }}"}, "channel_id is 'my channel', not the number of a channel"),
         ({"messages": ["m-1", {}]}, "1 of 2 rows cannot be sent (row 2: message_id is missing)"),
-        ({"messages": "m-1"}, "messages is a str, not a list of ids or dicts"),
+        ({"messages": "{{ 'm-1' }}"}, "messages is a str, not a list of ids or dicts"),
         ({"messages": ["m-1"], "hubchan_conn_id": "nowhere"}, "nowhere"),
         ({"messages_file": "/nowhere.jsonl"}, "'/nowhere.jsonl' does not exist"),
         ({"messages": ["m-1"], "report_file": "/nowhere/at/all.jsonl"}, "/nowhere/at/all.jsonl"),
@@ -200,6 +196,127 @@ def test_wrong_arguments_fail_before_anything_is_sent(
     assert hubspot.ledger.patches() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "faults"),
+    [
+        pytest.param({"messages": None}, ["there are neither messages nor a messages_file"], id="no rows"),
+        pytest.param({"messages_file": "x"}, ["messages and messages_file are both given"], id="rows from two places"),
+        pytest.param({"messages": "m-1"}, ["messages is a str, not a list of ids or dicts"], id="no list"),
+        pytest.param({"messages_file": " ", "messages": None}, ["messages_file is empty"], id="empty path"),
+        pytest.param({"report_file": 3}, ["report_file is 3: give a path, a URI or an ObjectStoragePath"], id="no path"),
+        pytest.param(
+            {"report_file": Path("s3://x/y")}, ["report_file begins with s3:/, for a Path has no URI"], id="URI as Path"
+        ),
+        pytest.param(
+            {"status": "sent"}, ["status is 'sent', not one of SENT, FAILED, READ; for a gateway's words"], id="status"
+        ),
+        pytest.param({"status": "RECEIVED"}, ["status is 'RECEIVED', not one of"], id="status of incoming messages"),
+        pytest.param({"error_message": ["gone"]}, ["error_message is ['gone']: give a text"], id="error message"),
+        pytest.param({"channel_id": "abc"}, ["channel_id is 'abc', not the number of a channel"], id="channel"),
+        pytest.param({"hubchan_conn_id": ""}, ["hubchan_conn_id is empty"], id="connection"),
+        pytest.param(
+            {"status": "SENT", "statuses": {}, "delivery_task_id": "deliver"},
+            ["status and delivery_task_id are both given", "statuses and delivery_task_id are both given"],
+            id="status from several places",
+        ),
+        pytest.param(
+            {"dry_run": "False", "durable": 1, "deferrable": None, "compare_before_write": "{{ params.compare }}"},
+            [
+                "dry_run is 'False': give True or False",
+                "durable is 1: give True or False",
+                "deferrable is None: give True or False",
+                "compare_before_write is '{{ params.compare }}': give True or False; it is no template",
+            ],
+            id="flags",
+        ),
+        pytest.param({"max_rejected": 1.5}, ["max_rejected is 1.5"], id="share"),
+        pytest.param({"columns": ["message_id"]}, ["columns is a list: give our names with those of the rows"], id="columns"),
+        pytest.param(
+            {"columns": {"id": "client_ref", "message_id": None, "status": " ", "error_message": 5}},
+            [
+                "columns has 'id', not of message_id, status, error_message, channel_id",
+                "columns has 'status': ' ', 'error_message': 5: give the name of a column, or None",
+                "columns has None for message_id",
+            ],
+            id="names of columns",
+        ),
+        pytest.param({"statuses": "delivered"}, ["statuses is a str: give a mapping of words to statuses"], id="statuses"),
+        pytest.param(
+            {"statuses": {"delivered": "sent", 8: 1, True: "SENT", "": "READ", "Seen": "READ", "seen ": None, "ok": "SENT"}},
+            [
+                "statuses has True, '': a gateway's word is a text or a whole number",
+                "statuses has 'delivered': 'sent', 8: 1: give SENT, FAILED, READ, or None",
+                "statuses has 'Seen', 'seen ' with several meanings",
+            ],
+            id="words of statuses",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_dag_file_fails_its_import(arguments: dict[str, Any], faults: list[str]) -> None:
+    """All at once, in a short text, whether it is a literal of a template field or an argument that is no template."""
+    with pytest.raises(WrongArguments) as caught:
+        UpdateMessageStatusOperator(task_id="mark", **{"messages": ["m-1"], **arguments})
+    text = str(caught.value)
+    assert text.startswith("Wrong arguments of task 'mark': ")
+    assert [fault in text for fault in faults] == [True] * len(faults), text
+    assert len(caught.value.faults) == len(faults)
+
+
+def test_what_only_a_run_can_tell_does_not_fail_an_import() -> None:
+    """Templates, other tasks' outputs, and what a DAG with delimiters of its own calls a template."""
+    templates: dict[str, Any] = dict.fromkeys(UpdateMessageStatusOperator.template_fields, "{{ params.it }}")
+    with DAG("batch", schedule=None):
+        UpdateMessageStatusOperator(task_id="templates", **templates)
+        outputs: dict[str, Any] = dict.fromkeys(
+            UpdateMessageStatusOperator.template_fields, BaseOperator(task_id="other").output
+        )
+        UpdateMessageStatusOperator(task_id="outputs", **outputs)
+    with DAG("batch", schedule=None, jinja_environment_kwargs={"variable_start_string": "[["}):
+        UpdateMessageStatusOperator(task_id="brackets", messages=["m-1"], status="[[ params.status ]]")
+
+
+def test_a_thousand_faults_are_a_short_text() -> None:
+    """Twenty are named, and the text says how many more there are."""
+    with pytest.raises(WrongArguments) as caught:
+        UpdateMessageStatusOperator(
+            task_id="mark",
+            messages=["m-1"],
+            status="x" * 5000,
+            columns={f"{number} {'x' * 100}": "y" for number in range(1000)},
+            statuses={f"{number} {'x' * 100}": "y" * 100 for number in range(1000)},
+        )
+    text = str(caught.value)
+    assert len(text) <= 1500
+    assert " and 980 more" in text
+    assert text.endswith(("more.", "statuses=."))
+
+
+def test_paths_are_taken_as_their_text(hubspot: Emulator, tmp_path: Path) -> None:
+    """A Path, with a template in it, and Airflow's own for object stores."""
+    (tmp_path / "rows.jsonl").write_text('{"message_id": "m-1"}\n{"message_id": "nobody"}\n')
+    ran = mark(
+        messages_file=tmp_path / "{{ 'rows' }}.jsonl",
+        report_file=ObjectStoragePath(f"file://{tmp_path}/left.jsonl"),
+        status="READ",
+        max_rejected=1,
+    )
+    assert (ran.state(), ran.xcom()["report_file"]) == ("success", f"file://{tmp_path}/left.jsonl")
+    assert '"message_id": "nobody"' in (tmp_path / "left.jsonl").read_text()
+    s3 = UpdateMessageStatusOperator(task_id="mark", messages_file=ObjectStoragePath("s3://my_aws@mailroom/rows.jsonl"))
+    assert s3.messages_file == "s3://my_aws@mailroom/rows.jsonl"
+
+
+def test_a_status_from_a_template_is_a_fault_of_the_task(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Said once, and not for every row."""
+    ran = mark(messages=["m-1", "m-2"], status="{{ 'delivered' }}", retries=2, retry_delay=0)
+    assert (ran.state(), ran.tries()) == ("failed", 1)
+    log = capsys.readouterr().out
+    assert (
+        "so nothing was sent: status is 'delivered', not one of SENT, FAILED, READ; for a gateway's words use statuses=" in log
+    )
+    assert "rows cannot be sent" not in log
+
+
 SECONDS = ("defer_after", "max_wait", "max_runtime", "not_found_grace")
 
 
@@ -207,9 +324,8 @@ SECONDS = ("defer_after", "max_wait", "max_runtime", "not_found_grace")
 def test_every_wrong_number_is_named_at_once(value: Any) -> None:
     """By what it is before by how much: none may break the batch in its middle. Only ``max_runtime`` may be left open."""
     numbers = dict.fromkeys(("max_rejected", "concurrency", *SECONDS), value)
-    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", **numbers)
-    with pytest.raises(AirflowFailException) as caught:
-        operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+    with pytest.raises(WrongArguments) as caught:
+        UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", **numbers)
     named = [name for name in numbers if f"{name} is {value!r}: give " in str(caught.value)]
     assert named == [name for name in numbers if name != "max_runtime" or value is not None]
     assert str(caught.value).count(": give ") == len(named)

@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, T
 
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.sensors import MAX_DEFERRED_IDS
+from airflow_provider_hubchan.sensors import MAX_DEFERRED_IDS, MessageStatusSensor
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
+from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.sensor_runs import IDS, MODES, SensorTask, first_event, rebuilt
 from tests.local_hubspot import sockets_to
 from tests.waiting import wait_until
@@ -165,13 +166,16 @@ def test_other_messages_than_before_the_wait_are_an_error(hubspot: Emulator) -> 
         ({"message_ids": None}, "message_ids is a NoneType: give a list of ids"),
         ({"message_ids": "m-1"}, "message_ids is a str"),
         ({"message_ids": {"m-1": "READ"}}, "message_ids is a dict"),
-        ({"message_ids": ["m-1", ""]}, "message_ids holds 1 that are no ids, the first is ''"),
+        ({"message_ids": ["m-1", "", None, float("nan"), True]}, "holds 4 that are no ids: '', None, nan, True. Leave"),
         ({"statuses": "READ"}, "statuses is 'READ': give some of SENT, FAILED, READ as a tuple"),
         ({"statuses": ()}, "statuses is ()"),
         ({"fail_on": ("LOST",)}, "fail_on is ('LOST',)"),
         ({"min_share": 1.1}, "min_share is 1.1"),
         ({"share": 0.0}, "share is 0.0"),
-        ({"channel_id": "my channel"}, "nothing was asked: channel_id is 'my channel', not the number of a channel"),
+        (
+            {"channel_id": "my channel"},
+            "Wrong arguments of task 'wait': channel_id is 'my channel', not the number of a channel",
+        ),
         (
             {"message_ids": "['m-1', 'm-2']"},
             "message_ids is a str: give a list of ids, or the output of the task that has them. If",
@@ -180,12 +184,14 @@ def test_other_messages_than_before_the_wait_are_an_error(hubspot: Emulator) -> 
         ({"statuses": [["SENT"]]}, "statuses is [['SENT']]"),
         ({"statuses": 5}, "statuses is 5"),
         ({"fail_on": None}, "fail_on is None"),
+        ({"deferrable": "False"}, "deferrable is 'False': give True or False; it is no template"),
+        ({"hubchan_conn_id": " "}, "hubchan_conn_id is empty"),
     ],
 )
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
-    """Before any request is sent."""
-    with pytest.raises(AirflowFailException) as caught:
-        SensorTask("poke", **arguments).run()
+    """When the DAG is read."""
+    with pytest.raises(WrongArguments) as caught:
+        SensorTask("poke", **arguments).sensor()
     assert fault in str(caught.value)
     assert hubspot.ledger.entries == []
 
@@ -194,8 +200,8 @@ def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any],
 def test_every_wrong_number_is_named_at_once(hubspot: Emulator, value: Any) -> None:
     """By what it is before by how much."""
     numbers = dict.fromkeys(("min_share", "share", "not_found_grace", "concurrency"), value)
-    with pytest.raises(AirflowFailException) as caught:
-        SensorTask("poke", **numbers).run()
+    with pytest.raises(WrongArguments) as caught:
+        SensorTask("poke", **numbers).sensor()
     assert [name for name in numbers if f" {name} is {value!r}: give " in str(caught.value)] == list(numbers)
     assert hubspot.ledger.entries == []
 
@@ -203,6 +209,28 @@ def test_every_wrong_number_is_named_at_once(hubspot: Emulator, value: Any) -> N
 def test_ids_that_are_json_are_read(hubspot: Emulator) -> None:
     """What ``| tojson`` renders to."""
     assert SensorTask("poke", message_ids='["m-1", "m-2"]', statuses=("SENT",)).run() == {"m-1": "SENT", "m-2": "SENT"}
+
+
+def test_ids_of_a_set_are_asked_for_in_one_order(hubspot: Emulator) -> None:
+    """A retry, and the task that goes on after a wait, find them as they were."""
+    assert list(SensorTask("poke", message_ids=set(IDS), statuses=("SENT",)).run()) == sorted(IDS)
+
+
+def test_ids_of_an_iterator_are_checked_when_they_are_read(hubspot: Emulator) -> None:
+    """Checking them when the DAG is read would use them up."""
+    task = SensorTask("poke", message_ids=iter(["m-1", None]))
+    sensor = task.sensor()
+    with pytest.raises(WrongArguments, match="nothing was asked: message_ids holds 1 that are no ids: None"):
+        sensor.execute(task.context)
+
+
+def test_a_template_of_a_sensor_that_rendered_to_none_is_named(hubspot: Emulator) -> None:
+    """Whatever the argument: it is not taken for "not given"."""
+    nothing = dict.fromkeys(MessageStatusSensor.template_fields, "{{ params.get('nothing') }}")
+    sensor = MessageStatusSensor(task_id="wait", **nothing)  # type: ignore[arg-type]
+    sensor.render_template_fields({"params": {}})
+    faults = sensor.argument_faults()
+    assert [fault.split(" is the text 'None': its template rendered to None")[0] for fault in faults] == list(nothing)
 
 
 def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -277,12 +277,11 @@ def test_rows_may_be_in_a_file_and_the_task_in_a_template(hubspot: Emulator, tmp
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ({"status": "SENT"}, "status and delivery_task_id are both given"),
+        ({"status": "{{ 'SENT' }}"}, "status and delivery_task_id are both given"),
         ({"delivery_task_id": "{{ '' }}"}, "delivery_task_id is empty: its template rendered to nothing"),
-        ({"messages": None}, "there are neither messages nor a messages_file"),
         ({"messages": {"m-0": "SENT"}}, "messages is a dict, which says nothing of map indexes"),
         ({"messages": [{"message_id": "m-0", "status": "READ"}]}, "row 1: status is 'READ', but delivery_task_id is to tell"),
-        ({"messages": "m-0"}, "messages is a str, not a list"),
+        ({"messages": "{{ 'm-0' }}"}, "messages is a str, not a list"),
         ({"messages": [{}]}, "row 1: message_id is missing"),
     ],
 )

@@ -150,6 +150,8 @@ def test_max_runtime_ends_a_batch_in_order(hubspot: Emulator) -> None:
     assert is_complete(report)
     assert report.updated == 20
     assert "given up: out of time" in {label for _, label in report.reasons}
+    assert report.aborted is not None
+    assert "max_runtime was over" in report.aborted.problem.reason
     hubspot.schedule.clear()
     store.try_number = 2
     again = HubchanHook().run_batch(IDS, BatchOptions(status="READ"), checkpoints=store)

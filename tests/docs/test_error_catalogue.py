@@ -38,7 +38,7 @@ ENTRIES = [
 ]
 CLASSES = {error.__name__ for error in errors()}
 #: What takes the text of an error, a warning or a bad row as its argument, and names that hold such a text.
-CALLS = re.compile(r".*(Error|Exception|Timeout)|BadRow|Problem|problem|fail|warning|error|__init__")
+CALLS = re.compile(r".*(Error|Exception|Timeout)|BadRow|WrongArguments|Problem|problem|fail|warning|error|__init__")
 NAMES = re.compile(r"where|text|left|reason|instance|named|faults?|_faults|_failed|unanswered|_?[A-Z_]+")
 #: Texts for when nothing is wrong, pieces of longer texts, and an error that only a change of the code can raise.
 FINE = {

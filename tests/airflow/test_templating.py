@@ -1,0 +1,272 @@
+"""Data is never rendered, on any way that Airflow maps; what a DAG file wrote is, on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from airflow.sdk import DAG, task, task_group
+
+from airflow_provider_hubchan.decorators import hubchan_status
+from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.sensors import MessageStatusSensor
+from tests.airflow.dag_runs import Ran, mark
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+#: What a gateway sends to get the client secret into the inbox.
+ATTACK = "{{ conn.hubchan_default.password }}"
+#: What a DAG file may say, and what it becomes.
+TEMPLATE, RENDERED = "{{ dag.dag_id }}: {{ 6 * 7 }}", "batch: 42"
+
+
+@pytest.fixture
+def hubspot(hubspot_emulator: Emulator) -> Emulator:
+    hubspot_emulator.world.seed(f"m-{number}" for number in range(60))
+    return hubspot_emulator
+
+
+def row(message_id: str, error_message: str = ATTACK) -> dict[str, str]:
+    return {"message_id": message_id, "status": "FAILED", "error_message": error_message}
+
+
+@task
+def give(value: str) -> Any:
+    """A task whose output is written as Python, so that nothing of it is in the DAG file as a template."""
+    return eval(value, {"row": row, "ATTACK": ATTACK})
+
+
+def reasons(hubspot: Emulator) -> dict[str, str]:
+    """The error message of each message that was updated."""
+    entries = [entry for entry in hubspot.ledger.patches() if entry.status == 200]
+    return {entry.path.rsplit("/", 1)[1]: entry.body["errorMessage"] for entry in entries}
+
+
+def operators() -> Iterator[str]:
+    """Rows from another task, one way of giving them after the other; the ids of the messages."""
+    operator = UpdateMessageStatusOperator
+    operator(task_id="output", messages=give("[row('m-1')]"))
+    operator(task_id="list", messages=[give("row('m-2')"), give("row('m-3')")])
+    operator(task_id="map", messages=give("['m-4']").map(row))
+    batches = give("[[row('m-5')], [row('m-6')]]")
+    operator.partial(task_id="expand").expand(messages=batches)
+    operator.partial(task_id="expand_map").expand(messages=give("['m-7']").map(lambda message_id: [row(message_id)]))
+    operator.partial(task_id="expand_zip").expand(messages=give("[row('m-8')]").zip(give("[row('m-9')]")))
+    operator.partial(task_id="expand_outputs").expand(messages=[give("[row('m-10')]"), give("[row('m-11')]")])
+    kwargs = "{'messages': [row('%s'), {'message_id': '%s', 'status': 'FAILED'}], 'error_message': ATTACK}"
+    operator.partial(task_id="expand_kwargs").expand_kwargs(give(f"[{kwargs % ('m-12', 'm-13')}]"))
+    operator.partial(task_id="expand_kwargs_map").expand_kwargs(
+        give("['m-14']").map(lambda message_id: {"messages": [row(message_id)]})
+    )
+    operator.partial(task_id="expand_kwargs_outputs").expand_kwargs([give(kwargs % ("m-15", "m-16"))])
+    rows = give("[row('m-17')]")
+    rows >> operator.partial(task_id="expand_kwargs_dicts").expand_kwargs([{"messages": rows}])
+    operator.partial(task_id="partial", messages=give("[row('m-18')]")).expand(max_rejected=[0])
+    operator.partial(task_id="partial_kwargs", messages=give("[row('m-19')]")).expand_kwargs(give("[{'max_rejected': 0}]"))
+    operator.partial(task_id="overridden", messages=[row("m-0", TEMPLATE)]).expand_kwargs(
+        give("[{'messages': [row('m-20')]}]"), strict=False
+    )
+
+    @task_group
+    def group(one: Any) -> None:
+        operator(task_id="mark", messages=[one])
+
+    group.override(group_id="group_expand").expand(one=give("[row('m-21')]"))
+
+    @task_group
+    def group_of_kwargs(rows: Any, reason: Any) -> None:
+        operator(task_id="mark", messages=rows, status="FAILED", error_message=reason)
+
+    group_of_kwargs.override(group_id="group_kwargs").expand_kwargs(give("[{'rows': [row('m-22'), 'm-23'], 'reason': ATTACK}]"))
+    yield from (f"m-{number}" for number in range(1, 24))
+
+
+def decorated() -> Iterator[str]:
+    """The same for the arguments of a decorated function."""
+
+    def rows(given: Any) -> Any:
+        return given
+
+    def mark_as(task_id: str, **arguments: Any) -> Any:
+        return hubchan_status(task_id=task_id, **arguments)(rows)
+
+    mark_as("argument")(give("[row('m-31')]"))
+    mark_as("op_kwargs", op_kwargs={}).partial().expand(given=give("[[row('m-32')]]"))
+    mark_as("expand_map").expand(given=give("['m-33']").map(lambda message_id: [row(message_id)]))
+    mark_as("expand_outputs").expand(given=[give("[row('m-34')]")])
+    mark_as("expand_kwargs").expand_kwargs(give("[{'given': [row('m-35')]}]"))
+    mark_as("expand_kwargs_text").expand_kwargs(
+        give("['m-36']").map(lambda message_id: {"given": [{**row(message_id), "error_message": ATTACK}]})
+    )
+    mark_as("expand_kwargs_outputs").expand_kwargs([give("{'given': [row('m-37')]}")])
+    output = give("[row('m-38')]")
+    output >> mark_as("expand_kwargs_dicts").expand_kwargs([{"given": output}])
+
+    @hubchan_status(task_id="partial")
+    def with_more(given: Any, more: Any) -> Any:
+        return [*given, *more]
+
+    with_more.partial(given=give("[row('m-39')]")).expand(more=give("[[row('m-40')]]"))
+
+    @task_group
+    def group(rows: Any) -> None:
+        mark_as("mark")(rows)
+
+    group.override(group_id="group_expand").expand(rows=give("[[row('m-41')]]"))
+    group.override(group_id="group_kwargs").expand_kwargs(give("[{'rows': [row('m-42')]}]"))
+    yield from (f"m-{number}" for number in range(31, 43))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ways", [operators, decorated])
+def test_what_came_from_another_task_is_not_rendered(hubspot: Emulator, ways: Any) -> None:
+    """However it was mapped: what HubSpot gets is the text, and never the secret that it asks for."""
+    with DAG("batch", schedule=None) as dag:
+        expected = list(ways())
+    assert Ran(dag).run_state() == "success"
+    assert reasons(hubspot) == dict.fromkeys(expected, ATTACK)
+
+
+@pytest.mark.slow
+def test_what_a_dag_file_wrote_is_rendered(hubspot: Emulator) -> None:
+    """However it was mapped: as a text, in a list or a dict, in partial arguments and in defaults."""
+    operator = UpdateMessageStatusOperator
+    written = row("m-1", TEMPLATE)
+    text = '[{"message_id": "%s", "status": "FAILED", "error_message": "{{ dag.dag_id }}: {{ 6 * 7 }}"}]'
+    with DAG("batch", schedule=None, default_args={"error_message": TEMPLATE}) as dag:
+        operator(task_id="list", messages=[written])
+        operator(task_id="text", messages=text % "m-2")
+        operator.partial(task_id="expand").expand(messages=[[row("m-3", TEMPLATE)], text % "m-4"])
+        operator.partial(task_id="partial", messages=[row("m-5", TEMPLATE)]).expand(status=["SENT"])
+        operator.partial(task_id="partial_text", messages=text % "m-6").expand_kwargs(give("[{'status': 'SENT'}]"))
+        operator.partial(task_id="kwargs").expand_kwargs([{"messages": [row("m-7", TEMPLATE)]}, {"messages": text % "m-8"}])
+        operator.partial(task_id="default").expand_kwargs(give("[{'messages': ['m-9'], 'status': 'FAILED'}]"))
+        operator.partial(task_id="mixed", error_message=TEMPLATE).expand_kwargs(
+            [give("{'messages': ['m-10'], 'status': 'FAILED'}")]
+        )
+
+        @hubchan_status
+        def listed(written: Any, data: Any = ()) -> Any:
+            return [written, *data]
+
+        listed.override(task_id="argument")(row("m-11", TEMPLATE))
+        listed.override(task_id="fn_expand").expand(written=[row("m-12", TEMPLATE)])
+        listed.override(task_id="fn_partial").partial(written=row("m-13", TEMPLATE)).expand(data=give("[[row('m-14')]]"))
+        listed.override(task_id="fn_kwargs").expand_kwargs([{"written": row("m-15", TEMPLATE)}])
+        listed.override(task_id="fn_partial_kwargs").partial(written=row("m-16", TEMPLATE)).expand_kwargs(
+            give("[{'data': [row('m-17')]}]")
+        )
+        listed.override(task_id="fn_argument_of_task", status="FAILED", error_message=TEMPLATE).expand(written=["m-18"])
+        listed.override(task_id="fn_default", status="FAILED").expand(written=["m-19"])
+    assert Ran(dag).run_state() == "success"
+    data = dict.fromkeys(("m-14", "m-17"), ATTACK)
+    assert reasons(hubspot) == {**{f"m-{number}": RENDERED for number in range(1, 20)}, **data}
+
+
+@pytest.mark.slow
+def test_the_ids_that_a_sensor_waits_for_are_not_rendered(hubspot: Emulator) -> None:
+    """An id is data, too: the URL that is asked for has its text."""
+    with DAG("batch", schedule=None) as dag:
+        MessageStatusSensor.partial(task_id="output", timeout=60).expand_kwargs(give("[{'message_ids': [ATTACK]}]"))
+        MessageStatusSensor.partial(task_id="listed", timeout=60).expand_kwargs([give("{'message_ids': [ATTACK]}")])
+        MessageStatusSensor.partial(task_id="expand", timeout=60).expand(message_ids=give("[[ATTACK]]"))
+        MessageStatusSensor(task_id="plain", message_ids=["m-{{ 6 * 7 }}"], timeout=60)
+    assert Ran(dag).state("plain") == "success"
+    paths = [entry.path for entry in hubspot.ledger.entries if entry.method == "GET"]
+    assert {path.rsplit("/", 1)[1] for path in paths if "/messages/" in path} == {"m-42", quote(ATTACK)}
+
+
+@pytest.mark.slow
+def test_rows_are_not_rendered_after_a_wait_outside_the_slot(hubspot: Emulator) -> None:
+    """The task that goes on is another process, which renders its arguments anew."""
+    hubspot.fault(message_id="m-2", status=503, headers={"Retry-After": "1"})
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator.partial(
+            task_id="mark", deferrable=True, defer_after=0.0, concurrency=1, retries=1, retry_delay=0
+        ).expand_kwargs(give("[{'messages': [row('m-1'), row('m-2')]}]"))
+    assert Ran(dag).run_state() == "success"
+    assert reasons(hubspot) == {"m-1": ATTACK, "m-2": ATTACK}
+
+
+NOT_WANTED: dict[str, dict[str, Any]] = {
+    "messages": {},
+    "messages_file": {},
+    "status": {"messages": ["m-1"]},
+    "delivery_task_id": {"messages": ["m-1"]},
+    "channel_id": {"messages": ["m-1"]},
+    "hubchan_conn_id": {"messages": ["m-1"]},
+    "report_file": {"messages": ["m-1"]},
+}
+
+
+def operator_of(name: str, native: bool) -> tuple[DAG, UpdateMessageStatusOperator]:
+    with DAG("batch", schedule=None, render_template_as_native_obj=native) as dag:
+        arguments = {**NOT_WANTED[name], name: "{{ params.get('nothing') }}"}
+        operator = UpdateMessageStatusOperator(task_id="mark", **arguments)
+    return dag, operator
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
+@pytest.mark.parametrize("name", NOT_WANTED)
+def test_a_template_that_rendered_to_none_is_named(hubspot: Emulator, name: str, native: bool) -> None:
+    """Whether the DAG renders native objects or text: it is not taken for "not given", nor for the word None."""
+    _, operator = operator_of(name, native)
+    operator.render_template_fields({"params": {}})
+    faults = operator.argument_faults()
+    assert len(faults) == 1, faults
+    assert faults[0].startswith(f"{name} is {'None' if native else 'the text'}")
+    assert "its template rendered to None" in faults[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
+def test_no_agent_reads_the_word_none(hubspot: Emulator, native: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error message that rendered to None is none; a report file of that name is not written, and the task fails at once."""
+
+    @task
+    def give_nothing() -> None:
+        return None
+
+    missing: Any = give_nothing
+    with DAG("batch", schedule=None, render_template_as_native_obj=native) as dag:
+        nothing = "{{ params.get('nothing') }}"
+        UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="FAILED", error_message=nothing)
+        UpdateMessageStatusOperator(task_id="report", messages=["m-2"], status="READ", report_file=nothing, retries=2)
+        UpdateMessageStatusOperator(task_id="output", messages=["m-3"], status="READ", channel_id=missing(), retries=2)
+    ran = Ran(dag)
+    assert (ran.state(), ran.state("report"), ran.tries("report")) == ("success", "failed", 1)
+    assert [entry.body for entry in hubspot.ledger.patches()] == [{"statusType": "FAILED"}]
+    assert (ran.state("output"), ran.tries("output")) == ("failed", 1)
+    assert "channel_id is None: the task whose output it is returned None" in capsys.readouterr().out
+
+
+def test_what_was_not_given_is_not_missed(hubspot: Emulator) -> None:
+    """None that the author wrote means what it always meant, and so does a blank channel."""
+    given: dict[str, Any] = {
+        "messages": ["m-1"],
+        "status": "READ",
+        "channel_id": None,
+        "report_file": None,
+        "hubchan_conn_id": None,
+    }
+    assert mark(**given).state() == "success"
+    assert mark(**{**given, "channel_id": "{{ '' }}", "error_message": None}).state() == "success"
+    assert len(hubspot.ledger.patches()) == 2
+
+
+@pytest.mark.slow
+def test_a_fault_of_a_mapped_task_is_no_reason_to_try_again(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is found when Airflow makes the task from its mapped arguments: before rows are sent, and without a retry."""
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator.partial(task_id="mark", messages=["m-1"], retries=3, retry_delay=0).expand(
+            status=["READ", "delivered"]
+        )
+    ran = Ran(dag)
+    assert [ran.state(map_index=index) for index in (0, 1)] == ["success", "failed"]
+    log = capsys.readouterr().out
+    assert "status is 'delivered', not one of SENT, FAILED, READ; for a gateway's words use statuses=" in log
+    assert log.count("Task failed with exception") == 1
+    assert len(hubspot.ledger.patches()) == 1
