@@ -300,7 +300,7 @@ def test_it_never_raises(
 def test_a_reason_that_rendered_to_none_is_not_given(hubspot: Emulator, call: Call) -> None:
     """An agent does not read the word None, but what is known of the failure."""
     call({"exception": RuntimeError("gateway away")}, messages=["m-1"], error_message="{{ none }}")
-    assert reasons(hubspot) == {"m-1": expected_reason("RuntimeError: gateway away")}
+    assert reasons(hubspot) == {"m-1": "RuntimeError: gateway away"}
 
 
 def test_a_task_that_pushed_nothing_is_named(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
