@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from difflib import SequenceMatcher
-from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_hubchan import get_provider_info
+from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadConnection
 from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account, is_sendable_token
 from airflow_provider_hubchan.validation import channel_id_faults
@@ -41,11 +41,9 @@ JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boo
 EXAMPLE = json.dumps({"channel_id": "100200"})
 #: How many edits (characters put in, left out or replaced) a name may differ in and still be a misspelled one.
 MAX_EDITS = 2
-#: How many names a text quotes, and how many characters of a host.
-MAX_NAMES, MAX_HOST = 7, 80
-#: Quotes names and values; each of our names fits in with `OLD_PREFIX`.
-_SHORT = Repr()
-_SHORT.maxstring = 40
+#: How many names a text quotes, and how many characters of a host, and of a name or value: each of our names fits in with
+#: `OLD_PREFIX`.
+MAX_NAMES, MAX_HOST, MAX_QUOTED = 7, 80, 40
 
 
 def open_account(connection: Connection, log: Logger, *, needs_channel: bool = False) -> Account:
@@ -90,7 +88,9 @@ def read_account(connection: Connection, *, needs_channel: bool = False) -> Acco
 
     api_version = extra.text("api_version") or API_VERSIONS[0]
     if api_version not in API_VERSIONS:
-        faults.append(f"{field_names('api_version')} is {_SHORT.repr(api_version)}, not one of {', '.join(API_VERSIONS)}")
+        faults.append(
+            f"{field_names('api_version')} is {shorten(api_version, MAX_QUOTED)}, not one of {', '.join(API_VERSIONS)}"
+        )
     channel_id = extra.text("channel_id")
     faults += channel_id_faults(channel_id, field_names("channel_id"))
     if needs_channel and extra.is_object and "channel_id" not in extra:
@@ -117,7 +117,7 @@ def extra_warnings(connection: Connection) -> list[str]:
     unknown = Extra(connection, []).unknown
     if not unknown:
         return []
-    names = _listed([_SHORT.repr(name) for name in unknown])
+    names = _listed([shorten(name, MAX_QUOTED) for name in unknown])
     return [f"{field_names('extra')} has {names}, which nothing reads; the names that are read are {', '.join(EXTRAS)}"]
 
 
@@ -153,7 +153,7 @@ class Extra:
                 self.unknown.append(key)
                 continue
             if field != name:
-                misspelled.append(f"for {_SHORT.repr(key)} write {field}")
+                misspelled.append(f"for {shorten(key, MAX_QUOTED)} write {field}")
             if key == field or field not in self._values:  # the name itself goes before its other forms
                 self._values[field] = value
         if misspelled:
@@ -173,7 +173,7 @@ class Extra:
         """A yes or no; no if it is missing."""
         text = self.text(name)
         if text is not None and text.lower() not in FLAGS:
-            self._faults.append(f"{field_names(name)} is {_SHORT.repr(text)}, not true or false")
+            self._faults.append(f"{field_names(name)} is {shorten(text, MAX_QUOTED)}, not true or false")
         return FLAGS.get((text or "").lower(), False)
 
     def number(self, name: str, least: float) -> float | None:
@@ -186,7 +186,7 @@ class Extra:
         except ValueError:
             value = math.nan
         if not least <= value < math.inf:
-            self._faults.append(f"{field_names(name)} is {_SHORT.repr(text)}, not a number of at least {least:g}")
+            self._faults.append(f"{field_names(name)} is {shorten(text, MAX_QUOTED)}, not a number of at least {least:g}")
             return None
         return value
 

@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, islice
 
-from airflow_provider_hubchan.batch.rows import bad_line, column_faults
+from airflow_provider_hubchan.batch.rows import bad_line, column_faults, is_encodable
+from airflow_provider_hubchan.client.error_texts import shorten_all
 from airflow_provider_hubchan.client.errors import BadRow
 from airflow_provider_hubchan.file_formats import (
     BLANK,
     CUT_OFF,
     MAX_CHARACTERS,
     FormatError,
-    format_names,
-    is_encodable,
     too_long,
 )
 
@@ -154,12 +153,12 @@ def _header_faults(delimiter: str, names: list[str], needed: list[str], columns:
         return ["its column names are not UTF-8: write the file in UTF-8"]
     faults = []
     if twice := [name for name, count in Counter(names).items() if name and count > 1]:
-        faults.append(f"column {format_names(twice, 5)} is there twice: rename one, or leave it out")
+        faults.append(f"column {shorten_all(twice, 5)} is there twice: rename one, or leave it out")
     almost = column_faults(names, columns)
     faults += almost[:5]
     if missing := [name for name in dict.fromkeys(needed) if name not in names]:
         faults.append(
-            f"there is no column {format_names(missing, 5)} (the columns are {format_names(names)}, "
+            f"there is no column {shorten_all(missing, 5)} (the columns are {shorten_all(names)}, "
             f"separated by {DELIMITERS.get(delimiter, repr(delimiter))})"
         )
     return faults

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping
-from reprlib import Repr
+from collections.abc import Mapping
 
 #: How many bytes of a file tell what it is.
 SAMPLE_BYTES = 1 << 16
@@ -60,8 +59,6 @@ SIGNATURES: Mapping[bytes, str] = {
 _PATTERNS = [(re.compile(pattern, re.DOTALL | re.IGNORECASE), text) for pattern, text in SIGNATURES.items()]
 _JSON_ARRAY = re.compile(r'\s*\[\s*[\[{"\]\d-]')
 _JSON_OBJECT = re.compile(r'\s*\{\s*["}]')
-_NAMES = Repr()
-_NAMES.maxstring = 40
 
 
 class FormatError(ValueError):
@@ -99,23 +96,6 @@ def check_text(sample: str, suffix: str) -> None:
         raise FormatError("its lines end with a carriage return alone: let them end with LF or CRLF")
 
 
-def is_encodable(text: str) -> bool:
-    """False if it holds what is not of the file's encoding, which is kept as lone surrogates."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def too_long(number: int) -> FormatError:
     """The error for a line above `MAX_CHARACTERS`."""
     return FormatError(f"line {number:,} is longer than {MAX_CHARACTERS:,} characters: write one row on each line")
-
-
-def format_names(names: Iterable[str], limit: int = 20) -> str:
-    """Names for the text of an error, each shortened, *limit* at most."""
-    named = [_NAMES.repr(name) for name in names]
-    return ", ".join(named[:limit]) + (f" and {len(named) - limit:,} more" if len(named) > limit else "")

@@ -21,13 +21,22 @@ from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import OUT_OF_RUNTIME, OUT_OF_TIME, STOPPED, Abort, Request
 from airflow_provider_hubchan.client.connection_check import Diagnosis, check_connection
 from airflow_provider_hubchan.client.daily_quota import next_reset
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput
 from airflow_provider_hubchan.client.flow import RetryConfig, fetch
 from airflow_provider_hubchan.client.models import StatusName
 from airflow_provider_hubchan.client.shared_state import shared_state
 from airflow_provider_hubchan.connection import extra_warnings, missing_channel_fault, open_account
 from airflow_provider_hubchan.metrics import record_batch
-from airflow_provider_hubchan.validation import channel_id_faults
+from airflow_provider_hubchan.validation import (
+    channel_id_faults,
+    columns_faults,
+    concurrency_faults,
+    join_faults,
+    max_rejected_faults,
+    status_faults,
+    statuses_faults,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_hubchan.client.async_driver import AsyncDriver
@@ -168,11 +177,20 @@ class HubchanHook(BaseHook):
         :param not_found_grace: seconds until messages that HubSpot does not know (404) are *rejected*; see the operator.
         :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ.
         :return: what became of every row.
-        :raises BadInput: if *rows* is not a list of rows, or *channel_id* is not a channel ID; nothing was sent.
+        :raises BadInput: if *rows* is not a list of rows, or other arguments are wrong; nothing was sent.
         :raises BadRows: if more rows cannot be sent than *max_rejected* allows; nothing was sent.
         :raises BadConnection: naming every faulty field; nothing was sent.
         :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
         """
+        faults = [
+            *status_faults(status),
+            *columns_faults(columns),
+            *statuses_faults(statuses),
+            *max_rejected_faults(max_rejected),
+            *concurrency_faults(concurrency),
+        ]
+        if faults:
+            raise BadInput(f"wrong arguments, so nothing was sent: {join_faults(faults, MAX_TEXT - 100)}.")
         options = BatchOptions(
             status=status,
             error_message=error_message,

@@ -12,14 +12,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from airflow_provider_hubchan.batch.rows import bad_line
+from airflow_provider_hubchan.batch.rows import bad_line, is_encodable
+from airflow_provider_hubchan.client.error_texts import shorten_all
 from airflow_provider_hubchan.file_formats import (
     BLANK,
     CUT_OFF,
     MAX_CHARACTERS,
     FormatError,
-    format_names,
-    is_encodable,
     too_long,
 )
 
@@ -38,7 +37,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         keys = [key for key, _ in pairs]
-        names = format_names(dict.fromkeys(key for key in keys if keys.count(key) > 1), 5)
+        names = shorten_all(dict.fromkeys(key for key in keys if keys.count(key) > 1), 5)
         raise _DuplicateKeyError(f"{names} is there twice")
     return fields
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from reprlib import repr as shorten
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseNotifier
@@ -23,6 +22,7 @@ from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_js
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, shorten
 from airflow_provider_hubchan.client.errors import BadInput, HubchanError
 from airflow_provider_hubchan.client.flow import RetryConfig, deliver, given_up
 from airflow_provider_hubchan.client.models import Outcome, StatusName, Update
@@ -30,7 +30,6 @@ from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.validation import (
-    MAX_TEXT,
     Check,
     channel_id_faults,
     error_message_faults,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from reprlib import Repr
 
 from airflow.sdk import ObjectStoragePath
 
+#: Characters of a URI in the text of an error.
+MAX_URI = 300
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device"}
-_URIS = Repr()
-_URIS.maxstring = 300
 
 
 def storage_path(uri: str) -> ObjectStoragePath:
@@ -34,8 +33,3 @@ def special_kind(path: ObjectStoragePath) -> str:
     except OSError:  # not there, or not to be looked at: opening it tells why
         return ""
     return "" if kind == stat.S_IFREG else _KINDS.get(kind, "a device")
-
-
-def shorten_uri(uri: str) -> str:
-    """A URI for the text of an error: in quotes, without control characters, shortened in the middle."""
-    return _URIS.repr(uri)

@@ -16,6 +16,7 @@ from airflow_provider_hubchan.batch.progress_log import format_duration
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report, format_max_rejected, is_within
 from airflow_provider_hubchan.batch.rows import numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
@@ -244,7 +245,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
             )
         except BadRows as error:
             self._push_report(context)
-            raise AirflowFailException(f"{error} {self._where_rows_are(report, file)}") from error
+            raise AirflowFailException(readable(f"{error} {self._where_rows_are(report, file)}")) from error
         except (BadInput, BadConnection) as error:
             raise AirflowFailException(str(error)) from error
         except BaseException:  # Airflow's timeout, Ctrl-C: every row is accounted for all the same
@@ -330,6 +331,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         if file_error:
             where = f" The report file {report.report_file} could not be written to its end ({file_error}): fix that place."
         text = f"{report.counts()}.{reason}{where}" + " The report is in XCom, key 'return_value'." * self.do_xcom_push
+        text = readable(text, MAX_TEXT - 200)  # more is said below
         if report.unresolved and aborted and aborted.permanent:
             return AirflowFailException(text)
         if report.unresolved or file_error:

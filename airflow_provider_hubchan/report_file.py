@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
+from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadInput
 from airflow_provider_hubchan.client.models import Outcome
-from airflow_provider_hubchan.object_storage import local_path, shorten_uri, special_kind, storage_path
+from airflow_provider_hubchan.object_storage import MAX_URI, local_path, special_kind, storage_path
 
 #: Seconds between two uploads to an object store, which takes a file only as a whole.
 UPLOAD_INTERVAL = 60.0
@@ -54,7 +55,7 @@ class ReportFile:
         :raises OSError: it cannot be written.
         """
         if (kind := special_kind(self._path)) not in ("", "a device"):
-            raise BadInput(f"report_file {shorten_uri(self._uri)} is {kind}: give the name of a file")
+            raise BadInput(f"report_file {shorten(self._uri, MAX_URI)} is {kind}: give the name of a file")
         place = _place(self._path)
         if not isinstance(place, Path):
             self._path.fs.exists(str(self._path.parent))  # a store that is not there says so now

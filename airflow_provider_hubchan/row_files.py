@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_hubchan.batch.rows import NumberedRows
+from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadInput
 from airflow_provider_hubchan.csv_rows import read_csv
 from airflow_provider_hubchan.file_formats import (
@@ -25,12 +26,10 @@ from airflow_provider_hubchan.file_formats import (
     text_encoding,
 )
 from airflow_provider_hubchan.json_rows import check_first_lines, is_json, read_json_array, read_json_lines
-from airflow_provider_hubchan.object_storage import shorten_uri, special_kind, storage_path
+from airflow_provider_hubchan.object_storage import MAX_URI, special_kind, storage_path
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 CSV_SUFFIXES = (".csv", ".tsv")
-#: Characters in the text of an error.
-MAX_TEXT = 1500
 
 
 def read_file(uri: str, columns: Mapping[str, str | None] | None = None) -> NumberedRows:
@@ -53,7 +52,7 @@ def read_file(uri: str, columns: Mapping[str, str | None] | None = None) -> Numb
 def _rows(uri: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:
     path = storage_path(uri)
     if not path.exists():
-        raise FileNotFoundError(f"messages_file {shorten_uri(uri)} does not exist: has the task that writes it run?")
+        raise FileNotFoundError(f"messages_file {shorten(uri, MAX_URI)} does not exist: has the task that writes it run?")
     reason = ""
     try:
         if kind := special_kind(path):
@@ -67,8 +66,7 @@ def _rows(uri: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[
     except UnicodeDecodeError:
         reason = "its UTF-16 ends in the middle of a character: let the task that writes it run again"
     if reason:
-        text = f"messages_file {shorten_uri(uri)} cannot be read: {reason}"
-        raise BadInput(text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…")
+        raise BadInput(f"messages_file {shorten(uri, MAX_URI)} cannot be read, so nothing was sent: {reason}.")
 
 
 def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:

@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
-from reprlib import repr as shorten
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.batch.rows import parse_json_text
+from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target

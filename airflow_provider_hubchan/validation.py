@@ -7,17 +7,15 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from reprlib import repr as shorten
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, shorten, shorten_all
 from airflow_provider_hubchan.client.models import WRITABLE
 
 #: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
 MAX_CHANNEL_ID = 2**31 - 1
-#: Characters of the text of an error at most.
-MAX_TEXT = 1500
 #: What the argument *columns* may name.
 COLUMNS = ("message_id", "status", "error_message", "channel_id")
 
@@ -225,7 +223,7 @@ def columns_faults(columns: object) -> list[str]:
         return [f"columns is a {type(columns).__name__}: {example}"]
     faults = []
     if strange := [name for name in columns if name not in COLUMNS]:
-        faults.append(f"columns has {_list(strange)}, not of {', '.join(COLUMNS)}: {example}")
+        faults.append(f"columns has {shorten_all(strange)}, not of {', '.join(COLUMNS)}: {example}")
     bad = {
         name: theirs
         for name, theirs in columns.items()
@@ -246,7 +244,7 @@ def statuses_faults(statuses: object) -> list[str]:
         return [f'statuses is a {type(statuses).__name__}: give a mapping of words to statuses, like {{"delivered": "SENT"}}']
     faults = []
     if bad := [word for word in statuses if not _is_word(word)]:
-        faults.append(f"statuses has {_list(bad)}: a gateway's word is a text or a whole number")
+        faults.append(f"statuses has {shorten_all(bad)}: a gateway's word is a text or a whole number")
     meanings = {word: status for word, status in statuses.items() if _is_word(word)}
     if unusable := {word: status for word, status in meanings.items() if status is not None and not _is_status(status)}:
         faults.append(f"statuses has {_list_pairs(unusable)}: give {', '.join(WRITABLE)}, or None for a word that is not final")
@@ -255,7 +253,7 @@ def statuses_faults(statuses: object) -> list[str]:
         spellings.setdefault(str(word).strip().casefold(), []).append(word)
     twice = [words for words in spellings.values() if any(meanings[word] != meanings[words[0]] for word in words)]
     if twice:
-        named = _list([word for words in twice for word in words])
+        named = shorten_all([word for words in twice for word in words])
         faults.append(f"statuses has {named} with several meanings, and capitals do not count: leave all but one of each out")
     return faults
 
@@ -278,12 +276,6 @@ def _is_word(word: object) -> bool:
 
 def _is_status(status: object) -> bool:
     return isinstance(status, str) and status in WRITABLE
-
-
-def _list(values: Sequence[object], most: int = 20) -> str:
-    """The first values of a list, and how many there are beyond."""
-    more = f" and {len(values) - most:,} more" if len(values) > most else ""
-    return ", ".join(map(shorten, values[:most])) + more
 
 
 def _list_pairs(pairs: Mapping[Any, object], most: int = 20) -> str:

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem, readable, shorten
+from airflow_provider_hubchan.client.error_texts import readable, shorten
+from airflow_provider_hubchan.client.errors import BadInput, BadRow, BadRows, Problem
 from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outcome, Result, StatusName, Update
 
 #: The keys of a row, and what a report file adds to them. A row that has all of the latter comes from a report file.
@@ -371,9 +372,7 @@ class RowReader:
             value = int(value) if value.is_integer() else str(value)
         if text := value if isinstance(value, str) else _integer_text(value):
             return text
-        faults.append(
-            (f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message")
-        )
+        faults.append((f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message"))
         return None
 
     def _check_channel(self, value: object, faults: list[Fault]) -> None:

@@ -11,31 +11,10 @@ HubchanError              catch this to catch everything below
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-#: Characters of an exception's text at most: it is a line of a log and a cell of a page.
-MAX_TEXT = 1500
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
-
-
-def readable(text: str, max_length: int = MAX_TEXT) -> str:
-    """A text that any log can hold: one line, no control characters, no lone surrogates, and if it is long, its ends."""
-    if len(text) > max_length:
-        end = max_length // 3
-        text = f"{text[: max_length - end - 3]} … {text[-end:]}"
-    return _HALF_CHARACTERS.sub("\ufffd", _UNREADABLE.sub(" ", text))
-
-
-def shorten(value: object) -> str:
-    """A value as an error quotes it: on one line, about thirty characters, whatever it is."""
-    try:
-        return readable(reprlib.repr(value), 200)
-    except Exception:  # it is the user's, or a number of 5,000 digits
-        return f"a {type(value).__name__}"
+from airflow_provider_hubchan.client.error_texts import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +71,9 @@ class HubchanError(Exception):
 
 class BadInput(HubchanError, TypeError):
     """What was given as rows is not a list of rows, a file is not one of rows, or what was given as a channel is not a channel
-    ID; the text says what to pass.
+    ID.
+
+    :param text: what is wrong with it and what to pass.
     """
 
 
@@ -166,7 +147,10 @@ class CallFailed(HubchanError):
 
 
 class StatusPollFailed(HubchanError):
-    """Waiting is of no use any more; the text names the messages, what HubSpot says of them, and what to do."""
+    """Waiting is of no use any more.
+
+    :param text: the messages, what HubSpot says of them, and what to do.
+    """
 
 
 class _Runs:

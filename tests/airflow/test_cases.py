@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Case:
     """
 
     file: str
-    sent: dict[int, str | tuple[str, str]] | None
+    sent: Mapping[int, str | tuple[str, str]] | None
     rejected: tuple[str | None, ...] = ()
     skipped: int = 0
     says: tuple[str, ...] = ()

@@ -578,3 +578,35 @@ def test_the_test_button_answers_within_the_timeout(hubspot: Emulator, monkeypat
     """A server that hangs is given up before the form is."""
     hubspot.fault(path="/", delay=30.0, times=10)
     assert "no reply in time" in button(monkeypatch, hubspot, timeout=2.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        pytest.param({"statuses": {"delivered": "sent"}}, ["'delivered': 'sent'"], id="a status that is none"),
+        pytest.param({"columns": {"id": "x"}}, ["columns has 'id', not of"], id="a name that is not ours"),
+        pytest.param(
+            {"status": "gone", "max_rejected": -1, "concurrency": 0},
+            ["status is", "max_rejected is", "concurrency is"],
+            id="all",
+        ),
+    ],
+)
+def test_wrong_arguments_of_a_batch_are_all_named(hubspot: Emulator, arguments: Any, texts: list[str]) -> None:
+    """A word that leads to no status would be taken for one that is not final."""
+    with pytest.raises(BadInput) as caught:
+        HubchanHook().update_message_statuses(["m-1"], **arguments)
+    assert all(text in str(caught.value) for text in texts)
+    assert hubspot.ledger.patches() == []
+
+
+def test_bad_rows_are_rejected_rows_of_the_hook_too(hubspot: Emulator) -> None:
+    """As many as are allowed; the report names them."""
+    rows = [{"ref": "m-1", "state": "seen"}, {"ref": "m-2", "state": "?"}, {"ref": "m-3", "state": "queued"}]
+    arguments: Any = {"columns": {"message_id": "ref", "status": "state"}, "statuses": {"Seen": "READ", "queued": None}}
+    with pytest.raises(BadRows, match=r"row 2: status \(state\) is '\?', which is not in statuses\)"):
+        HubchanHook().update_message_statuses(rows, **arguments)
+    assert hubspot.ledger.patches() == []
+    report = HubchanHook().update_message_statuses(rows, max_rejected=1, **arguments)
+    assert (report.updated, report.skipped, report.rejected) == (1, 1, 1)
+    assert report.reasons == {("skipped", "not final"): 1, ("rejected", "unknown status '?'"): 1}

@@ -27,7 +27,7 @@ def refusal(path: Path, content: str | bytes) -> str:
     text = str(caught.value)
     assert len(text) <= 1500
     assert text.isprintable()
-    return text.split(" cannot be read: ", maxsplit=1)[1]
+    return text.split(" cannot be read, so nothing was sent: ", maxsplit=1)[1].removesuffix(".")
 
 
 def as_lines(elements: list[bytes]) -> bytes:

@@ -94,14 +94,14 @@ def test_an_error_that_only_came_while_ours_was_handled_is_the_users() -> None:
 def test_the_operator_has_the_policy_unless_the_user_set_one() -> None:
     """Plain tasks and mapped ones; the user's own policy stays in charge. Airflow 3.2 takes none."""
     with DAG("policies", schedule=None):
-        plain = UpdateMessageStatusOperator(task_id="a")
+        plain = UpdateMessageStatusOperator(task_id="a", messages=["m"])
         if SINCE_3_3:
             mine = getattr(sdk, "ExceptionRetryPolicy")(rules=[])  # noqa: B009  # no such name in 3.2
             assert isinstance(plain.retry_policy, policy_class())
-            assert UpdateMessageStatusOperator(task_id="b", retry_policy=mine).retry_policy is mine
+            assert UpdateMessageStatusOperator(task_id="b", messages=["m"], retry_policy=mine).retry_policy is mine
             mapped = UpdateMessageStatusOperator.partial(task_id="c", status="READ").expand(messages=[["m"]])
             assert isinstance(mapped.unmap({"messages": ["m"]}).retry_policy, policy_class())
         else:
             assert not hasattr(plain, "retry_policy")
             with pytest.raises(TypeError, match="retry_policy"):
-                UpdateMessageStatusOperator(task_id="b", retry_policy=None)
+                UpdateMessageStatusOperator(task_id="b", messages=["m"], retry_policy=None)

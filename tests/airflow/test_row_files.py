@@ -49,9 +49,9 @@ def refusal(uri: str) -> str:
     assert len(text) <= 1500
     assert text.isprintable()
     assert text.encode()
-    beginning = f"messages_file {uri!r} cannot be read: "
+    beginning = f"messages_file {uri!r} cannot be read, so nothing was sent: "
     assert text.startswith(beginning)
-    return text.removeprefix(beginning)
+    return text.removeprefix(beginning).removesuffix(".")
 
 
 JSON_LINES = '{"message_id": "a", "status": "READ"}\n\n"b"\n7\n'
