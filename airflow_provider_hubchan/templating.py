@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.sdk.bases.decorator import DecoratedMappedOperator
-from airflow.sdk.definitions._internal.expandinput import DictOfListsExpandInput, ListOfDictsExpandInput
-from airflow.sdk.definitions._internal.mixins import ResolveMixin
-from airflow.sdk.definitions._internal.templater import Templater
-from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_hubchan.validation import Check, WrongArguments, find_faults, path_text
 
@@ -25,14 +19,17 @@ _MARKER_OPTIONS = (
 )
 
 
-class TemplatedArguments(Templater):
+class TemplatedArguments:
     """Arguments some of which are templates: rendered where the DAG file wrote them, checked when it is read and when they are
-    used.
+    used. A base of operators and notifiers, before that of Airflow.
 
     A mapped task's arguments may come from XCom. Airflow renders those of ``expand_kwargs`` (`ListOfDictsExpandInput.resolve`
-    of 3.2 and 3.3 does not name them as resolved), so here a mapped task renders only what it finds in its DAG file.
+    of 3.2 and 3.3 does not name them as resolved), so here a mapped task renders only what it finds in its DAG file. Nothing of
+    Airflow's internals is imported for it: where another Airflow has them otherwise, less is rendered, not more.
     """
 
+    template_fields: Sequence[str] = ()
+    template_ext: Sequence[str] = ()
     #: What must hold for the arguments.
     checks: ClassVar[tuple[Check, ...]] = ()
     #: Attributes that are not called what their argument is called.
@@ -97,7 +94,7 @@ class TemplatedArguments(Templater):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        render = super()._do_render_template_fields
+        render = super()._do_render_template_fields  # type: ignore[misc]  # of Airflow's base
         if parent is not self:  # an object among the arguments that has template fields of its own
             render(parent, template_fields, context, jinja_env, seen_oids)
             return
@@ -134,10 +131,10 @@ class _DagFile:
         self._is_decorated = False
         get_dag = getattr(task, "get_dag", None)
         dag = get_dag() if get_dag else None
-        if dag is None or not isinstance(mapped := dag.task_dict.get(task.task_id), MappedOperator):
+        mapped = dag.task_dict.get(task.task_id) if dag is not None else None
+        if mapped is None or not mapped.is_mapped:
             return
         self._mapped = mapped
-        # What is not found there is taken for data: should Airflow name these otherwise one day, less is rendered, not more.
         get_expand_input = getattr(mapped, "_get_specified_expand_input", None)
         self._literals = _literals(get_expand_input() if get_expand_input else None, context["ti"].map_index)
         groups = [dag, getattr(mapped, "task_group", None)]
@@ -145,7 +142,7 @@ class _DagFile:
             getattr(mapped, "partial_kwargs", {}),
             *(getattr(group, "default_args", None) or {} for group in groups),
         ]
-        self._is_decorated = isinstance(mapped, DecoratedMappedOperator)  # it maps the function's arguments
+        self._is_decorated = hasattr(mapped, "op_kwargs_expand_input")  # it maps the function's arguments
 
     def holds_part_of(self, name: str) -> bool:
         """True for a field whose values come from several places."""
@@ -153,7 +150,7 @@ class _DagFile:
 
     def wrote(self, name: str, value: Any) -> bool:
         """True if the DAG file wrote this value of a template field."""
-        if self._mapped is None or isinstance(value, ResolveMixin):
+        if self._mapped is None or _is_output(value):
             return True
         if not self._is_decorated and name in self._literals:
             return True
@@ -161,7 +158,7 @@ class _DagFile:
 
     def wrote_op_kwarg(self, name: str, value: Any) -> bool:
         """True if the DAG file wrote this value of an argument of a decorated function."""
-        if isinstance(value, ResolveMixin) or name in self._literals:
+        if _is_output(value) or name in self._literals:
             return True
         partial, *defaults = self._defaults
         sources = [partial.get("op_kwargs") or {}, *defaults]
@@ -170,12 +167,20 @@ class _DagFile:
 
 def _literals(expand_input: Any, map_index: Any) -> Mapping[str, Any]:
     """The mapped arguments whose values the DAG file wrote."""
-    if isinstance(expand_input, DictOfListsExpandInput):
-        return {name: value for name, value in expand_input.value.items() if not isinstance(value, ResolveMixin)}
-    if isinstance(expand_input, ListOfDictsExpandInput) and not isinstance(expand_input.value, ResolveMixin):
+    kind = getattr(expand_input, "EXPAND_INPUT_TYPE", None)
+    if kind == "dict-of-lists":
+        return {name: value for name, value in expand_input.value.items() if not _is_output(value)}
+    if kind == "list-of-dicts" and not _is_output(expand_input.value):
         arguments = expand_input.value[map_index]
-        return {} if isinstance(arguments, ResolveMixin) else arguments
+        return {} if _is_output(arguments) else arguments
     return {}
+
+
+def _is_output(value: Any) -> bool:
+    """True for the output of another task, or a part of it, which has no value when the DAG is read (Airflow's `XComArg`, and
+    what a mapped task group's function is called with).
+    """
+    return hasattr(value, "resolve") and hasattr(value, "iter_references")
 
 
 def _is_same(value: Any, written: Any) -> bool:
@@ -187,10 +192,10 @@ def _is_unknown(value: Any, markers: tuple[str, ...]) -> bool:
     """True for what only a run has a value of: templates, outputs of other tasks, and collections of them."""
     if isinstance(value, str):
         return any(marker in value for marker in markers)
-    if isinstance(value, ResolveMixin) or callable(value):
+    if _is_output(value) or callable(value):
         return True
     if isinstance(value, list | tuple | set):
-        return any(isinstance(each, str | ResolveMixin) and _is_unknown(each, markers) for each in value)
+        return any((isinstance(each, str) or _is_output(each)) and _is_unknown(each, markers) for each in value)
     return False
 
 
