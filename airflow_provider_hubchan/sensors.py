@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_hubchan.batch.rows import parse_json_text
+from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
 from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
@@ -52,6 +52,8 @@ def _message_ids_faults(message_ids: object) -> list[str]:
             f"message_ids is a {type(values).__name__}: give a list of ids, or the output of the task that has them. If it "
             "is templated, pass the task's output instead, or set render_template_as_native_obj=True on the DAG"
         ]
+    if reason := why_no_rows(values):
+        return [f"message_ids is a {type(values).__name__}, {reason.removesuffix('.')}"]
     if not isinstance(values, Sequence | Set):
         return []  # an iterator would be used up; its ids are checked when they are read
     return _bad_ids_faults(values)

@@ -97,13 +97,13 @@ def numbered(rows: object, columns: Columns | None = None) -> Iterable[tuple[int
         return enumerate(({"message_id": key, "status": value} for key, value in rows.items()), 1)
     if isinstance(rows, set | frozenset):
         return enumerate(sorted(rows, key=str), 1)
-    if (reason := _why_no_rows(rows)) or not isinstance(rows, Iterable):
+    if (reason := why_no_rows(rows)) or not isinstance(rows, Iterable):
         raise BadInput(f"messages is a {type(rows).__name__}, {reason}")
     return enumerate(rows, 1)
 
 
-def _why_no_rows(rows: object) -> str | None:
-    """Why a value is no list of rows, and what to pass instead; None if it is one."""
+def why_no_rows(rows: object) -> str | None:
+    """Why a value is no list of rows or ids, and what to pass instead; None if it is one."""
     if inspect.iscoroutine(rows):
         rows.close()  # else Python warns that nobody has awaited it
         return "not a list of rows: await what makes them, or run it with asyncio.run(...)."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from threading import Thread
 from typing import Any
 
@@ -160,12 +161,28 @@ def test_other_messages_than_before_the_wait_are_an_error(hubspot: Emulator) -> 
         task.sensor().execute_complete(task.context, event)
 
 
+class Table:
+    """As pyarrow has it: iteration gives columns."""
+
+    column_names = ("id",)
+
+    def to_pylist(self) -> list[dict[str, str]]:
+        return [{"id": "m-1"}]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.column_names)
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         ({"message_ids": None}, "message_ids is a NoneType: give a list of ids"),
         ({"message_ids": "m-1"}, "message_ids is a str"),
         ({"message_ids": {"m-1": "READ"}}, "message_ids is a dict"),
+        (
+            {"message_ids": Table()},
+            "message_ids is a Table, whose iteration does not give rows: pass the rows as a list, df.to_pylist()",
+        ),
         ({"message_ids": ["m-1", "", None, float("nan"), True]}, "holds 4 that are no ids: '', None, nan, True. Leave"),
         ({"statuses": "READ"}, "statuses is 'READ': give some of SENT, FAILED, READ as a tuple"),
         ({"statuses": ()}, "statuses is ()"),
