@@ -268,7 +268,9 @@ class RowReader:
                 return BadRow(number, readable(str(fields["reason"])), "not parsed", original=_ENCODE(own))
             return self._read(number, own | moved)
         is_skipped = fields["outcome"] == "skipped"
-        plain = RowReader(status=self._status, error_message=self._error_message, channel_id=self._channel_id)
+        # A row that was not final has no status in the file, and does not get the task's.
+        status = None if is_skipped else self._status
+        plain = RowReader(status=status, error_message=self._error_message, channel_id=self._channel_id)
         shape = _Shape.of(tuple(own), {}, is_ours=True)
         entry = plain._read_fields(number, own, shape, needs_status=not is_skipped, moved=moved)
         self.reasons_left_out += plain.reasons_left_out

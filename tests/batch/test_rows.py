@@ -207,6 +207,14 @@ def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     assert entry.result == "skipped"
 
 
+def test_a_row_that_was_not_final_does_not_get_the_tasks_status() -> None:
+    """Its next report would say that of a message of which nothing is known."""
+    (skipped,) = updates([{"message_id": "m", "status": "queued"}], statuses={"queued": None}, status="FAILED")
+    line = json.loads(format_dead_letter(skipped, 1, ""))
+    (entry,) = updates([line], statuses={"queued": None}, status="FAILED", error_message="no answer")
+    assert (entry.result, entry.update.status, entry.update.error_message) == ("skipped", None, None)
+
+
 def test_columns_of_the_users_own_do_not_skip_a_row() -> None:
     """Only a line that has all keys of a report is taken for one."""
     row = {"message_id": "m", "status": "SENT", "outcome": "skipped", "reason": "the gateway's", "row": 4}
