@@ -430,7 +430,8 @@ class _Shape:
 
 
 def to_json(fields: Mapping[str, Any]) -> str:
-    """A row as the text of a JSON object. NaN and the infinities, which JSON does not have, become texts.
+    """A row as the text of a JSON object. What JSON does not have becomes null if it stands for no value, as NaN does, so that
+    it does so when the text is read again; else text, as the infinities.
 
     :raises Exception: if it cannot be written, of any kind: it may hold objects of the user's own classes.
     """
@@ -440,12 +441,16 @@ def to_json(fields: Mapping[str, Any]) -> str:
         return _ENCODE(_with_finite_numbers(fields))
 
 
-_ENCODE = json.JSONEncoder(default=str, allow_nan=False).encode
+def _text_or_none(value: object) -> str | None:
+    return None if is_absent(value) else str(value)
+
+
+_ENCODE = json.JSONEncoder(default=_text_or_none, allow_nan=False).encode
 
 
 def _with_finite_numbers(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)
+        return None if math.isnan(value) else json.dumps(value)
     if isinstance(value, Mapping):
         return {key: _with_finite_numbers(each) for key, each in value.items()}
     return [_with_finite_numbers(each) for each in value] if isinstance(value, list | tuple) else value

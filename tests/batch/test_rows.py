@@ -507,12 +507,26 @@ def test_a_set_has_an_order() -> None:
     assert list(numbered({"b", "a", 3})) == [(1, 3), (2, "a"), (3, "b")]
 
 
-def test_what_json_does_not_have_is_written_as_text() -> None:
-    """A strict reader takes the line."""
+def test_what_json_does_not_have_is_written_as_text_or_null() -> None:
+    """A strict reader takes the line; what is absent stays so, and is no text of that name."""
     row = {"message_id": "m", "status": "SENT", "price": float("nan"), "deep": [{"a": float("-inf")}], "at": date(2026, 9, 1)}
+    row["discount"] = Decimal("NaN")
     update = read(row)
-    assert json.loads(update.rest) == {"price": "NaN", "deep": [{"a": "-Infinity"}], "at": "2026-09-01"}
-    assert json.loads(read(row | {"status": "x"}).original)["price"] == "NaN"
+    assert json.loads(update.rest) == {
+        "price": None,
+        "deep": [{"a": "-Infinity"}],
+        "at": "2026-09-01",
+        "discount": None,
+    }
+    assert json.loads(read(row | {"status": "x"}).original)["price"] is None
+
+
+@pytest.mark.parametrize("nothing", [float("nan"), Decimal("NaN")], ids=["a float", "a Decimal"])
+def test_an_absent_id_is_so_in_a_report_that_is_fed_back(nothing: object) -> None:
+    """NaN does not come back as the id of a message of that name."""
+    bad_row = read({"message_id": nothing, "status": "SENT"})
+    line = json.loads(format_dead_letter(Outcome(bad_row, "rejected", Problem(bad_row.reason, bad_row.label)), 1, ""))
+    assert read(line).reason == bad_row.reason == "message_id is missing"
 
 
 def nested(depth: int) -> list[Any]:
