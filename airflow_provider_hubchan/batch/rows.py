@@ -127,11 +127,11 @@ def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
 
     :param number: of the line, from 1.
     :param line: its text; what is not UTF-8 as lone surrogates.
-    :param reason: what is wrong with it.
+    :param reason: what is wrong with it; it may quote what it holds.
     :param label: the same in two or three words.
     """
     text = line.rstrip("\r\n").encode(errors="backslashreplace").decode()
-    return BadRow(number, reason, label, original=json.dumps({LINE_KEY: text}))
+    return BadRow(number, readable(reason), label, original=json.dumps({LINE_KEY: text}))
 
 
 def column_faults(names: Iterable[object], columns: Columns | None = None) -> list[str]:
@@ -276,7 +276,7 @@ class RowReader:
         self.reasons_left_out += plain.reasons_left_out
         if not is_skipped or not isinstance(entry, Update):
             return entry
-        reason = f"in an earlier report: {readable(str(fields['reason']))}"
+        reason = readable(f"in an earlier report: {fields['reason']}")
         return Outcome(entry, "skipped", Problem(reason, "in an earlier report"))
 
     def _read_fields(

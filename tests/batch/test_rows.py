@@ -207,6 +207,21 @@ def test_a_row_that_a_report_marks_as_skipped_stays_skipped() -> None:
     assert entry.result == "skipped"
 
 
+def test_reasons_do_not_grow_from_report_to_report() -> None:
+    """A line of the log can hold them, whatever a file has at their place."""
+    outcome = Outcome(Update(2, "m", MessageStatus.SENT), "skipped", Problem("x" * 1490 + "\t\ud800", "superseded"))
+    for _ in range(3):
+        (outcome,) = updates([json.loads(format_dead_letter(outcome, 1, ""))])
+        assert outcome.problem
+        assert len(outcome.problem.reason) <= 1500
+        assert outcome.problem.reason.isprintable()
+
+
+def test_the_reason_of_a_line_that_was_not_parsed_is_readable() -> None:
+    """Python's parsers quote a delimiter as it is, be it a tab."""
+    assert bad_line(1, "x", "'\t' expected after '\"'", "not CSV").reason == "' ' expected after '\"'"
+
+
 def test_a_row_that_was_not_final_does_not_get_the_tasks_status() -> None:
     """Its next report would say that of a message of which nothing is known."""
     (skipped,) = updates([{"message_id": "m", "status": "queued"}], statuses={"queued": None}, status="FAILED")
