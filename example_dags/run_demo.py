@@ -27,12 +27,13 @@ def main() -> int:
         say(f"A local HubSpot at {hubspot.url} holds {len(outbox):,} outbound messages and allows {LIMIT} requests per 10 s.")
         say(f"Open {hubspot.url} in a browser to see their statuses change meanwhile.")
         say("Setting up a throw-away Airflow, then running the DAG mark_delivery_report. About a minute ...")
-        rows, report = run_dag(json.dumps(hubspot.connection()))
-        return compare(rows, report, hubspot)
+        events = [json.loads(line) for line in lines(HERE / "data" / "delivery_report.jsonl")]
+        statuses, report = run_dag(json.dumps(hubspot.connection()))
+        return compare(events, statuses, report, hubspot)
 
 
-def run_dag(connection: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run the DAG in this process; give the rows that were mapped, and the operator's report."""
+def run_dag(connection: str) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """Run the DAG in this process; give its mapping of the gateway's codes, and the operator's report."""
     os.environ |= {
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
@@ -45,37 +46,40 @@ def run_dag(connection: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
     initdb()
     sys.path.insert(0, str(HERE))
-    from mark_delivery_report import mark_delivery_report
+    from mark_delivery_report import STATUSES, mark_delivery_report
 
     run = mark_delivery_report().test(run_conf={"folder": str(HOME)})
-    results = {task: run.get_task_instance(task).xcom_pull(task_ids=task) for task in ("map_codes", "mark_statuses")}
-    return [json.loads(line) for line in lines(Path(results["map_codes"]))], results["mark_statuses"]
+    return STATUSES, run.get_task_instance("mark_statuses").xcom_pull(task_ids="mark_statuses")
 
 
-def compare(rows: list[dict[str, Any]], report: dict[str, Any], hubspot: Emulator) -> int:
-    """Print the report, and what the report makes expect beside what HubSpot holds."""
+def compare(events: list[dict[str, Any]], statuses: dict[str, str | None], report: dict[str, Any], hubspot: Emulator) -> int:
+    """Print the report, and what the gateway's events make expect beside what HubSpot holds."""
     say("\nThe report (XCom of the task mark_statuses):")
     say(json.dumps({**report, "problems": [*report["problems"][:1], "..."]}, indent=2))
     not_updated = [json.loads(line) for line in lines(Path(report["report_file"]))]
-    rejected = [row["message_id"] for row in not_updated if row["outcome"] == "rejected"]
-    say(f"\nThat report file has {len(not_updated):,} lines, among them {len(rejected)} rejected ids.")
+    rejected = [row for row in not_updated if row["outcome"] == "rejected"]
+    unsendable = {row["row"] for row in rejected if row.get("sendable") is False}
+    refused = {row["message_id"] for row in rejected if row["row"] not in unsendable}
+    say(f"\nThat report file has {len(not_updated):,} lines, {len(rejected)} of them rejected:")
+    say(f"{len(unsendable)} that could not be sent, and {len(refused)} that HubSpot refused.")
 
-    wanted = {message_id: "SENT" for _, message_id in hubspot.world.messages}  # an agent's message is SENT from the start
-    for row in rows:
-        if row["message_id"] not in rejected and wanted.get(row["message_id"]) != "READ":
-            wanted[row["message_id"]] = row["status"]
-    ours, theirs = Counter(wanted.values()), Counter(hubspot.world.counts())
+    expected: dict[str, str] = {message_id: "SENT" for _, message_id in hubspot.world.messages}  # from the start
+    for number, event in enumerate(events, 1):
+        message_id, status = event["message_id"], statuses.get(event["state"], "not translated")
+        if status and number not in unsendable and message_id not in refused and expected.get(message_id) != "READ":
+            expected[message_id] = status
+    ours, theirs = Counter(expected.values()), Counter(hubspot.world.counts())
     sides = {
         **{f"messages {status}": (ours[status], theirs[status]) for status in ("SENT", "READ", "FAILED")},
         "updates accepted": (report["updated"], len(hubspot.ledger.patches(status=200))),
-        "updates refused": (report["rejected"], len(hubspot.ledger.patches(status=404))),
+        "updates refused": (report["rejected"] - len(unsendable), len(hubspot.ledger.patches(status=404))),
         "requests": (report["requests"], len(hubspot.ledger.patches())),
         "answered with 429": (report["rate_limited"], len(hubspot.ledger.patches(status=429))),
     }
     say(f"\n{'':20}{'our report':>12}{'HubSpot':>12}")
-    for name, (expected, seen) in sides.items():
-        say(f"{name:20}{expected:12,}{seen:12,}")
-    agree = all(expected == seen for expected, seen in sides.values())
+    for name, (left, right) in sides.items():
+        say(f"{name:20}{left:12,}{right:12,}")
+    agree = all(left == right for left, right in sides.values())
     say("\nBoth sides agree." if agree else "\nTHE TWO SIDES DO NOT AGREE.")
     return 0 if agree else 1
 
