@@ -24,7 +24,7 @@ from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.dag_runs import mark
-from tests.docs.pages import FENCE, PAGES, fences
+from tests.docs.pages import FENCE, PAGES, fences, page, table
 from tests.examples import load, tasks_with_multiple_outputs
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -146,18 +146,79 @@ def test_a_file_of_faults_is_read(hubspot_emulator: Emulator, tmp_path: Path) ->
         eval(call, {"fault": hubspot_emulator.fault})
 
 
-def test_a_dead_letter_is_as_shown(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+#: The dead letters that the pages show: of a row that HubSpot refused, and of one that could not be sent.
+REFUSED, UNSENDABLE = (json.loads(text) for text in fences("json").values())
+
+
+@pytest.mark.parametrize(
+    ("shown", "names", "statuses"),
+    [
+        pytest.param(REFUSED, ("message_id", "status", "error_message", "phone"), None, id="refused"),
+        pytest.param(UNSENDABLE, ("client_ref", "state"), {"SENT": "SENT"}, id="could not be sent"),
+    ],
+)
+def test_a_dead_letter_is_as_shown(
+    hubspot_emulator: Emulator, tmp_path: Path, shown: dict[str, Any], names: tuple[str, ...], statuses: Any
+) -> None:
     """The same keys in the same order, and the same values but for what is new each time, or left out with "…"."""
-    (text,) = fences("json").values()
-    shown = json.loads(text)
-    good = [{"message_id": f"m-{number}", "status": "SENT"} for number in range(1, shown["row"])]
-    hubspot_emulator.world.seed(row["message_id"] for row in good)
-    row = {key: shown[key] for key in ("phone", "message_id", "status", "error_message")}
+    message_id, status = names[:2]
+    good = [{message_id: f"m-{number}", status: "SENT"} for number in range(1, shown["row"])]
+    hubspot_emulator.world.seed(row[message_id] for row in good)
+    row = {key: shown[key] for key in shown if key in names}
     (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in [*good, row]))
-    mark(messages_file=str(tmp_path / "rows.jsonl"), max_rejected=1, report_file=str(tmp_path / "left.jsonl"))
+    mark(
+        messages_file=str(tmp_path / "rows.jsonl"),
+        columns={"message_id": message_id, "status": status},
+        statuses=statuses,
+        max_rejected=1,
+        report_file=str(tmp_path / "left.jsonl"),
+    )
     dead_letter = json.loads((tmp_path / "left.jsonl").read_text())
     assert list(dead_letter) == list(shown)
     assert str(dead_letter["reason"]).startswith(shown["reason"].removesuffix("…"))
-    for varies in ("reason", "correlation_id", "time"):
-        shown[varies] = dead_letter[varies]
-    assert dead_letter == shown
+    varying = {name: dead_letter[name] for name in ("reason", "correlation_id", "time")}
+    assert dead_letter == shown | varying
+
+
+def gateway_task() -> tuple[str, Any]:
+    """The gateway's file that the operator's page shows, and the task that reads it."""
+    section = page("operator").split("\n## ")[1]
+    (_, _, file), (_, _, text) = FENCE.findall(section)
+    with DAG("batch", schedule=None) as dag:
+        run("operator.md", text)
+    return file, dag.get_task("mark_report")
+
+
+def test_a_gateways_file_becomes_what_the_table_says(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """With the arguments of the page, but for the places, and for the share: of four rows one is more than one in a hundred."""
+    (file, task), report_file = gateway_task(), tmp_path / "left.jsonl"
+    (tmp_path / "twilio.csv").write_text(file)
+    hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 5))
+    messages = {message_id: message for (_, message_id), message in hubspot_emulator.world.messages.items()}
+    arguments = {"messages_file": str(tmp_path / "twilio.csv"), "columns": task.columns, "statuses": task.statuses}
+    mark(**arguments, max_rejected=1, report_file=str(report_file))
+    left = {line["client_ref"]: line for line in map(json.loads, report_file.read_text().splitlines())}
+    became = {name: left[name]["outcome"] if name in left else message.status for name, message in messages.items()}
+    assert became == {row[0].strip("`"): row[1] for row in table(page("operator"), "row | becomes |")}
+    assert (messages["message-1"].error_message, messages["message-2"].error_message) == (None, "30003")
+
+
+def test_what_could_not_be_sent_is_fixed_and_fed_back(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+    """By a further word in ``statuses``, by another word in the line, by a whole new line; the rest of the file as it is."""
+    file, task = gateway_task()
+    rows, left, still_left = (tmp_path / name for name in ("twilio.csv", "left.jsonl", "still_left.jsonl"))
+    rows.write_text(f"{file}message-5;odd;;\nmessage-6;too;many;cells;here\n")
+    hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 7))
+    ran = mark(messages_file=str(rows), columns=task.columns, statuses=task.statuses, report_file=str(left))
+    assert (ran.state(), ran.xcom()["rejected"], ran.xcom()["unresolved"]) == ("failed", 3, 2)
+    assert hubspot_emulator.ledger.patches() == []
+
+    lines = left.read_text().splitlines()
+    assert len(lines) == 6
+    (broken,) = (number for number, line in enumerate(lines) if "line" in json.loads(line))
+    lines[broken] = json.dumps({"client_ref": "message-6", "MessageStatus": "read"})
+    left.write_text("\n".join(lines).replace('"odd"', '"failed"'))
+    statuses = task.statuses | {"on_hold": None}
+    report = mark(messages_file=str(left), columns=task.columns, statuses=statuses, report_file=str(still_left)).xcom()
+    assert (report["updated"], report["skipped"], report["rejected"]) == (4, 2, 0)
+    assert hubspot_emulator.world.counts() == {"SENT": 3, "FAILED": 2, "READ": 1}
