@@ -6,8 +6,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-# What the gateway says, and what HubSpot calls it.
-STATUSES = {"DELIVRD": "SENT", "READ": "READ", "UNDELIV": "FAILED"}
+from airflow_provider_hubchan.gateways import SMPP
 
 
 @dag(schedule=None, tags=["hubspot"])
@@ -20,9 +19,13 @@ def mark_by_function() -> None:
             {"id": "message-3", "state": "DELIVRD"},
         ]
 
-    @task.hubchan_status(error_message="the gateway could not deliver it", max_rejected=0.01)
+    @task.hubchan_status(
+        statuses=SMPP | {"READ": "READ"},
+        error_message="the gateway could not deliver it",
+        max_rejected=0.01,
+    )
     def mark(events: Any) -> dict[str, str]:
-        return {event["id"]: STATUSES[event["state"]] for event in events}
+        return {event["id"]: event["state"] for event in events}
 
     mark(ask_gateway())
 

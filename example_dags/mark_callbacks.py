@@ -12,7 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_hubchan.client.errors import BadConnection, BadRows
 from airflow_provider_hubchan.hooks import HubchanHook
 
-# What the gateway says, and what HubSpot calls it.
+# What the gateway calls it.
+COLUMNS = {"message_id": "reference", "status": "event", "error_message": "reason"}
 STATUSES = {"delivered": "SENT", "seen": "READ", "undeliverable": "FAILED"}
 
 
@@ -29,12 +30,8 @@ def mark_callbacks() -> None:
         """The webhook receiver leaves a file for each callback; it is put aside when HubSpot has answered."""
         files = sorted(Path(params["folder"]).glob("*.json"))
         callbacks = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        rows = [
-            {"message_id": each["reference"], "status": STATUSES[each["event"]], "error_message": each.get("reason")}
-            for each in callbacks
-        ]
         try:
-            report = HubchanHook().update_message_statuses(rows)
+            report = HubchanHook().update_message_statuses(callbacks, columns=COLUMNS, statuses=STATUSES)
         except (BadRows, BadConnection) as fault:  # nothing was sent, and a retry would find the same
             raise AirflowFailException(str(fault)) from fault
 

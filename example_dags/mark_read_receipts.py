@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow.sdk import Asset, dag, task
 
+from airflow_provider_hubchan.gateways import WHATSAPP
+
 EVENTS = Asset("whatsapp_events")
-STATUSES = {"sent": "SENT", "delivered": "SENT", "read": "READ"}
 
 
 @dag(
@@ -20,20 +21,24 @@ STATUSES = {"sent": "SENT", "delivered": "SENT", "read": "READ"}
 )
 def mark_read_receipts() -> None:
     # An event that is late may come in a later file than what it is late for: so look before each update.
-    @task.hubchan_status(compare_before_write=True, max_rejected=0.01, retries=2)
+    @task.hubchan_status(
+        columns={"message_id": "id", "status": "event"},
+        statuses=WHATSAPP,
+        compare_before_write=True,
+        max_rejected=0.01,
+        retries=2,
+    )
     def mark(params: Any = None, triggering_asset_events: Any = None) -> list[dict[str, str]]:
         """All events of the files that have landed since the last run; of that in the params if run by hand.
 
         Which file it is, the collector has said: ``yield Metadata(EVENTS, {"path": path})``.
         """
         landed = [event.extra["path"] for event in triggering_asset_events[EVENTS]] or [params["events"]]
-        rows = []
+        events: list[dict[str, str]] = []
         for path in landed:
             with open(path, encoding="utf-8", newline="") as file:
-                for event in csv.DictReader(file):
-                    if event["event"] in STATUSES:  # others say nothing of the delivery
-                        rows.append({"message_id": event["id"], "status": STATUSES[event["event"]]})
-        return rows
+                events += csv.DictReader(file)
+        return events
 
     mark()
 

@@ -16,12 +16,13 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 log = logging.getLogger(__name__)
 
 DATA = Path(__file__).parent / "data"
-STATUSES = {"delivered": "SENT", "read": "READ", "undelivered": "FAILED"}
+COLUMNS = {"message_id": "id", "status": "state", "error_message": "text"}
+STATUSES = {"delivered": "SENT", "read": "READ", "undelivered": "FAILED", "queued": None}  # None: still on its way
 
 
 def alert(context: Any) -> None:
     """Tell a person, here by the log; an ``SmtpNotifier`` or a ``SlackNotifier`` is given in the same place."""
-    report = context["ti"].xcom_pull(task_ids="mark") or {}
+    report = context["ti"].xcom_pull(task_ids=context["ti"].task_id) or {}
     log.error("%s: %s of %s rows rejected.", context["run_id"], report.get("rejected"), report.get("rows"))
 
 
@@ -45,24 +46,29 @@ def sweep_pending() -> None:
 
     @task
     def ask_gateway(message_ids: Any, params: Any = None) -> list[dict[str, str]]:
-        """Leave out those that are still on their way for the gateway, too, and those that it does not know."""
+        """What the gateway answers, in its words, without the messages that it does not know."""
         states = json.loads(Path(params["gateway"]).read_text(encoding="utf-8"))
-        ended = [(each, states[each]) for each in message_ids if states.get(each, {}).get("state") in STATUSES]
-        return [
-            {"message_id": message_id, "status": STATUSES[each["state"]]}
-            | ({"error_message": f"{each['code']}: {each['text']}"} if each["state"] == "undelivered" else {})
-            for message_id, each in ended
-        ]
+        return [{"id": each, **states[each]} for each in message_ids if each in states]
 
     @task.short_circuit
     def in_earnest(params: Any = None) -> bool:
         return not params["dry_run"]
 
     rows = ask_gateway(list_pending())
-    plan = UpdateMessageStatusOperator(task_id="plan", messages=rows, dry_run=True)
+    plan = UpdateMessageStatusOperator(
+        task_id="plan",
+        messages=rows,
+        columns=COLUMNS,
+        statuses=STATUSES,
+        max_rejected=0.01,
+        dry_run=True,
+        on_failure_callback=alert,
+    )
     mark = UpdateMessageStatusOperator(
         task_id="mark",
         messages=rows,
+        columns=COLUMNS,
+        statuses=STATUSES,
         compare_before_write=True,  # what has its status already is skipped, and READ stays READ
         max_rejected=0.01,
         retries=2,

@@ -85,28 +85,44 @@ def test_2_what_was_sent_before_the_gateway_went_away_stays_sent(
         assert str(error_message).startswith("gateway unavailable, run manual__")
 
 
-def test_4_pending_messages_are_swept_at_night(hubspot_emulator: Emulator, tmp_path: Path) -> None:
-    """A new one and one still on its way are not sent, what has its status already is skipped, a dry run sends nothing."""
+def test_4_pending_messages_are_swept_at_night(
+    hubspot_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new one is left out, one still on its way and what has its status already are skipped, a dry run sends nothing."""
     sweep = load("sweep_pending").sweep_pending
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 7))
     outbox = tmp_path / "pending.csv"
     outbox.write_text((EXAMPLES / "data" / "pending.csv").read_text() + "message-7,2999-01-01T00:00:00+00:00\n")
 
     ran = Ran(sweep(), outbox=str(outbox))
-    assert (ran.xcom("plan")["rows"], ran.state("mark")) == (5, "skipped")
+    assert (ran.xcom("plan")["rows"], ran.state("mark")) == (6, "skipped")
+    assert "Not updated: 5 skipped: dry run; 1 skipped: not final." in capsys.readouterr().out
     assert hubspot_emulator.ledger.patches() == []
 
     ran = Ran(sweep(), outbox=str(outbox), dry_run=False)
     report = ran.xcom("mark")
-    assert (ran.state("mark"), report["updated"], report["skipped"]) == ("success", 3, 2)
+    assert (ran.state("mark"), report["updated"], report["skipped"]) == ("success", 3, 3)
     assert hubspot_emulator.world.counts() == {"SENT": 3, "READ": 1, "FAILED": 2}
+    assert hubspot_emulator.world.messages["100200", "message-3"].error_message == "Unreachable destination handset"
 
 
 def test_4_a_person_is_alerted_when_too_many_are_rejected(hubspot_emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """One of five is more than one in a hundred: red, and the callback has the numbers."""
+    """One of six is more than one in a hundred: red, and the callback has the numbers."""
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 6))
     assert Ran(load("sweep_pending").sweep_pending(), dry_run=False).state("mark") == "failed"
-    assert "1 of 5 rows rejected." in caplog.text
+    assert "1 of 6 rows rejected." in caplog.text
+
+
+def test_4_a_word_that_nobody_knows_stops_the_plan(
+    hubspot_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is sent, and the callback has the numbers."""
+    gateway = tmp_path / "gateway.json"
+    gateway.write_text('{"message-1": {"state": "held by partner"}, "message-2": {"state": "read"}}')
+    ran = Ran(load("sweep_pending").sweep_pending(), gateway=str(gateway), dry_run=False)
+    assert (ran.state("plan"), ran.xcom("plan")["rejected"], ran.state("mark")) == ("failed", 1, "upstream_failed")
+    assert "1 of 2 rows rejected." in caplog.text
+    assert hubspot_emulator.ledger.patches() == []
 
 
 def test_5_a_used_up_day_costs_no_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -229,12 +245,13 @@ def test_7_a_brand_that_fails_does_not_stop_the_others(hubspot_emulator: Emulato
     assert table in PAGE.read_text(), "the table that the page shows"
 
 
-def test_8_who_has_read_has_read(hubspot_emulator: Emulator, tmp_path: Path) -> None:
+def test_8_who_has_read_has_read(hubspot_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """612 events are 187 messages; 150 of them are sent, once; a late event an hour later takes nothing back."""
     module = load("mark_read_receipts")
     hubspot_emulator.world.seed(f"message-{number}" for number in range(1, 188))
     report = Ran(module.mark_read_receipts()).xcom()
-    assert (report["rows"], report["updated"], report["skipped"]) == (612, 150, 425 + 37)
+    assert (report["rows"], report["updated"], report["skipped"]) == (612, 150, 220 + 205 + 37)
+    assert "Not updated: 220 skipped: not final; 205 skipped: superseded; 37 skipped: " in capsys.readouterr().out
     assert hubspot_emulator.world.counts() == {"READ": 150, "SENT": 37}
 
     late = tmp_path / "late.csv"
@@ -253,7 +270,7 @@ def test_8_all_files_that_landed_are_one_batch(tmp_path: Path) -> None:
         paths[-1].write_text(f"id,event\n{name},read\n")
     events = {module.EVENTS: [SimpleNamespace(extra={"path": str(path)}) for path in paths]}
     rows = module.mark_read_receipts().get_task("mark").python_callable(params={}, triggering_asset_events=events)
-    assert [row["message_id"] for row in rows] == ["a", "b"]
+    assert rows == [{"id": "a", "event": "read"}, {"id": "b", "event": "read"}]
 
 
 def test_9_poison_is_put_aside_and_sent_again_once_it_is_fixed(hubspot_emulator: Emulator, tmp_path: Path) -> None:
