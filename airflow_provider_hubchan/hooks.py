@@ -15,7 +15,8 @@ from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.batch.checkpoint import CheckpointStore, NullStore
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink, NullSink
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import Columns, Statuses, read_update
+from airflow_provider_hubchan.batch.row_reader import read_update
+from airflow_provider_hubchan.batch.rows import Columns, Statuses
 from airflow_provider_hubchan.batch.runner import BatchOptions, run_batch
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import OUT_OF_RUNTIME, OUT_OF_TIME, STOPPED, Abort, Request

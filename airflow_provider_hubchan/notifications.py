@@ -18,7 +18,8 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.log import redact as mask_known_secrets  # type: ignore[attr-defined]  # for Airflow's own logs, in 3.2 and 3.3
 
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_json_text, read_rows
+from airflow_provider_hubchan.batch.row_reader import read_rows
+from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow

@@ -13,7 +13,8 @@ from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStor
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.progress_log import ProgressLog
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
-from airflow_provider_hubchan.batch.rows import Columns, RowReader, Statuses, numbered
+from airflow_provider_hubchan.batch.row_reader import RowReader
+from airflow_provider_hubchan.batch.rows import Columns, Statuses, numbered
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import STOPPED, Abort, Flow
 from airflow_provider_hubchan.client.errors import Problem

@@ -13,7 +13,8 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
-from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.row_reader import read_rows
+from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.client.errors import BadInput, Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.report_file import ReportFile

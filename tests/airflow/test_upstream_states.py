@@ -14,7 +14,8 @@ import pytest
 from airflow.sdk import DAG, TaskGroup, TaskInstanceState, task, task_group
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
-from airflow_provider_hubchan.batch.rows import Resolved, numbered, read_rows
+from airflow_provider_hubchan.batch.row_reader import read_rows
+from airflow_provider_hubchan.batch.rows import Resolved, numbered
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 from airflow_provider_hubchan.client.flow import RetryConfig

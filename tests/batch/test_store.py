@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.rows import numbered, read_rows
+from airflow_provider_hubchan.batch.row_reader import read_rows
+from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.errors import BadRow
 

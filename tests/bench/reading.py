@@ -52,7 +52,7 @@ def write(path: Path, rows: Iterator[dict[str, str]]) -> None:
 
 def read(file: str, arguments: dict[str, Any]) -> dict[str, float]:
     """Read a file as far as a batch does before it begins to send; CPU seconds, and MB beyond those of the first row."""
-    from airflow_provider_hubchan.batch.rows import RowReader
+    from airflow_provider_hubchan.batch.row_reader import RowReader
     from airflow_provider_hubchan.batch.store import UpdateStore
     from airflow_provider_hubchan.row_files import read_file
 

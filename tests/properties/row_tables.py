@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
-from airflow_provider_hubchan.batch.rows import RowReader
+from airflow_provider_hubchan.batch.row_reader import RowReader
 from airflow_provider_hubchan.client.errors import BadRow
 from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.row_files import read_file
