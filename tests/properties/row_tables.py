@@ -230,8 +230,9 @@ def csv_tables(draw: st.DrawFn) -> CsvTable:
     return CsvTable(header, draw(st.lists(row | row | row | odd_row, max_size=8)), arguments)
 
 
-#: Other columns' names; a delimiter in one might be taken for that of the file.
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff,;\t|"), max_size=6).map(str.strip)
+#: Other columns' names; a delimiter in one might be taken for that of the file, a carriage return for its line end if there are
+#: no rows.
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff,;\t|\r"), max_size=6).map(str.strip)
 
 
 # JSON.
