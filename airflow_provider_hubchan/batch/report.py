@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_hubchan.client.actions import Abort
+from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.errors import HubchanError
 from airflow_provider_hubchan.client.models import Outcome
 
@@ -67,7 +68,7 @@ class Report:
             self.problems.append(
                 {
                     "row": outcome.update.row,
-                    "message_id": outcome.update.message_id,
+                    "message_id": readable(outcome.update.message_id, 200),
                     "outcome": outcome.result,
                     "reason": outcome.problem.reason,
                     "correlation_id": outcome.problem.correlation_id,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeAlias
 
 from airflow_provider_hubchan.batch.rows import (
@@ -22,8 +25,9 @@ from airflow_provider_hubchan.batch.rows import (
     column_faults,
     is_absent,
     is_encodable,
+    parse_json_text,
 )
-from airflow_provider_hubchan.client.error_texts import readable, shorten
+from airflow_provider_hubchan.client.error_texts import readable, shorten, shorten_all
 from airflow_provider_hubchan.client.errors import BadRow, BadRows, Problem
 from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outcome, StatusName, Update
 
@@ -31,6 +35,14 @@ from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outc
 Fault: TypeAlias = tuple[str, str]
 #: Sets of keys that a reader remembers.
 _MAX_SHAPES = 1000
+#: Keys that are almost ours which a reason names.
+_MAX_NAMED = 5
+#: Characters of an id: HubSpot's have some tens, and an id is part of an address.
+_MAX_ID = 1000
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f]")
+#: Before the reason that a row had in a report file.
+_EARLIER = "in an earlier report: "
+_NOT_PARSED = "its line could not be read: write the keys of the row instead of it. "
 
 
 def read_rows(rows: Iterable[tuple[int, object]], **arguments: Any) -> Iterator[Update | Outcome | BadRow]:
@@ -83,6 +95,7 @@ class RowReader:
         # native rendering makes an int of "30003"
         self._error_message = None if error_message is None else str(error_message).strip()
         self._words = None if statuses is None else {_word(word): MessageStatus.parse(to) for word, to in statuses.items()}
+        self._id_name = self._columns.get("message_id") or "message_id"
         self._shapes: dict[tuple[object, ...], _Shape] = {}
         self.reasons_left_out = 0
 
@@ -92,13 +105,18 @@ class RowReader:
         :param rows: pairs of number and row; a `BadRow` in place of a row is a line that could not be parsed.
         """
         for number, row in rows:
-            yield row if isinstance(row, BadRow) else self._read(number, row)
+            try:
+                yield row if isinstance(row, BadRow) else self._read(number, row)
+            except Exception as error:  # an object of the user's own, of which any method may fail
+                reason = f"it cannot be read ({type(error).__name__}: {readable(str(error), 200)})"
+                yield BadRow(number, reason, "not readable", original=_ENCODE({LINE_KEY: shorten(row)}))
 
     def _read(self, number: int, row: object) -> Update | Outcome | BadRow:
         delivery = None
         if isinstance(row, Delivered | Resolved):
             delivery, row = row, row.row
-        fields: Mapping[Any, Any] = row if isinstance(row, Mapping) else {"message_id": row}
+        # An id stands under the name that ids have in other rows, so that a report file with it can be fed back.
+        fields: Mapping[Any, Any] = row if isinstance(row, Mapping) else {self._id_name: row}
         keys = tuple(fields)
         if (shape := self._shapes.get(keys)) is None:
             if len(self._shapes) >= _MAX_SHAPES:
@@ -112,14 +130,14 @@ class RowReader:
         """Read a line of a report file. A row that could be sent stands there with our names and our statuses, any other one as
         it came.
         """
-        own = {
-            key: value for key, value in fields.items() if key not in REPORT_KEYS and key not in (SENDABLE_KEY, ORIGINAL_KEY)
-        }
+        own = {key: value for key, value in fields.items() if key not in REPORT_KEYS | {SENDABLE_KEY, ORIGINAL_KEY}}
         moved = fields.get(ORIGINAL_KEY)
+        moved = parse_json_text(moved) if isinstance(moved, str) else moved  # the file was a CSV file in between
         moved = moved if isinstance(moved, dict) else {}
-        if fields.get(SENDABLE_KEY) is False:
-            if own.keys() == {LINE_KEY}:
-                return BadRow(number, readable(str(fields["reason"])), "not parsed", original=_ENCODE(own))
+        if not _is_sendable(fields.get(SENDABLE_KEY)):
+            if {key for key, value in own.items() if not is_absent(value)} == {LINE_KEY}:
+                reason = _NOT_PARSED + str(fields["reason"]).removeprefix(_NOT_PARSED)
+                return BadRow(number, readable(reason), "not parsed", original=_original({LINE_KEY: own[LINE_KEY]}))
             return self._read(number, own | moved)
         is_skipped = fields["outcome"] == "skipped"
         # A row that was not final has no status in the file, and does not get the task's.
@@ -130,7 +148,7 @@ class RowReader:
         self.reasons_left_out += plain.reasons_left_out
         if not is_skipped or not isinstance(entry, Update):
             return entry
-        reason = readable(f"in an earlier report: {fields['reason']}")
+        reason = readable(_EARLIER + str(fields["reason"]).removeprefix(_EARLIER))
         return Outcome(entry, "skipped", Problem(reason, "in an earlier report"))
 
     def _read_fields(
@@ -145,54 +163,48 @@ class RowReader:
     ) -> Update | Outcome | BadRow:
         """:param moved: what the row had under names that a report file needs."""
         faults = list(shape.faults)
-        message_id = self._read_message_id(_value(fields, shape.message_id), faults)
+        message_id = self._read_message_id(_value(fields, shape.message_id), fields, shape, faults)
         word = _value(fields, shape.status)
         status, is_final = self._read_status(word, delivery, needs_status, faults)
         reason = _value(fields, shape.error_message)
-        error_message = None if reason is None else self._read_error_message(reason, faults)
-        is_left_out = bool(error_message and status and not status.is_failure)
-        if is_left_out or not is_final:
-            error_message = None
-        elif status is not None and status.is_failure:
-            error_message = error_message or (
-                delivery.error_message if isinstance(delivery, Delivered) else self._error_message
-            )
-        if error_message and not is_encodable(error_message):
-            faults.append(("error_message holds half a character (a lone surrogate)", "half a character"))
+        error_message, is_left_out = None, False
+        if status is not None and status.is_failure:
+            error_message = self._read_error_message(reason, delivery, faults)
+        elif status is not None:
+            is_left_out = not is_absent(reason)
         self._check_channel(_value(fields, shape.channel_id), faults)
 
         rest = {name: fields[key] for name, key in shape.rest}
         if shape.status == "status" and not (isinstance(word, str) and word == status) and not is_absent(word):
             rest["status"] = word  # as it came; it was translated
-        if shape.error_message == "error_message" and reason is not None and error_message is None:
+        if shape.error_message == "error_message" and error_message is None and not is_absent(reason):
             rest["error_message"] = reason
         rest_text = _rest_text({**rest, **(moved or {})}, faults)
         if faults:
-            reasons, labels = zip(*faults, strict=True)
-            return BadRow(number, ", ".join(reasons), ", ".join(labels), message_id, _original(fields))
+            reason, label = (", ".join(dict.fromkeys(texts)) for texts in zip(*faults, strict=True))
+            return BadRow(number, readable(reason), label, readable(message_id, 200), _original(fields))
         self.reasons_left_out += is_left_out
-        update = Update(number, message_id, status, error_message or None, rest_text)
+        update = Update(number, message_id, status, error_message, rest_text)
         if isinstance(delivery, Resolved):
             return Outcome(update, delivery.result, delivery.problem)
         return update if is_final else Outcome(update, "skipped", Problem(f"status {shorten(word)} is not final", "not final"))
 
-    def _read_message_id(self, value: object, faults: list[Fault]) -> str:
-        name = self._name("message_id")
-        message_id = value.strip() if isinstance(value, str) else _integer_text(value)
-        if message_id:
-            if not is_encodable(message_id):
-                faults.append((f"{name} {shorten(message_id)} holds half a character (a lone surrogate)", "half a character"))
-            return message_id
-        if isinstance(value, str):
+    def _read_message_id(self, value: object, fields: Mapping[Any, Any], shape: _Shape, faults: list[Fault]) -> str:
+        name, kind = self._name("message_id"), type(value).__name__
+        if message_id := value.strip() if isinstance(value, str) else _integer_text(value):
+            if fault := _id_fault(message_id):
+                faults.append((f"{name} {fault}", "bad message_id"))
+        elif isinstance(value, str):
             faults.append((f"{name} is blank", "no message_id"))
         elif is_absent(value):
-            faults.append((f"{name} is missing", "no message_id"))
+            keys = f" (the keys are {shorten_all(fields, 5)})" if fields and shape.message_id is None else ""
+            faults.append((f"{name} is missing{keys}", "no message_id"))
         elif isinstance(value, tuple | list):
             how = "give a dict for each row, as dict(zip(names, row)) makes it"
-            faults.append((f"{name} is a {type(value).__name__}, not a string: {how}", "no dict"))
+            faults.append((f"{name} is a {kind}, not a string: {how}", "no dict"))
         else:
-            faults.append((f"{name} is a {type(value).__name__}, not a string", "bad message_id"))
-        return ""
+            faults.append((f"{name} is a {kind}, not a string", "bad message_id"))
+        return message_id or ""
 
     def _read_status(
         self, value: object, delivery: Delivered | Resolved | None, needs_status: bool, faults: list[Fault]
@@ -213,23 +225,26 @@ class RowReader:
             return _parse_status(value, self._name("status"), faults), True
         word = _word(value)
         if word not in self._words:
-            reason = f"{self._name('status')} is {shorten(value)}, which is not in statuses"
+            name = self._name("status")
+            reason = f"{name} is {shorten(value)}, which is not in statuses: add it there, or None if it is not final"
             faults.append((reason, f"unknown status {shorten(value)}"))
             return None, True
         status = self._words[word]
         return status, status is not None
 
-    def _read_error_message(self, value: object, faults: list[Fault]) -> str | None:
-        if isinstance(value, str):
-            return value.strip()
+    def _read_error_message(self, value: object, delivery: Delivered | Resolved | None, faults: list[Fault]) -> str | None:
+        """Why the delivery failed: the row's own reason, else the one that is given for all."""
         if is_absent(value):
-            return None
-        if isinstance(value, float):  # a column of codes in which some are missing, as pandas has it
-            value = int(value) if value.is_integer() else str(value)
-        if text := value if isinstance(value, str) else _integer_text(value):
-            return text
-        faults.append((f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message"))
-        return None
+            text = delivery.error_message if isinstance(delivery, Delivered) else self._error_message
+        elif isinstance(value, float):  # a column of codes in which some are missing, as pandas has it
+            text = str(int(value) if value.is_integer() else value)
+        else:
+            text = str(value).strip() if isinstance(value, str | Decimal) else _integer_text(value)
+            if not text:
+                faults.append((f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message"))
+        if text and not is_encodable(text):
+            faults.append(("error_message holds half a character (a lone surrogate)", "half a character"))
+        return text or None
 
     def _check_channel(self, value: object, faults: list[Fault]) -> None:
         if value is None or self._channel_id is None or is_absent(value):
@@ -270,7 +285,7 @@ class _Shape:
                 return theirs
             return tuple(theirs.split(".")) if "." in theirs else None
 
-        faults = [] if is_ours else column_faults(keys, columns)
+        faults = [] if is_ours else column_faults(keys, columns)[:_MAX_NAMED]
         taken = {ours for ours in ROW_KEYS if path(ours) == ours}
         return cls(
             message_id=path("message_id"),
@@ -345,15 +360,34 @@ def _value(fields: Mapping[Any, Any], path: str | tuple[str, ...] | None) -> Any
     for part in path:
         if isinstance(value, Mapping):
             value = value.get(part)
-        elif isinstance(value, list | tuple) and part.isdecimal() and int(part) < len(value):
+        elif isinstance(value, list | tuple) and part.isdecimal() and len(part) < 10 and int(part) < len(value):
             value = value[int(part)]
         else:
             return None
     return value
 
 
+def _id_fault(message_id: str) -> str | None:
+    """Why a text is no id, None if it can be one."""
+    if len(message_id) > _MAX_ID:
+        return f"is longer than {_MAX_ID:,} characters"
+    if not message_id.isprintable() and _CONTROL_CHARACTERS.search(message_id):
+        return f"{shorten(message_id)} holds a control character"
+    if not is_encodable(message_id):
+        return f"{shorten(message_id)} holds half a character (a lone surrogate)"
+    if message_id[0] in "{[" and isinstance(parse_json_text(message_id), dict | list):
+        return f"{shorten(message_id)} is JSON text: give what it stands for, as json.loads makes it"
+    return None
+
+
+def _is_sendable(value: object) -> bool:
+    """False for a line of a report file that says so, also if a spreadsheet or a data frame has written it again."""
+    return is_absent(value) or str(value).strip().casefold() not in ("false", "0", "0.0")
+
+
 def _parse_status(value: object, name: str, faults: list[Fault]) -> MessageStatus | None:
-    status = MessageStatus.parse(value)
+    value = value.value if isinstance(value, Enum) and not isinstance(value, MessageStatus) else value
+    status = MessageStatus.parse(value.strip() if isinstance(value, str) else value)
     if status is MessageStatus.RECEIVED:
         faults.append((f"{name} is 'RECEIVED', which only HubSpot sets, on incoming messages", "status RECEIVED"))
     elif status not in WRITABLE:
@@ -364,6 +398,10 @@ def _parse_status(value: object, name: str, faults: list[Fault]) -> MessageStatu
 
 def _word(value: object) -> str | None:
     """A gateway's word as it is compared; None for what is no word."""
+    if isinstance(value, Enum):  # as the gateway's own package has it
+        value = value.value
+    if isinstance(value, float) and value.is_integer():  # a column in which some are missing, as pandas has it
+        value = int(value)
     if isinstance(value, str | bool):
         return str(value).strip().casefold()
     return _integer_text(value) or None
@@ -375,5 +413,5 @@ def _integer_text(value: object) -> str:
         return ""
     try:
         return str(operator.index(value))  # type: ignore[arg-type]  # what has no index is told by the error
-    except (TypeError, ValueError):  # no integer, or one of more digits than Python writes
+    except Exception:  # no integer, one of more digits than Python writes, or an object of the user's whose method fails
         return ""

@@ -29,6 +29,7 @@ _ALMOST_OURS = {
     "status": "status",
     "statustype": "status",
     "errormessage": "error_message",
+    "channelid": "channel_id",
 }
 _PUNCTUATION = re.compile(r"[\W_]+")
 #: Keys that a dict may have to be looked at as a row by mistake, instead of a mapping of id to status.
@@ -100,8 +101,9 @@ def numbered(rows: object, columns: Columns | None = None) -> Iterable[tuple[int
 
 def why_no_rows(rows: object) -> str | None:
     """Why a value is no list of rows or ids, and what to pass instead; None if it is one."""
-    if inspect.iscoroutine(rows):
-        rows.close()  # else Python warns that nobody has awaited it
+    if inspect.isawaitable(rows):
+        if inspect.iscoroutine(rows):
+            rows.close()  # else Python warns that nobody has awaited it
         return "not a list of rows: await what makes them, or run it with asyncio.run(...)."
     if isinstance(rows, AsyncIterable):
         return "not a list of rows: collect what it yields, [row async for row in rows], inside asyncio.run(...)."
@@ -141,7 +143,10 @@ def column_faults(names: Iterable[object], columns: Columns | None = None) -> li
     for name in names:
         ours = _ALMOST_OURS.get(_PUNCTUATION.sub("", str(name)).casefold())
         if ours and name != ours and ours not in (columns or {}):
-            faults.append(f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}")
+            faults.append(
+                f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}, with "
+                "None instead of the name if it is something else"
+            )
     return faults
 
 

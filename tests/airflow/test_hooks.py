@@ -604,7 +604,7 @@ def test_bad_rows_are_rejected_rows_of_the_hook_too(hubspot: Emulator) -> None:
     """As many as are allowed; the report names them."""
     rows = [{"ref": "m-1", "state": "seen"}, {"ref": "m-2", "state": "?"}, {"ref": "m-3", "state": "queued"}]
     arguments: Any = {"columns": {"message_id": "ref", "status": "state"}, "statuses": {"Seen": "READ", "queued": None}}
-    with pytest.raises(BadRows, match=r"row 2: status \(state\) is '\?', which is not in statuses\)"):
+    with pytest.raises(BadRows, match=r"row 2: status \(state\) is '\?', which is not in statuses: add it there"):
         HubchanHook().update_message_statuses(rows, **arguments)
     assert hubspot.ledger.patches() == []
     report = HubchanHook().update_message_statuses(rows, max_rejected=1, **arguments)

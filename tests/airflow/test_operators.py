@@ -481,7 +481,7 @@ def test_bad_rows_are_rejected_rows(hubspot: Emulator, tmp_path: Path, capsys: p
     assert (summary["updated"], summary["rejected"], summary["requests"]) == (1, 2, 1)
     assert [(each["row"], each["message_id"], each["reason"]) for each in summary["problems"]] == [
         (2, "m-2", "status is 'gone', not one of SENT, FAILED, READ"),
-        (3, "", "message_id is missing"),
+        (3, "", "message_id is missing (the keys are 'status')"),
     ]
     assert [line.get("to") for line in rows_of(tmp_path / "left.jsonl")] == ["Ann", None]
     log = capsys.readouterr().out
@@ -509,8 +509,8 @@ def test_too_many_bad_rows_stop_the_batch_before_it_begins(
     assert [(line["row"], line["outcome"]) for line in lines] == [(2, "rejected"), (3, "rejected"), (1, "unresolved")]
     log = capsys.readouterr().out
     assert (
-        "2 of 3 rows cannot be sent (row 2: status is 'gone', not one of SENT, FAILED, READ; row 3: message_id is missing)"
-        in log
+        "2 of 3 rows cannot be sent (row 2: status is 'gone', not one of SENT, FAILED, READ; "
+        "row 3: message_id is missing (the keys are 'status'))" in log
     )
     assert f"nothing was sent. All of them, with their reasons: {tmp_path}/left.jsonl." in log
 

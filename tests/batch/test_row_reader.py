@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_rows_are_read(rows: object, expected: list[Update]) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        pytest.param({"status": "SENT"}, "message_id is missing", id="no id"),
+        pytest.param({"status": "SENT"}, "message_id is missing (the keys are 'status')", id="no id"),
         pytest.param(None, "message_id is missing", id="null"),
         pytest.param("  ", "message_id is blank", id="blank id"),
         pytest.param({"message_id": 1.5}, "message_id is a float, not a string", id="a float would lose digits"),
@@ -99,8 +100,8 @@ def test_rows_are_read(rows: object, expected: list[Update]) -> None:
         ),
         pytest.param(
             {"messageId": "m", "status": "SENT"},
-            "'messageId' is almost 'message_id': name it so, or write columns={'message_id': 'messageId'}, "
-            "message_id is missing",
+            "'messageId' is almost 'message_id': name it so, or write columns={'message_id': 'messageId'}, with None "
+            "instead of the name if it is something else, message_id is missing (the keys are 'messageId', 'status')",
             id="HubSpot's own key",
         ),
         pytest.param(
@@ -136,7 +137,7 @@ def test_all_bad_rows_are_named_at_once() -> None:
     with pytest.raises(BadRows) as caught:
         updates(rows, status="SENT")
     assert str(caught.value) == (
-        "4 of 240 rows cannot be sent (row 3: message_id is missing; "
+        "4 of 240 rows cannot be sent (row 3: message_id is missing (the keys are 'status'); "
         "rows 17-19: status is 'sent', not one of SENT, FAILED, READ). Fix them upstream; nothing was sent."
     )
 
@@ -270,17 +271,13 @@ def read(row: object, **arguments: Any) -> Any:
             id="a number that is a key",
         ),
         pytest.param({"client_ref": "m", "data": {"state": "SENT"}, "status": 404}, ("m", "SENT", None), id="our own name"),
-        pytest.param("m", None, id="an id has no columns"),
+        pytest.param("m", ("m", "SENT", None), id="an id has no columns"),
     ],
 )
-def test_columns_lead_to_the_values(row: object, expected: tuple[str, str, str | None] | None) -> None:
+def test_columns_lead_to_the_values(row: object, expected: tuple[str, str, str | None]) -> None:
     """A name is looked up as it stands, else its dots lead into objects and its numbers into lists."""
-    update = read(row, columns=COLUMNS, error_message="?", status=None if expected else "SENT")
-    if expected is None:
-        assert isinstance(update, BadRow)
-        assert update.reason == "message_id (client_ref) is missing"
-    else:
-        assert (update.message_id, update.status, update.error_message) == expected
+    update = read(row, columns=COLUMNS, error_message="?", status="SENT")
+    assert (update.message_id, update.status, update.error_message) == expected
 
 
 def test_a_column_may_be_said_not_to_be_there() -> None:
@@ -295,7 +292,7 @@ def test_a_column_may_be_said_not_to_be_there() -> None:
 @pytest.mark.parametrize(
     ("row", "columns", "reason"),
     [
-        ({"data": {"state": "SENT"}}, COLUMNS, "message_id (client_ref) is missing"),
+        ({"data": {"state": "SENT"}}, COLUMNS, "message_id (client_ref) is missing (the keys are 'data')"),
         ({"client_ref": "m"}, COLUMNS, "status (data.state) is missing, in the row and as the task's argument"),
         (
             {"client_ref": "m", "data": {"state": "sent"}},
@@ -545,7 +542,11 @@ def test_a_line_that_was_not_parsed_stays_bad_when_it_is_fed_back() -> None:
     line = dead_letter(bad_row)
     assert line["line"] == '{"message_id": \\udcff'
     again = read(line)
-    assert (again.reason, again.original) == (bad_row.reason, bad_row.original)
+    how = "its line could not be read: write the keys of the row instead of it. "
+    assert (again.reason, again.original) == (how + bad_row.reason, bad_row.original)
+    assert read(dead_letter(again)).reason == again.reason
+    del line["line"]
+    assert read(line | {"message_id": "m", "status": "SENT"}).status == "SENT"
 
 
 def test_a_row_that_is_not_final_keeps_its_word() -> None:
@@ -563,3 +564,116 @@ def test_a_reason_is_readable(text: str) -> None:
         updates([{"message_id": text + "m", "status": text + "x" * 10_000}])
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize("mark", [False, "False", "false", " FALSE ", 0, 0.0, "0"])
+def test_a_bad_row_stays_one_when_another_program_has_written_its_report(mark: object) -> None:
+    """A spreadsheet or a data frame makes text or a number of false, and text of an object."""
+    columns, row = {"status": "state"}, {"message_id": "m", "status": "SENT", "state": "bounced", "row": 7}
+    line = dead_letter(read(row, columns=columns, statuses=WORDS))
+    line |= {"sendable": mark, "as_it_came": json.dumps(line["as_it_came"]), "line": None, "category": ""}
+    again = read(line, columns=columns, statuses=WORDS)
+    assert again.label == "unknown status 'bounced'"
+    assert json.loads(again.original)["row"] == 7
+
+
+@pytest.mark.parametrize("mark", [None, "", float("nan"), True, "True", 1.0])
+def test_so_does_a_good_row(mark: object) -> None:
+    """What says nothing, or that it can be sent."""
+    line = dead_letter(read({"message_id": "m", "status": "queued"}, statuses=WORDS | {"queued": "SENT"}))
+    assert read(line | {"sendable": mark}, statuses=WORDS).status == "SENT"
+
+
+@pytest.mark.parametrize(
+    ("message_id", "fault"),
+    [
+        ("a\0b", r"'a\x00b' holds a control character"),
+        ("a\x1b[31mb", "holds a control character"),
+        ("a\nb", "holds a control character"),
+        ("m" * 1001, "is longer than 1,000 characters"),
+        ('{"message_id": "m", "status": "SENT"}', "is JSON text: give what it stands for, as json.loads makes it"),
+        ('["m"]', "is JSON text"),
+    ],
+)
+def test_what_cannot_be_an_id_is_refused(message_id: str, fault: str) -> None:
+    """It would go into an address, a database and a page."""
+    entry = read(message_id, status="SENT")
+    assert isinstance(entry, BadRow)
+    assert fault in entry.reason
+    assert len(entry.message_id) <= 200
+    assert entry.message_id.isprintable()
+
+
+@pytest.mark.parametrize("message_id", ["m" * 1000, "{3F25-04E0}", "[m]", "ü 1/2?#%", "\u200dm"])
+def test_any_other_text_can(message_id: str) -> None:
+    """Ids are opaque."""
+    assert read(message_id, status="SENT").message_id == message_id
+
+
+class Vendor(str, Enum):
+    """As a gateway's own package has its words."""
+
+    GONE = "UNDELIV"
+    SENT = "READ"
+
+
+class Code(Enum):
+    GONE = 3
+
+
+@pytest.mark.parametrize(
+    ("word", "status"), [(Vendor.GONE, "FAILED"), (Vendor.SENT, "READ"), (Code.GONE, "FAILED"), (3.0, "FAILED")]
+)
+def test_a_word_may_be_a_member_of_an_enum(word: object, status: str) -> None:
+    """In the rows and in the mapping; its value counts, not its name."""
+    assert read({"message_id": "m", "status": word}, statuses=WORDS).status == status
+    assert read({"message_id": "m", "status": "undeliv"}, statuses={Vendor.GONE: "FAILED"}).status == "FAILED"
+    assert read({"message_id": "m", "status": Vendor.SENT}).status == "READ"
+
+
+def test_a_status_is_read_without_the_space_around_it() -> None:
+    """As an id is: CSV files have a space after the comma."""
+    assert read({"message_id": "m", "status": " SENT"}).status == "SENT"
+
+
+@pytest.mark.parametrize("reason", [False, [], {"name": "NO_ERROR"}, ["x"], b"x"])
+def test_whatever_stands_beside_another_status_is_left_out(reason: object) -> None:
+    """It is no error message, so its kind does not matter; for FAILED it does."""
+    reader = RowReader()
+    (update,) = reader.read([(1, {"message_id": "m", "status": "READ", "error_message": reason})])
+    assert isinstance(update, Update)
+    assert reader.reasons_left_out == 1
+    assert read({"message_id": "m", "status": "FAILED", "error_message": reason}).label == "bad error_message"
+
+
+def test_a_row_with_many_faults_has_a_short_reason() -> None:
+    """It goes into XCom and into the log."""
+    entry = read({"message_id": "m", **{f"sta{'-' * number}tus": "x" for number in range(1, 2000)}})
+    assert len(entry.reason) <= 1500
+    assert entry.label == "misspelled key, no status"
+
+
+class Hostile:
+    """An object of which everything fails."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_row_of_which_everything_fails_is_a_bad_row() -> None:
+    """The others are read."""
+    rows: list[Any] = [{Hostile(): 1, "message_id": "m"}, "n"]
+    bad_row, update = RowReader(status="SENT").read(enumerate(rows, 1))
+    assert isinstance(bad_row, BadRow)
+    assert (bad_row.reason, bad_row.label) == ("it cannot be read (RuntimeError: no text)", "not readable")
+    assert isinstance(update, Update)
+
+
+def test_a_report_that_was_fed_back_twice_says_so_once() -> None:
+    """The reason of a skipped row does not grow."""
+    outcome = read({"message_id": "m", "status": "queued"}, statuses=WORDS)
+    for _ in range(3):
+        outcome = read(dead_letter(outcome))
+        assert outcome.problem.reason == "in an earlier report: status 'queued' is not final"

@@ -50,28 +50,30 @@ class Arguments:
         """What is to become of a row with these values, None for what it does not have."""
         if isinstance(message_id, int) and not isinstance(message_id, bool):
             message_id = str(message_id)
-        if not isinstance(message_id, str) or not message_id.strip() or not can_be_encoded(message_id):
+        if not isinstance(message_id, str) or not can_be_id(message_id.strip()):
             return ("bad",)
         if is_nothing(status):
             meaning = self.status
         elif self.statuses is None:
-            meaning = status if isinstance(status, str) else "no word"
+            meaning = status.strip() if isinstance(status, str) else "no word"
         else:
             meaning = self._translate(status)
         if meaning not in ("SENT", "FAILED", "READ", None) or (meaning is None and is_nothing(status)):
-            return ("bad",)
-        reason = _reason(error_message)
-        if reason is BAD:
             return ("bad",)
         if meaning is None:
             return ("not final", message_id.strip())
         if meaning != "FAILED":
             return ("update", message_id.strip(), meaning, None)
+        reason = _reason(error_message)
+        if reason is BAD:
+            return ("bad",)
         reason = reason or self.error_message
         return ("update", message_id.strip(), meaning, reason) if can_be_encoded(reason or "") else ("bad",)
 
     def _translate(self, word: object) -> str | None:
         assert self.statuses is not None
+        if isinstance(word, float) and word.is_integer():
+            word = int(word)
         if isinstance(word, str | int):
             for each, status in self.statuses.items():
                 if each.casefold() == str(word).strip().casefold():
@@ -91,6 +93,16 @@ ARGUMENTS = st.sampled_from([OURS, THEIRS, Arguments(), Arguments(statuses=THEIR
 
 def is_nothing(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and math.isnan(value))
+
+
+def can_be_id(text: str) -> bool:
+    """No control characters, and no JSON text."""
+    if not 0 < len(text) <= 1000 or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        return False
+    try:
+        return not isinstance(json.loads(text), dict | list)
+    except ValueError:
+        return True
 
 
 def can_be_encoded(text: str) -> bool:
@@ -230,9 +242,8 @@ def csv_tables(draw: st.DrawFn) -> CsvTable:
     return CsvTable(header, draw(st.lists(row | row | row | odd_row, max_size=8)), arguments)
 
 
-#: Other columns' names; a delimiter in one might be taken for that of the file, a carriage return for its line end if there are
-#: no rows.
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff,;\t|\r"), max_size=6).map(str.strip)
+#: Other columns' names; a delimiter in one might be taken for that of the file, a CR for the end of its only line.
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff\r,;\t|"), max_size=6).map(str.strip)
 
 
 # JSON.
