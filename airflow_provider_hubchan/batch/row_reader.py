@@ -226,7 +226,7 @@ class RowReader:
         word = _word(value)
         if word not in self._words:
             name = self._name("status")
-            reason = f"{name} is {shorten(value)}, which is not in statuses: add it there, or None if it is not final"
+            reason = f"{name} is {shorten(value)}, which is not in statuses: add it there"
             faults.append((reason, f"unknown status {shorten(value)}"))
             return None, True
         status = self._words[word]
