@@ -30,13 +30,12 @@ from airflow_provider_hubchan.client.shared_state import shared_state
 from airflow_provider_hubchan.connection import extra_warnings, missing_channel_fault, open_account
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.validation import (
+    BATCH_CHECKS,
     channel_id_faults,
-    columns_faults,
-    concurrency_faults,
+    find_faults,
     join_faults,
-    max_rejected_faults,
-    status_faults,
-    statuses_faults,
+    plain_text,
+    seconds_faults,
 )
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class HubchanHook(BaseHook):
             from 0 to 1). With more of them nothing is sent.
         :param concurrency: requests in flight at most, from 1.
         :param dry_run: read and order the rows, send nothing; all of them are *skipped*.
-        :param max_runtime: seconds after which the batch ends; what is left is *unresolved*.
+        :param max_runtime: seconds after which the batch ends; what is left is *unresolved*. ``math.inf`` for no end.
         :param not_found_grace: seconds until messages that HubSpot does not know (404) are *rejected*; see the operator.
         :param compare_before_write: GET each message first, and send nothing if it has that status already, or READ.
         :return: what became of every row.
@@ -183,17 +182,25 @@ class HubchanHook(BaseHook):
         :raises BadConnection: naming every faulty field; nothing was sent.
         :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
         """
-        faults = [
-            *status_faults(status),
-            *columns_faults(columns),
-            *statuses_faults(statuses),
-            *max_rejected_faults(max_rejected),
-            *concurrency_faults(concurrency),
-        ]
+        arguments = {
+            "channel_id": channel_id,
+            "status": status,
+            "error_message": error_message,
+            "columns": columns,
+            "statuses": statuses,
+            "max_rejected": max_rejected,
+            "concurrency": concurrency,
+            "dry_run": dry_run,
+            "compare_before_write": compare_before_write,
+            "not_found_grace": not_found_grace,
+        }
+        faults = find_faults(BATCH_CHECKS, arguments)
+        if max_runtime != math.inf:
+            faults += seconds_faults(max_runtime=max_runtime)
         if faults:
             raise BadInput(f"wrong arguments, so nothing was sent: {join_faults(faults, MAX_TEXT - 100)}.")
         options = BatchOptions(
-            status=status,
+            status=plain_text(status),
             error_message=error_message,
             columns=columns,
             statuses=statuses,

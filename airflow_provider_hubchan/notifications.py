@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +30,9 @@ from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.validation import (
+    MAX_SECONDS,
     Check,
-    channel_id_faults,
+    channel_id_check,
     error_message_faults,
     is_count,
     is_number,
@@ -65,9 +65,9 @@ def _limit_faults(limit: object) -> list[str]:
 
 
 def _deadline_faults(deadline: Any) -> list[str]:
-    if is_number(deadline) and 0 < deadline < math.inf:
+    if is_number(deadline) and 0 < deadline <= MAX_SECONDS:
         return []
-    return [f"deadline is {shorten(deadline)}: give a number of seconds above 0"]
+    return [f"deadline is {shorten(deadline)}: give a number of seconds above 0 and at most {MAX_SECONDS:,}"]
 
 
 class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
@@ -105,7 +105,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         text_check("messages_key"),
         Check(("status",), _status_faults),
         Check(("error_message",), error_message_faults),
-        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        channel_id_check(),
         text_check("hubchan_conn_id"),
         Check(("limit",), _limit_faults),
         Check(("deadline",), _deadline_faults),

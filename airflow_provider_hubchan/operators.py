@@ -28,19 +28,13 @@ from airflow_provider_hubchan.task_state import MIN_DEFERRAL, TaskCheckpointStor
 from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.upstream_states import statuses_from_task
 from airflow_provider_hubchan.validation import (
+    BATCH_CHECKS,
     Check,
     WrongArguments,
-    channel_id_faults,
-    columns_faults,
-    concurrency_faults,
-    error_message_faults,
     flag_check,
-    max_rejected_faults,
     path_check,
     path_text,
     seconds_check,
-    status_faults,
-    statuses_faults,
     store_check,
     text_check,
 )
@@ -146,7 +140,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     checks: ClassVar[tuple[Check, ...]] = (
-        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        *BATCH_CHECKS,
         *SOURCE_CHECKS,
         path_check("messages_file"),
         path_check("report_file"),
@@ -155,14 +149,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         text_check("hubchan_conn_id"),
         text_check("delivery_task_id"),
         Check(("delivery_task_id", "status", "statuses"), _delivery_faults),
-        Check(("columns",), columns_faults),
-        Check(("statuses",), statuses_faults),
-        Check(("status",), status_faults),
-        Check(("error_message",), error_message_faults),
-        Check(("max_rejected",), max_rejected_faults),
-        Check(("concurrency",), concurrency_faults),
-        *map(flag_check, ("dry_run", "durable", "deferrable", "compare_before_write")),
-        *map(seconds_check, ("defer_after", "max_wait", "not_found_grace")),
+        *map(flag_check, ("durable", "deferrable")),
+        *map(seconds_check, ("defer_after", "max_wait")),
         seconds_check("max_runtime", optional=True),
     )
     _attributes: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}  # BaseOperator has a method of the name dry_run

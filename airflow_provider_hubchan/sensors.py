@@ -24,7 +24,7 @@ from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.validation import (
     Check,
     WrongArguments,
-    channel_id_faults,
+    channel_id_check,
     concurrency_faults,
     flag_check,
     is_number,
@@ -104,7 +104,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
     template_fields: Sequence[str] = ("message_ids", "channel_id", "hubchan_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"message_ids": "json"}
     checks: ClassVar[tuple[Check, ...]] = (
-        Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id")),
+        channel_id_check(),
         Check(("message_ids",), _message_ids_faults),
         text_check("hubchan_conn_id"),
         Check(("statuses",), lambda statuses: message_statuses_faults("statuses", statuses, least=1)),

@@ -16,6 +16,10 @@ from airflow_provider_hubchan.client.models import WRITABLE
 
 #: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
 MAX_CHANNEL_ID = 2**31 - 1
+#: Characters that are kept for how many faults there are beyond those that fit.
+_END = 30
+#: The longest duration, a hundred years: longer ones overflow where they are added to a time or waited for.
+MAX_SECONDS = 100 * 365 * 24 * 3600
 #: What the argument *columns* may name.
 COLUMNS = ("message_id", "status", "error_message", "channel_id")
 
@@ -52,22 +56,34 @@ def join_faults(faults: Sequence[str], size: int) -> str:
     text = "; ".join(faults)
     if len(text) <= size:
         return text
-    fitting = text[: size - 30].rpartition("; ")[0] or f"{text[: size - 31]}…"
-    return f"{fitting}; and {len(faults) - fitting.count('; ') - 1:,} more"
+    fitting = list[str]()
+    for fault in faults:
+        if len("; ".join([*fitting, fault])) > size - _END:
+            break
+        fitting.append(fault)
+    fitting = fitting or [f"{faults[0][: size - _END - 1]}…"]
+    left = len(faults) - len(fitting)
+    return "; ".join(fitting) + (f"; and {left:,} more" if left else "")
 
 
-def find_faults(checks: Iterable[Check], values: Mapping[str, Any], unknown: Collection[str]) -> list[str]:
+def find_faults(checks: Iterable[Check], values: Mapping[str, Any]) -> list[str]:
     """What is wrong with arguments, each with what to give instead.
 
-    :param checks: to make, in this order.
-    :param values: of the arguments, by their names.
-    :param unknown: the arguments that have no value yet.
+    :param checks: to make, in this order; one is left out while an argument that it looks at has no value.
+    :param values: of the arguments that have one, by their names.
     """
     faults = list[str]()
     for check in checks:
-        if not any(name in unknown for name in check.names):
+        if all(name in values for name in check.names):
             faults += check.faults(*(values[name] for name in check.names))
     return faults
+
+
+def plain_text(value: Any) -> Any:
+    """A text without what its class adds, of which Jinja and f-strings may make something else (a member of an enumeration
+    whose values are texts becomes its name); anything else as it is.
+    """
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def is_number(value: object) -> bool:
@@ -91,9 +107,9 @@ def seconds_faults(**arguments: Any) -> list[str]:
     :param arguments: their values, by their names.
     """
     return [
-        f"{name} is {shorten(value)}: give a number of seconds, not negative"
+        f"{name} is {shorten(value)}: give a number of seconds, not negative and at most {MAX_SECONDS:,}"
         for name, value in arguments.items()
-        if not is_number(value) or not 0 <= value < math.inf
+        if not is_number(value) or not 0 <= value <= MAX_SECONDS
     ]
 
 
@@ -113,6 +129,11 @@ def channel_id_faults(channel_id: object, name: str) -> list[str]:
     if not text or (re.fullmatch("[0-9]{1,10}", text) and 0 < int(text) <= MAX_CHANNEL_ID):
         return []
     return [f"{name} is {shorten(text)}, not the number of a channel, like 100200"]
+
+
+def channel_id_check() -> Check:
+    """The check of the argument *channel_id*."""
+    return Check(("channel_id",), lambda channel_id: channel_id_faults(channel_id, "channel_id"))
 
 
 def flag_check(name: str) -> Check:
@@ -193,9 +214,9 @@ def text_check(name: str) -> Check:
     return Check((name,), lambda value: blank_faults(value, name))
 
 
-def error_message_faults(value: object) -> list[str]:
+def error_message_faults(value: Any) -> list[str]:
     """What is wrong with the argument *error_message*; a code is a number to a DAG that renders native objects."""
-    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+    if value is None or isinstance(value, str) or (is_number(value) and math.isfinite(value)):
         return []
     return [f"error_message is {shorten(value)}: give a text, or the number of a code"]
 
@@ -268,6 +289,21 @@ def message_statuses_faults(name: str, statuses: object, least: int) -> list[str
     if is_collection and len(statuses) >= least and all(map(_is_status, statuses)):  # type: ignore[arg-type, call-overload]
         return []
     return [f"{name} is {shorten(statuses)}: give some of {', '.join(WRITABLE)} as a tuple"]
+
+
+#: Checks of the arguments of a batch, whoever starts it.
+BATCH_CHECKS = (
+    channel_id_check(),
+    Check(("status",), status_faults),
+    Check(("error_message",), error_message_faults),
+    Check(("columns",), columns_faults),
+    Check(("statuses",), statuses_faults),
+    Check(("max_rejected",), max_rejected_faults),
+    Check(("concurrency",), concurrency_faults),
+    flag_check("dry_run"),
+    flag_check("compare_before_write"),
+    seconds_check("not_found_grace"),
+)
 
 
 def _is_word(word: object) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import re
 import socket
 import threading
@@ -598,6 +599,31 @@ def test_wrong_arguments_of_a_batch_are_all_named(hubspot: Emulator, arguments: 
         HubchanHook().update_message_statuses(["m-1"], **arguments)
     assert all(text in str(caught.value) for text in texts)
     assert hubspot.ledger.patches() == []
+
+
+WRONG: dict[str, Any] = {
+    "dry_run": ["False", 1, None],
+    "compare_before_write": ["False", 1, None],
+    "error_message": [[1], True, {"a": 1}, math.nan, math.inf],
+    "max_runtime": ["5", None, math.nan, -1, True, 10**400],
+    "not_found_grace": ["5", None, math.nan, math.inf],
+    "channel_id": ["abc", True],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_hook_takes_what_the_operator_takes(hubspot: Emulator, name: str) -> None:
+    """Of an argument that the operator refuses a batch is not sent, nor taken for a dry run; with all other faults."""
+    for value in WRONG[name]:
+        with pytest.raises(BadInput, match=f"concurrency is 0: .*{name} is |{name} is .*concurrency is 0: "):
+            HubchanHook().update_message_statuses(["m-1"], status="READ", concurrency=0, **{name: value})
+    assert hubspot.ledger.entries == []
+
+
+def test_a_batch_of_the_hook_has_no_end_unless_it_is_given(hubspot: Emulator) -> None:
+    """`math.inf` is the default of *max_runtime*, and may be given."""
+    report = HubchanHook().update_message_statuses(["m-1"], status="FAILED", error_message=404, max_runtime=math.inf)  # type: ignore[arg-type]
+    assert report.updated == 1
 
 
 def test_bad_rows_are_rejected_rows_of_the_hook_too(hubspot: Emulator) -> None:

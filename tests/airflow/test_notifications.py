@@ -266,8 +266,7 @@ def test_revoked_credentials_are_tried_once(hubspot: Emulator, call: Call, capsy
         pytest.param({"messages": "{{ ['m-1'] }}"}, "is no JSON: let its template end with | tojson", id="Python's spelling"),
         pytest.param(
             {"messages": "{{ none }}", "channel_id": "{{ none }}"},
-            " arguments: messages is the text 'None': its template rendered to None, or what it is taken from has no "
-            "value; channel_id is the text 'None'",
+            " arguments: messages is None: its template rendered to None; channel_id is None: its template rendered to None.",
             id="None",
         ),
         pytest.param({"messages": 7}, "messages is a int, not a list of ids or dicts", id="no rows"),

@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
@@ -207,7 +208,7 @@ class Table:
 )
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
     """When the DAG is read."""
-    with pytest.raises(WrongArguments) as caught:
+    with pytest.raises(WrongArguments) as caught, DAG("batch", schedule=None):
         SensorTask("poke", **arguments).sensor()
     assert fault in str(caught.value)
     assert hubspot.ledger.entries == []
@@ -247,7 +248,7 @@ def test_a_template_of_a_sensor_that_rendered_to_none_is_named(hubspot: Emulator
     sensor = MessageStatusSensor(task_id="wait", **nothing)  # type: ignore[arg-type]
     sensor.render_template_fields({"params": {}})
     faults = sensor.argument_faults()
-    assert [fault.split(" is the text 'None': its template rendered to None")[0] for fault in faults] == list(nothing)
+    assert faults == [f"{name} is None: its template rendered to None" for name in nothing]
 
 
 def test_nothing_to_wait_for_is_a_success_with_a_warning(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
