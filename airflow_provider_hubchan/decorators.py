@@ -24,6 +24,8 @@ Rows: TypeAlias = Iterable[str | int | Mapping[str, Any]]
 
 #: Stands for the rows until there are some, in the serialized DAG and in the UI.
 PLACEHOLDER = "what the function returns"
+#: Arguments of the operator that the decorator does not take.
+ROWS = ("messages", "messages_file")
 _HOW_TO_AWAIT = "let a plain function return the rows; what has to be awaited it can run with asyncio.run"
 
 
@@ -131,6 +133,13 @@ def hubchan_status(python_callable: Callable[..., Any] | None = None, **kwargs: 
     :param python_callable: the function to decorate; None when the decorator is called with arguments.
     :param kwargs: arguments of `UpdateMessageStatusOperator`, without *messages* and *messages_file*; and Airflow's own, like
         ``retries``.
+    :raises WrongArguments: naming everything that is wrong with *kwargs*, as far as it can be known before there is a task.
     """
+    task_id = kwargs.get("task_id", getattr(python_callable, "__name__", ""))
+    owner = f"task {task_id!r}" if task_id else "@task.hubchan_status"
+    faults = [f"{name} is given: the rows are what the function returns, leave it out" for name in ROWS if name in kwargs]
+    if faults:
+        raise WrongArguments(f"Wrong arguments of {owner}", faults)
+    HubchanStatusDecoratedOperator.check_some(owner, kwargs)
     kwargs.setdefault("multiple_outputs", False)  # "-> dict[str, str]" is what the rows are, not what the task returns
     return task_decorator_factory(python_callable, decorated_operator_class=HubchanStatusDecoratedOperator, **kwargs)

@@ -37,6 +37,7 @@ from airflow_provider_hubchan.validation import (
     is_count,
     is_number,
     join_faults,
+    plain_text,
     status_faults,
     text_check,
 )
@@ -156,7 +157,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
             rows, hook, channel, error_message = self._prepare(context, summary)
             hook.run_batch(
                 rows,
-                BatchOptions(status=self.status, error_message=error_message),
+                BatchOptions(status=plain_text(self.status), error_message=error_message),
                 channel_id=channel,
                 max_runtime=max(0.0, ends - time.monotonic()),
                 report=summary.report,
@@ -188,7 +189,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
         async with await hook.async_driver() as driver:
             with record_batch(driver, report, time.monotonic, **tags):
-                entries = read_rows(rows.pairs, status=self.status, error_message=error_message, channel_id=channel)
+                entries = read_rows(rows.pairs, status=plain_text(self.status), error_message=error_message, channel_id=channel)
                 with UpdateStore(entries) as updates:
                     if bad_rows := updates.too_many_bad_rows(max_rejected=0):
                         raise bad_rows

@@ -25,7 +25,7 @@ from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 from airflow_provider_hubchan.task_state import MIN_DEFERRAL, TaskCheckpointStore
-from airflow_provider_hubchan.templating import TemplatedArguments
+from airflow_provider_hubchan.templating import CheckedPartial, TemplatedArguments
 from airflow_provider_hubchan.upstream_states import statuses_from_task
 from airflow_provider_hubchan.validation import (
     BATCH_CHECKS,
@@ -154,6 +154,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         seconds_check("max_runtime", optional=True),
     )
     _attributes: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}  # BaseOperator has a method of the name dry_run
+    partial = CheckedPartial()
     operator_extra_links = (InboxLink(), ReportLink())
     ui_color = "#ff9d80"
 

@@ -20,7 +20,7 @@ from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.task_state import PollSnapshotStore
-from airflow_provider_hubchan.templating import TemplatedArguments
+from airflow_provider_hubchan.templating import CheckedPartial, TemplatedArguments
 from airflow_provider_hubchan.validation import (
     Check,
     WrongArguments,
@@ -115,6 +115,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         seconds_check("not_found_grace"),
         flag_check("deferrable"),
     )
+    partial = CheckedPartial()
     ui_color = "#ffd6c9"
 
     def __init__(

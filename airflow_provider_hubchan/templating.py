@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_hubchan.client.error_texts import readable
@@ -162,6 +162,27 @@ class TemplatedArguments:
             return
         if given is not None and getattr(self, name) is None and name not in self._optional_fields:
             self._lost = {**self._lost, name: _why_none(name, given)}
+
+
+class CheckedPartial:
+    """``partial`` as Airflow's operators have it, but its arguments are checked when the DAG is read: the task itself is made
+    in the worker.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+
+    def __get__(self, task: Any, cls: type[TemplatedArguments]) -> Callable[..., Any]:
+        base: Any = super(self._owner, cls if task is None else task)
+        of_airflow: Callable[..., Any] = base.partial
+        if task is not None:  # there Airflow's raises
+            return of_airflow
+
+        def partial(**kwargs: Any) -> Any:
+            cls.check_some(f"task {kwargs.get('task_id')!r}", kwargs)
+            return of_airflow(**kwargs)
+
+        return partial
 
 
 #: Arguments, or the class of those that are still to be made.

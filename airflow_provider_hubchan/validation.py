@@ -271,7 +271,7 @@ def statuses_faults(statuses: object) -> list[str]:
         faults.append(f"statuses has {_list_pairs(unusable)}: give {', '.join(WRITABLE)}, or None for a word that is not final")
     spellings: dict[str, list[Any]] = {}
     for word in meanings:
-        spellings.setdefault(str(word).strip().casefold(), []).append(word)
+        spellings.setdefault(str(plain_text(word)).strip().casefold(), []).append(word)
     twice = [words for words in spellings.values() if any(meanings[word] != meanings[words[0]] for word in words)]
     if twice:
         named = shorten_all([word for words in twice for word in words])
@@ -307,7 +307,7 @@ BATCH_CHECKS = (
 
 
 def _is_word(word: object) -> bool:
-    return isinstance(word, str | int) and not isinstance(word, bool) and bool(str(word).strip())
+    return isinstance(word, str | int) and not isinstance(word, bool) and bool(str(plain_text(word)).strip())
 
 
 def _is_status(status: object) -> bool:

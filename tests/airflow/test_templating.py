@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -11,8 +12,11 @@ from airflow.sdk import DAG, task, task_group
 
 from airflow_provider_hubchan.decorators import hubchan_status
 from airflow_provider_hubchan.emulator import Emulator
+from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
+from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.dag_runs import Ran, mark
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -315,3 +319,75 @@ def test_a_fault_of_a_mapped_task_is_no_reason_to_try_again(hubspot: Emulator, c
     assert "status is 'delivered', not one of SENT, FAILED, READ; for a gateway's words use statuses=" in log
     assert log.count("Task failed with exception") == 1
     assert len(hubspot.ledger.patches()) == 1
+
+
+WRONG_IN_PARTIAL: dict[str, Any] = {"dry_run": "False", "max_rejected": "1", "status": "sent", "report_file": 3}
+
+
+def test_wrong_arguments_of_a_mapped_task_fail_the_import() -> None:
+    """Those of ``partial``, all at once; what is still to be mapped is not missed."""
+    named = r"task 'mark': (?=.*dry_run is 'False')(?=.*max_rejected is '1')(?=.*status is 'sent')(?=.*report_file is 3)"
+    with DAG("batch", schedule=None):
+        with pytest.raises(WrongArguments, match=named):
+            UpdateMessageStatusOperator.partial(task_id="mark", **WRONG_IN_PARTIAL)
+        with pytest.raises(WrongArguments, match=named):
+            hubchan_status(task_id="mark", **WRONG_IN_PARTIAL)
+        with pytest.raises(WrongArguments, match=named.replace("task 'mark'", "@task.hubchan_status")):
+            hubchan_status(**WRONG_IN_PARTIAL)
+        with pytest.raises(WrongArguments, match=r"task 'mark': messages is given: .*; messages_file is given: the rows are"):
+            hubchan_status(task_id="mark", messages=["m-1"], messages_file="rows.csv")
+
+        with pytest.raises(WrongArguments, match=r"task 'wait': share is 2: .*; not_found_grace is 'long'"):
+            MessageStatusSensor.partial(task_id="wait", share=2, not_found_grace="long")
+        with pytest.raises(WrongArguments, match="messages and messages_file are both given"):
+            UpdateMessageStatusOperator.partial(task_id="both", messages=["m-1"], messages_file="rows.csv")
+        right: dict[str, Any] = {"status": "{{ params.s }}", "report_file": give("'x'"), "messages_file": None}
+        mapped = UpdateMessageStatusOperator.partial(task_id="right", **right).expand(messages=[["m-1"]])
+        assert mapped.is_mapped
+        single = UpdateMessageStatusOperator(task_id="single", messages=["m-1"])
+        with pytest.raises(TypeError, match="partial can only be called on Operator classes"):
+            single.partial(task_id="again")
+
+
+def test_a_dag_has_markers_of_its_own() -> None:
+    """What has no DAG when it is made, as a notifier, may have a template with others; what cannot be a template is checked."""
+    markers = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    templates: dict[str, Any] = {"messages": "[[ params.rows | tojson ]]", "channel_id": "[[ params.channel ]]"}
+    operator = UpdateMessageStatusOperator(task_id="mark", status="[[ params.status ]]", **templates)
+    with DAG("batch", schedule=None, jinja_environment_kwargs=markers, render_template_as_native_obj=True) as dag:
+        MessageStatusNotifier(**templates)
+        UpdateMessageStatusOperator.partial(task_id="mapped", status="[[ params.status ]]").expand(messages=[["m-1"]])
+    dag.add_task(operator)
+    operator.render_template_fields({"params": {"rows": ["m-1"], "channel": 100200, "status": "READ"}})
+    assert operator.argument_faults() == []
+    for channel_id in ("abc", "my channel"):
+        with pytest.raises(WrongArguments, match=f"channel_id is '{channel_id}'"):
+            MessageStatusNotifier(messages=["m-1"], channel_id=channel_id)
+    with pytest.raises(WrongArguments, match="status is 'sent'"):
+        UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="sent")
+
+
+class Status(str, enum.Enum):
+    """As SDKs of gateways have them."""
+
+    SENT = "SENT"
+    DELIVERED = "delivered"
+
+
+@pytest.mark.slow
+def test_a_member_of_an_enumeration_is_its_value(hubspot: Emulator) -> None:
+    """As an argument, in a row, and as what a gateway's word leads to."""
+    operator = UpdateMessageStatusOperator
+    with DAG("batch", schedule=None) as dag:
+        operator(task_id="argument", messages=["m-1"], status=Status.SENT)
+        operator(task_id="row", messages=[{"message_id": "m-2", "status": Status.SENT}])
+        words: Any = {"statuses": {"seen": Status.SENT}}
+        operator(task_id="word", messages=[{"message_id": "m-3", "status": "Seen"}], **words)
+        operator.partial(task_id="mapped", status=Status.SENT).expand(messages=[["m-4"]])
+    assert Ran(dag).run_state() == "success"
+    assert [entry.body for entry in hubspot.ledger.patches()] == [{"statusType": "SENT"}] * 4
+    rows = ["m-5", {"message_id": "m-6", "status": "SEEN"}]
+    report = HubchanHook().update_message_statuses(rows, status=Status.SENT, **words)
+    assert report.updated == 2
+    with pytest.raises(WrongArguments, match=r"statuses has .*'delivered'.* with several meanings"):
+        operator(task_id="twice", messages=["m-1"], statuses={Status.DELIVERED: "SENT", "Delivered": "READ"})
