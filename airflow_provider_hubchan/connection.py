@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -267,7 +268,9 @@ def _listed(names: list[str]) -> str:
 def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> str:
     """Scheme, host and port from the host field, which may hold all three, and the port field."""
     host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
-    field = f"{field_names('host')} {host.rsplit('@', 1)[-1][:MAX_HOST]!r}"  # what stands before an @ is a secret
+    # What stands before an @, or after a colon that is before no port, may be a secret.
+    quoted = re.sub(r":(?!//|[0-9]*(?:/|$)).*", ":…", host.rsplit("@", 1)[-1])
+    field = f"{field_names('host')} {quoted[:MAX_HOST]!r}"
     try:
         url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
         port = url.port or connection.port or None  # the form's Test button sends 0 for no port
@@ -279,12 +282,14 @@ def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> st
             f"{field_names('host')} holds more than scheme, host, port and path: put credentials into "
             f"{field_names('login', 'password')}"
         )
-    elif url.scheme not in ("http", "https") or not url.hostname:
+    elif url.scheme not in ("http", "https") or not url.hostname or re.search(r"\s", host):
         faults.append(f"{field} is not one like {DEFAULT_HOST}")
     elif url.scheme == "http" and url.hostname not in LOOPBACK and not allow_http:
         faults.append(
             f"{field}: plain http would send the token readable by everyone; use https, or set the extra allow_http for an "
             "emulator in another container"
         )
+    if port and not 0 < port < 65536:
+        faults.append(f"{field_names('port')} is {port}, not a number from 1 to 65535")
     name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path}"

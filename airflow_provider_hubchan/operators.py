@@ -330,6 +330,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
 
     def _where_rows_are(self, report: Report, file: ReportFile | None) -> str:
         """Where the rows are that cannot be sent."""
+        if self.is_dry_run:
+            return "A dry run writes no report_file: without dry_run it has all of them, with their reasons."
         if file is None or file.error or not file.may_replace_file:
             return "Set report_file, another one than messages_file, to have all of them with their reasons."
         return f"All of them, with their reasons: {report.report_file}."
@@ -363,5 +365,9 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
 
     def _push_report(self, context: Context) -> None:
         """A failed task has a report, too; Airflow pushes only what is returned."""
-        if self.do_xcom_push and self.report:
+        if not self.do_xcom_push or not self.report:
+            return
+        try:
             context["ti"].xcom_push(key="return_value", value=self.report.summary())
+        except Exception as error:  # of a backend or a database; what became of the batch matters more
+            self.log.warning("The report could not be written to XCom (%s).", readable(str(error), 300))

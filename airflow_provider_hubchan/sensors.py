@@ -63,6 +63,8 @@ def _bad_ids_faults(values: Iterable[object]) -> list[str]:
     bad = [value for value in values if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip()]
     if not bad:
         return []
+    if all(isinstance(value, Mapping) for value in bad):
+        return ['message_ids holds rows: give their ids, [row["message_id"] for row in rows]']
     named = ", ".join(map(shorten, bad[:MAX_NAMED]))
     more = f" and {len(bad) - MAX_NAMED:,} more" if len(bad) > MAX_NAMED else ""
     return [f"message_ids holds {len(bad)} that are no ids: {named}{more}. Leave them out"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_hubchan.client.error_texts import MAX_TEXT, shorten, shorten_all
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten, shorten_all
 from airflow_provider_hubchan.client.models import WRITABLE
 
 #: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
@@ -20,6 +20,16 @@ MAX_CHANNEL_ID = 2**31 - 1
 _END = 30
 #: The longest duration, a hundred years: longer ones overflow where they are added to a time or waited for.
 MAX_SECONDS = 100 * 365 * 24 * 3600
+#: Characters of a path on Linux at most.
+MAX_PATH = 4096
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+#: What opens an object store, by the scheme of its URIs.
+_PACKAGES = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+}
+_OTHER_PACKAGE = "the fsspec package of that file system"
 #: What the argument *columns* may name.
 COLUMNS = ("message_id", "status", "error_message", "channel_id")
 
@@ -48,7 +58,12 @@ class WrongArguments(AirflowFailException, ValueError):
 
     def __init__(self, subject: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
+        self._subject = subject
         super().__init__(f"{subject}: {join_faults(faults, MAX_TEXT - len(subject) - 3)}.")
+
+    def __reduce__(self) -> tuple[type[WrongArguments], tuple[str, tuple[str, ...]]]:
+        """Pickle what it was made with: an exception's own way would give the text alone to ``__init__``."""
+        return type(self), (self._subject, self.faults)
 
 
 def join_faults(faults: Sequence[str], size: int) -> str:
@@ -173,9 +188,10 @@ def store_check(name: str) -> Check:
         try:
             ObjectStoragePath(path_text(value)).fs  # noqa: B018  # a missing provider is noticed here
         except (ImportError, ValueError) as error:
+            package = _PACKAGES.get(scheme, _OTHER_PACKAGE)
             return [
-                f"{name} is at {scheme}://, which nothing here can open ({error}): install Airflow's provider for it, "
-                "with apache-airflow-providers-amazon[s3fs] for s3:// and apache-airflow-providers-google for gs://"
+                f"{name} is at {readable(scheme, 30)}://, which nothing here can open ({readable(str(error), 200)}): install "
+                f"{package} on the workers"
             ]
         return []
 
@@ -191,10 +207,12 @@ def path_check(name: str) -> Check:
             return []
         if not isinstance(value, str):
             return [f"{name} is {shorten(value)}: give a path, a URI or an ObjectStoragePath"]
-        if match := re.match("([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", value):
+        if len(value) > MAX_PATH or _CONTROL.search(value):
             return [
-                f"{name} begins with {match[0]}, for a Path has no URI: give the text {match[1]}://…, or an ObjectStoragePath"
+                f"{name} is {shorten(value)}, {len(value):,} characters long or with a line end: give the path, not the content"
             ]
+        if match := re.match("([A-Za-z][A-Za-z0-9+.-]{1,20}):/(?!/)", value):
+            return [f"{name} begins with {match[0]}, which is no URI: give the text {match[1]}://…, or an ObjectStoragePath"]
         return blank_faults(value, name)
 
     return Check((name,), faults)
@@ -250,6 +268,10 @@ def columns_faults(columns: object) -> list[str]:
         for name, theirs in columns.items()
         if theirs is not None and not (isinstance(theirs, str) and theirs.strip())
     }
+    if templates := {name: theirs for name, theirs in columns.items() if _is_template(theirs)}:
+        faults.append(
+            f"columns has {_list_pairs(templates)}: it is no template, and nothing renders it; give the names themselves"
+        )
     if bad:
         faults.append(f"columns has {_list_pairs(bad)}: give the name of a column, or None if the rows have none")
     if columns.get("message_id", "") is None:
@@ -266,6 +288,10 @@ def statuses_faults(statuses: object) -> list[str]:
     faults = []
     if bad := [word for word in statuses if not _is_word(word)]:
         faults.append(f"statuses has {shorten_all(bad)}: a gateway's word is a text or a whole number")
+    if templates := {word: to for word, to in statuses.items() if _is_template(word)}:
+        faults.append(
+            f"statuses has {_list_pairs(templates)}: it is no template, and nothing renders it; give the words themselves"
+        )
     meanings = {word: status for word, status in statuses.items() if _is_word(word)}
     if unusable := {word: status for word, status in meanings.items() if status is not None and not _is_status(status)}:
         faults.append(f"statuses has {_list_pairs(unusable)}: give {', '.join(WRITABLE)}, or None for a word that is not final")
@@ -285,7 +311,7 @@ def message_statuses_faults(name: str, statuses: object, least: int) -> list[str
     :param name: of the argument.
     :param least: how many it must have.
     """
-    is_collection = isinstance(statuses, Collection) and not isinstance(statuses, str)
+    is_collection = isinstance(statuses, Collection) and not isinstance(statuses, str | Mapping)
     if is_collection and len(statuses) >= least and all(map(_is_status, statuses)):  # type: ignore[arg-type, call-overload]
         return []
     return [f"{name} is {shorten(statuses)}: give some of {', '.join(WRITABLE)} as a tuple"]
@@ -304,6 +330,10 @@ BATCH_CHECKS = (
     flag_check("compare_before_write"),
     seconds_check("not_found_grace"),
 )
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def _is_word(word: object) -> bool:

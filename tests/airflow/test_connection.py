@@ -121,7 +121,7 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
             {"host": "https://u:pw@api.hubapi.com"},
             "put credentials into OAuth client ID (login), OAuth client secret (password)",
         ),
-        ({"host": "https://u:s3cr3t@api.hubapi.com:x"}, "API base URL (host) 'api.hubapi.com:x' is not one"),
+        ({"host": "https://u:s3cr3t@api.hubapi.com:x"}, "API base URL (host) 'api.hubapi.com:…' is not one"),
         ({"host": "ftp://u:s3cr3t@x"}, "put credentials into OAuth client ID (login), OAuth client secret (password)"),
         ({"host": "https://[::1"}, "is not one like"),
         ({"host": "https://api.hubapi.com?x=1"}, "API base URL (host) holds more than scheme, host, port and path"),
@@ -476,3 +476,22 @@ def test_an_error_is_short_however_much_is_wrong() -> None:
     extra |= {name.upper(): "1" for name in EXTRAS}
     connection = Connection(conn_id="x", conn_type="hubchan", host=f"ftp://{'h' * 9999}", extra=json.dumps(extra))
     assert len(faults_of(connection, needs_channel=True)) == 8
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "text"),
+    [
+        ("id:s3cret", None, "'id:…' is not one like"),
+        ("https://api.example.com:s3cret/x", None, "is not one like"),
+        ("api example.com", None, "is not one like"),
+        ("api.example.com", 99999999, "is 99999999, not a number from 1 to 65535"),
+        ("api.example.com", -5, "is -5, not a number from 1 to 65535"),
+    ],
+)
+def test_a_host_that_is_none_is_named_without_what_may_be_secret(host: str, port: int | None, text: str) -> None:
+    """Somebody may have written login and password into it."""
+    connection = Connection(conn_id="x", conn_type="hubchan", host=host, port=port, extra='{"access_token": "pat-1"}')
+    with pytest.raises(BadConnection) as caught:
+        read_account(connection)
+    assert text in str(caught.value)
+    assert "s3cret" not in str(caught.value)

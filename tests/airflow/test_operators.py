@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath, Param, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan.batch.report import BatchIncomplete
 from airflow_provider_hubchan.emulator import Emulator
@@ -204,9 +205,7 @@ def test_wrong_arguments_fail_before_anything_is_sent(
         pytest.param({"messages": "m-1"}, ["messages is a str, not a list of ids or dicts"], id="no list"),
         pytest.param({"messages_file": " ", "messages": None}, ["messages_file is empty"], id="empty path"),
         pytest.param({"report_file": 3}, ["report_file is 3: give a path, a URI or an ObjectStoragePath"], id="no path"),
-        pytest.param(
-            {"report_file": Path("s3://x/y")}, ["report_file begins with s3:/, for a Path has no URI"], id="URI as Path"
-        ),
+        pytest.param({"report_file": Path("s3://x/y")}, ["report_file begins with s3:/, which is no URI"], id="URI as Path"),
         pytest.param(
             {"status": "sent"}, ["status is 'sent', not one of SENT, FAILED, READ; for a gateway's words"], id="status"
         ),
@@ -342,7 +341,7 @@ def test_a_store_whose_package_is_missing_is_not_tried_again(hubspot: Emulator, 
     """A retry would find it missing, too; the error names what to install."""
     ran = mark(messages_file="s3://x/y.jsonl", status="READ", retries=3, retry_delay=0)
     assert (ran.state(), ran.tries()) == ("failed", 1)
-    assert "with apache-airflow-providers-amazon[s3fs] for s3://" in capsys.readouterr().out
+    assert "install apache-airflow-providers-amazon[s3fs] on the workers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rows", [[], {}])
@@ -536,3 +535,24 @@ def test_a_dry_run_names_bad_rows_too(hubspot: Emulator, tmp_path: Path) -> None
     """It writes nothing."""
     ran = mark(messages=BAD_ROWS, dry_run=True, report_file=f"{tmp_path}/left.jsonl")
     assert (ran.state(), ran.xcom()["rejected"], list(tmp_path.iterdir())) == ("failed", 2, [])
+
+
+def test_a_report_that_cannot_be_pushed_does_not_change_the_verdict(hubspot: Emulator) -> None:
+    """An XCom backend that is away is no reason to try rejected rows again."""
+
+    class TaskInstance:
+        try_number = 1
+
+        def xcom_push(self, **_: Any) -> None:
+            raise RuntimeError("the database is away")
+
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=["nobody"], status="READ")
+    with pytest.raises(AirflowFailException, match="max_rejected allows 0"):
+        operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+
+
+def test_a_dry_run_is_not_told_to_set_a_report_file(hubspot: Emulator) -> None:
+    """It writes none, so the advice would lead nowhere."""
+    operator = UpdateMessageStatusOperator(task_id="mark", messages=[""], status="READ", report_file="left.jsonl", dry_run=True)
+    with pytest.raises(AirflowFailException, match="A dry run writes no report_file"):
+        operator.execute({"ti": None})  # type: ignore[typeddict-item]

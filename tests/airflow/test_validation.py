@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.validation import join_faults, seconds_faults
+from airflow_provider_hubchan.validation import (
+    WrongArguments,
+    columns_faults,
+    join_faults,
+    message_statuses_faults,
+    path_check,
+    seconds_faults,
+    statuses_faults,
+    store_check,
+)
 
 
 @pytest.mark.parametrize("size", [80, 300, 1400])
@@ -38,3 +48,35 @@ def test_what_cannot_be_waited_for_is_no_duration(seconds: Any) -> None:
 def test_durations_end_at_a_hundred_years(seconds: float) -> None:
     """Longer than any batch."""
     assert seconds_faults(max_wait=seconds) == []
+
+
+def test_wrong_arguments_can_be_pickled() -> None:
+    """Airflow sends exceptions from one process to another."""
+    error = WrongArguments("Wrong arguments", ["one", "two"])
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.faults) == (str(error), error.faults)
+
+
+@pytest.mark.parametrize("path", ["id,status\nm-1,SENT\n" * 300, "a\0b", "x" * 5000], ids=["content", "NUL", "long"])
+def test_content_is_no_path(path: str) -> None:
+    """It is named in a few characters: it is data, and would fill the log."""
+    (fault,) = path_check("messages_file").faults(path)
+    assert fault.endswith("give the path, not the content")
+    assert len(fault) < 200
+
+
+@pytest.mark.parametrize(
+    ("uri", "package"), [("nope" * 400 + "://x", "the fsspec package of that file system"), ("gs://x/y", "google")]
+)
+def test_a_store_that_nothing_opens_is_named_shortly(uri: str, package: str) -> None:
+    """With the package for it, if that is a common one."""
+    (fault,) = store_check("report_file").faults(uri)
+    assert package in fault
+    assert len(fault) < 500
+
+
+def test_what_nothing_renders_is_no_template() -> None:
+    """A column of that name there would never be."""
+    assert "it is no template" in columns_faults({"message_id": "{{ params.column }}"})[0]
+    assert "it is no template" in statuses_faults({"{{ params.word }}": "SENT"})[0]
+    assert message_statuses_faults("statuses", {"READ": 1}, least=1)
