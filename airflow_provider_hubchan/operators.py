@@ -104,8 +104,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     :param delivery_task_id: an upstream task whose end state is the status, see docs/delivery.md; no *status* then. Templated.
     :param channel_id: the channel of all rows; None for the connection's. Templated.
     :param hubchan_conn_id: a connection of type ``hubchan``. Templated.
-    :param max_rejected: rows that HubSpot may reject before the task fails: a count (int), or a share of all rows (float
-        from 0 to 1).
+    :param max_rejected: rows that may be rejected before the task fails, be it that they cannot be sent or that HubSpot
+        refuses them: a count (int), or a share of all rows (float from 0 to 1).
     :param report_file: URI for every row that was not updated, as JSON Lines that can be fed back as *messages_file*.
         Templated.
     :param dry_run: read and order the rows, log the plan, send nothing, write nothing.
@@ -122,8 +122,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     :return: the report's summary, see README.
     :raises WrongArguments: naming everything that is wrong with the arguments: when the DAG is read, as far as it can be known
         then, else when the task starts. In a task it is an `AirflowFailException`: no retry.
-    :raises AirflowFailException: if rows are bad, the connection is unusable, too many rows were rejected, or HubSpot accepts
-        nothing until a person changes something: no retry.
+    :raises AirflowFailException: if more rows than *max_rejected* cannot be sent or were rejected, the file or the connection
+        is unusable, or HubSpot accepts nothing until a person changes something: no retry.
     :raises BatchIncomplete: if rows are unresolved, or *report_file* could not be written to its end; its ``report`` has all
         outcomes.
     """
