@@ -9,14 +9,13 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, islice
 
 from airflow_provider_hubchan.batch.rows import bad_line, column_faults, is_encodable
-from airflow_provider_hubchan.client.error_texts import shorten_all
+from airflow_provider_hubchan.client.error_texts import shorten, shorten_all
 from airflow_provider_hubchan.client.errors import BadRow
 from airflow_provider_hubchan.file_formats import (
     BLANK,
     CUT_OFF,
     MAX_CHARACTERS,
     FormatError,
-    too_long,
 )
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -30,7 +29,7 @@ def read_csv(lines: Iterator[tuple[int, str]], columns: Mapping[str, str | None]
     """The rows of a CSV file as dicts, a blank cell as None, or a `BadRow` for a record that is broken. Blank records are left
     out. A record bears the number of its last line.
 
-    :param lines: numbers and texts; a text that is cut off is longer than `MAX_CHARACTERS`.
+    :param lines: numbers and texts.
     :param columns: our names to the file's: columns that it must have.
     :raises FormatError: the columns are not those that are needed, or a quote is not closed.
     """
@@ -82,8 +81,6 @@ class _RecordLines:
     def __iter__(self) -> Iterator[str]:
         record = self.record
         for number, line in self._lines:
-            if len(line) > MAX_CHARACTERS:
-                raise too_long(number)
             if len(record) >= MAX_RECORD_LINES:
                 self.check_quotes(None)
             self.number = number
@@ -115,13 +112,10 @@ def _read_header(lines: Iterator[tuple[int, str]], columns: Mapping[str, str | N
         delimiters = match[1]
     else:
         lines = chain([first], lines)
-    needed = [name for name in columns.values() if name is not None]
-    needed += [] if "message_id" in columns else ["message_id"]
+    needed = needed_columns(columns)
     header: list[str] = []
     best: tuple[int, int, str, list[str]] = (-1, 0, "", [])
-    for number, line in islice(lines, MAX_HEADER_LINES):  # a name may be quoted and span lines
-        if len(line) > MAX_CHARACTERS:
-            raise too_long(number)
+    for _, line in islice(lines, MAX_HEADER_LINES):  # a name may be quoted and span lines
         if not header and not line.strip(BLANK):
             continue
         header.append(line.removeprefix("\ufeff"))
@@ -136,6 +130,14 @@ def _read_header(lines: Iterator[tuple[int, str]], columns: Mapping[str, str | N
     if faults := _header_faults(delimiter, names, needed, columns):
         raise FormatError("; ".join(faults))
     return delimiter, names
+
+
+def needed_columns(columns: Mapping[str, str | None]) -> list[str]:
+    """The columns that a CSV file must have: those that *columns* names, and ``message_id`` if it is not among ours.
+
+    :param columns: our names to the file's, None for what it does not have.
+    """
+    return [name for name in columns.values() if name is not None] + ([] if "message_id" in columns else ["message_id"])
 
 
 def _parse_names(header: list[str], delimiter: str) -> list[str]:
@@ -157,11 +159,20 @@ def _header_faults(delimiter: str, names: list[str], needed: list[str], columns:
     almost = column_faults(names, columns)
     faults += almost[:5]
     if missing := [name for name in dict.fromkeys(needed) if name not in names]:
-        faults.append(
-            f"there is no column {shorten_all(missing, 5)} (the columns are {shorten_all(names)}, "
-            f"separated by {DELIMITERS.get(delimiter, repr(delimiter))})"
-        )
+        faults.append(_missing_fault(missing, delimiter, names, columns))
     return faults
+
+
+def _missing_fault(missing: list[str], delimiter: str, names: list[str], columns: Mapping[str, str | None]) -> str:
+    ours = [name for name, theirs in columns.items() if theirs in missing] or ["message_id"]
+    what_next = f"write what the file calls it in columns={{{', '.join(f'{shorten(name)}: …' for name in ours[:5])}}}"
+    if len(names) > 1:
+        there = f"the columns are {shorten_all(names)}, separated by {DELIMITERS.get(delimiter, repr(delimiter))}"
+    else:
+        *others, last = DELIMITERS.values()
+        there = f"the only column is {shorten_all(names)}"
+        what_next += f", and if the file has more columns, separate them by {', '.join(others)} or {last}"
+    return f"there is no column {shorten_all(missing, 5)} ({there}): {what_next}"
 
 
 def _with_unnamed(names: list[str]) -> list[str]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
+from airflow_provider_hubchan.batch.json_objects import DuplicateKeyError, unique_keys
 from airflow_provider_hubchan.batch.rows import bad_line, is_encodable
-from airflow_provider_hubchan.client.error_texts import shorten_all
 from airflow_provider_hubchan.file_formats import (
     BLANK,
     CUT_OFF,
     MAX_CHARACTERS,
     FormatError,
-    too_long,
 )
 
 _AS_LINES = "write one object on each line (jq -c . does it)"
@@ -29,34 +28,18 @@ _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)
 _END_OF_SCALAR = re.compile(r"[\s,\]]")
 
 
-class _DuplicateKeyError(ValueError):
-    """An object with two values under one key: which one was meant is not known."""
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        keys = [key for key, _ in pairs]
-        names = shorten_all(dict.fromkeys(key for key in keys if keys.count(key) > 1), 5)
-        raise _DuplicateKeyError(f"{names} is there twice")
-    return fields
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_unique_keys).raw_decode
+_decode = json.JSONDecoder(object_pairs_hook=unique_keys).raw_decode
 
 
 def read_json_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, object]]:
     """The rows of a JSON Lines file: what each line holds, or a `BadRow` for one that cannot be read. Blank lines are left out.
 
-    :param lines: numbers and texts; a text that is cut off is longer than `MAX_CHARACTERS`.
-    :raises FormatError: a line is too long.
+    :param lines: numbers and texts.
     """
     for number, line in lines:
         content = line.strip(BLANK)
         if not content:
             continue
-        if len(line) > MAX_CHARACTERS:
-            raise too_long(number)
         try:
             row, end = _decode(content)
         except (ValueError, RecursionError) as error:
@@ -214,7 +197,7 @@ def _problem(error: Exception, text: str) -> tuple[str, str]:
     """Why a row could not be decoded: the reason and its label."""
     if not is_encodable(text):
         return "it is not UTF-8: write the file in UTF-8", "not UTF-8"
-    if isinstance(error, _DuplicateKeyError):
+    if isinstance(error, DuplicateKeyError):
         return str(error), "a key twice"
     if isinstance(error, RecursionError):
         return "it is nested too deeply", "nested too deeply"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from airflow_provider_hubchan.batch.rows import NumberedRows
 from airflow_provider_hubchan.client.error_texts import shorten
@@ -24,6 +24,7 @@ from airflow_provider_hubchan.file_formats import (
     FormatError,
     check_text,
     text_encoding,
+    too_long,
 )
 from airflow_provider_hubchan.json_rows import check_first_lines, is_json, read_json_array, read_json_lines
 from airflow_provider_hubchan.object_storage import MAX_URI, special_kind, storage_path
@@ -83,7 +84,7 @@ def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] 
     if suffix not in CSV_SUFFIXES and beginning.startswith("["):
         yield from read_json_array(text)
         return
-    lines = enumerate(iter(partial(text.readline, MAX_CHARACTERS + 1), ""), 1)
+    lines = _lines(text)
     first = _next_line(lines)
     if not first:
         return
@@ -93,6 +94,17 @@ def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] 
     second = _next_line(lines)
     check_first_lines(first[0][1], second[0][1] if second else "")
     yield from read_json_lines(chain(first, second, lines))
+
+
+def _lines(text: TextIO) -> Iterator[tuple[int, str]]:
+    """The lines of a text, numbered from 1.
+
+    :raises FormatError: a line is longer than `MAX_CHARACTERS`.
+    """
+    for number, line in enumerate(iter(partial(text.readline, MAX_CHARACTERS + 1), ""), 1):
+        if len(line) > MAX_CHARACTERS:
+            raise too_long(number)
+        yield number, line
 
 
 def _next_line(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
 from airflow_provider_hubchan.client.error_texts import shorten
-from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
@@ -46,7 +46,10 @@ MAX_NAMED = 20
 
 
 def _message_ids_faults(message_ids: object) -> list[str]:
-    values = parse_json_text(message_ids)
+    try:
+        values = parse_json_text(message_ids, "message_ids")
+    except BadInput as error:
+        return [str(error).removesuffix(".")]
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         return [
             f"message_ids is a {type(values).__name__}: give a list of ids, or the output of the task that has them. If it "

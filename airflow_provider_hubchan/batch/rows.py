@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from airflow_provider_hubchan.batch.json_objects import DuplicateKeyError, unique_keys
 from airflow_provider_hubchan.client.error_texts import readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 from airflow_provider_hubchan.client.models import Result, StatusName
@@ -150,11 +151,20 @@ def column_faults(names: Iterable[object], columns: Columns | None = None) -> li
     return faults
 
 
-def parse_json_text(value: Any) -> Any:
-    """What JSON text stands for, anything else as it is: a template renders to text unless the DAG renders native objects."""
+def parse_json_text(value: Any, name: str = "messages") -> Any:
+    """What JSON text stands for, anything else as it is: a template renders to text unless the DAG renders native objects.
+
+    :param name: of the argument that has the value.
+    :raises BadInput: an object of the text has a key twice.
+    """
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return json.loads(value, object_pairs_hook=unique_keys)
+        except DuplicateKeyError as error:
+            raise BadInput(
+                f"{name} is JSON text that has {error.keys} twice in one object: which value counts is not known, so let the "
+                "template or task that makes it write each key once."
+            ) from error
         except (ValueError, RecursionError):
             pass  # a list in Python's notation; the error about text says what to do
     return value

@@ -91,13 +91,29 @@ def test_a_column_without_a_name_loses_no_cell(tmp_path: Path, header: str, name
         pytest.param(
             "id;status\n",
             None,
-            ["there is no column 'message_id' (the columns are 'id', 'status', separated by semicolons)"],
+            [
+                "there is no column 'message_id' (the columns are 'id', 'status', separated by semicolons): write what the "
+                "file calls it in columns={'message_id': …}"
+            ],
             id="no message_id",
+        ),
+        pytest.param(
+            "message_id^status\n",
+            None,
+            [
+                "there is no column 'message_id' (the only column is 'message_id^status'): write what the file calls it in "
+                "columns={'message_id': …}, and if the file has more columns, separate them by commas, semicolons, tabs or "
+                "vertical bars"
+            ],
+            id="another delimiter",
         ),
         pytest.param(
             "ref,state\n",
             {"message_id": "client_ref", "status": "state", "error_message": "why"},
-            ["there is no column 'client_ref', 'why' (the columns are 'ref', 'state', separated by commas)"],
+            [
+                "there is no column 'client_ref', 'why' (the columns are 'ref', 'state', separated by commas): write what "
+                "the file calls it in columns={'message_id': …, 'error_message': …}"
+            ],
             id="columns that are not there",
         ),
         pytest.param("message_id,data\n", {"status": "data.state"}, ["there is no column 'data.state'"], id="a path"),

@@ -102,6 +102,11 @@ def test_a_function_that_returns_nothing_is_told_so(hubspot: Emulator, capsys: p
     [
         pytest.param(lambda: "m-1", "the function returned a str, not a list of ids or dicts", id="text"),
         pytest.param(lambda: 7, "the function returned a int, not a list of ids or dicts", id="number"),
+        pytest.param(
+            lambda: '{"m-1": "READ", "m-1": "SENT"}',
+            "the function returned JSON text that has 'm-1' twice in one object: which value counts is not known, so let",
+            id="a key twice",
+        ),
     ],
 )
 def test_a_function_that_returns_no_rows_is_told_so(

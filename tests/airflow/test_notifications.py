@@ -265,6 +265,11 @@ def test_revoked_credentials_are_tried_once(hubspot: Emulator, call: Call, capsy
         pytest.param({"messages": ["m-1", ""]}, "1 of 2 rows cannot be sent (row 2: message_id is blank)", id="bad rows"),
         pytest.param({"messages": "{{ ['m-1'] }}"}, "is no JSON: let its template end with | tojson", id="Python's spelling"),
         pytest.param(
+            {"messages": """{{ '{"m-1": "READ", "m-1": "SENT"}' }}"""},
+            "messages is JSON text that has 'm-1' twice in one object",
+            id="a key twice",
+        ),
+        pytest.param(
             {"messages": "{{ none }}", "channel_id": "{{ none }}"},
             " arguments: messages is None: its template rendered to None; channel_id is None: its template rendered to None.",
             id="None",

@@ -387,6 +387,25 @@ def test_text_that_is_json_is_read(hubspot: Emulator) -> None:
     assert hubspot.world.counts()["READ"] == 2
 
 
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        pytest.param('[{"message_id": "m-1", "status": "FAILED", "status": "SENT"}]', "status", id="a row"),
+        pytest.param('{"m-1": "FAILED", "m-1": "SENT"}', "m-1", id="a mapping"),
+    ],
+)
+def test_text_that_is_json_with_a_key_twice_is_refused(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], body: str, key: str
+) -> None:
+    """An HTTP body that a template renders: which of the statuses counts is not known, and a retry would not know either."""
+    with DAG("batch", schedule=None, params={"body": Param(body, type="string")}) as dag:
+        UpdateMessageStatusOperator(task_id="mark", messages="{{ params.body }}", retries=3)
+    ran = Ran(dag)
+    assert (ran.state(), ran.tries()) == ("failed", 1)
+    assert f"messages is JSON text that has '{key}' twice in one object" in capsys.readouterr().out
+    assert hubspot.ledger.entries == []
+
+
 def test_another_tasks_output_is_the_input(hubspot: Emulator) -> None:
     """An XComArg of a TaskFlow task, as a mapping."""
     with DAG("batch", schedule=None) as dag:

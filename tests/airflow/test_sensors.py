@@ -204,6 +204,7 @@ class Table:
         ({"fail_on": None}, "fail_on is None"),
         ({"deferrable": "False"}, "deferrable is 'False': give True or False; it is no template"),
         ({"hubchan_conn_id": " "}, "hubchan_conn_id is empty"),
+        ({"message_ids": '[{"a": 1, "a": 2}]'}, "message_ids is JSON text that has 'a' twice in one object"),
     ],
 )
 def test_wrong_arguments_are_named(hubspot: Emulator, arguments: dict[str, Any], fault: str) -> None:
