@@ -58,6 +58,10 @@ SIGNATURES: Mapping[bytes, str] = {
 }
 _PATTERNS = [(re.compile(pattern, re.DOTALL | re.IGNORECASE), text) for pattern, text in SIGNATURES.items()]
 _JSON_ARRAY = re.compile(r'\s*\[\s*[\[{"\]\d-]')
+#: A CSV cell in quotes, to the end of the text if it is not closed.
+_QUOTED = re.compile(r'(?<![^,;\t|\r\n])"[^"]*(?:""[^"]*)*(?:"|\Z)')
+#: A carriage return that is no part of CR LF, nor of CR CR LF.
+_LONE_RETURN = re.compile(r"\r(?![\r\n])")
 _JSON_OBJECT = re.compile(r'\s*\{\s*["}]')
 
 
@@ -92,8 +96,17 @@ def check_text(sample: str, suffix: str) -> None:
             raise FormatError(f"it is a JSON array, and its name ends with {suffix}: name it .json")
         if _JSON_OBJECT.match(sample):
             raise FormatError(f"it is JSON, and its name ends with {suffix}: name it .jsonl, with one object on each line")
-    if "\r" in sample[:-1] and "\n" not in sample and not _JSON_ARRAY.match(sample):
+    if not _JSON_ARRAY.match(sample) and _has_cr_lines(sample):
         raise FormatError("its lines end with a carriage return alone: let them end with LF or CRLF")
+
+
+def _has_cr_lines(sample: str) -> bool:
+    """Whether the first line holds a carriage return outside of quotes, or the lines together more of them than line feeds. In
+    cells in quotes there may be any number of them.
+    """
+    unquoted = _QUOTED.sub('""', sample.rstrip("\r"))  # it may end between CR and LF
+    first_line = unquoted.partition("\n")[0].rstrip("\r")
+    return bool(_LONE_RETURN.search(first_line)) or len(_LONE_RETURN.findall(unquoted)) > unquoted.count("\n")
 
 
 def too_long(number: int) -> FormatError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TextIO
 
 from airflow_provider_hubchan.batch.json_objects import DuplicateKeyError, unique_keys
@@ -67,10 +67,15 @@ def check_first_lines(first: str, second: str) -> None:
         raise FormatError(f"it is a JSON object over several lines: {_AS_LINES}")
 
 
-def is_json(line: str) -> bool:
-    """Whether the first line of a file that its name does not tell is JSON, not the names of CSV columns."""
+def is_json(line: str, names: Collection[str]) -> bool:
+    """Whether the first line of a file that its name does not tell is JSON, not the names of CSV columns.
+
+    :param names: columns that a CSV file must have: one of them in quotes is no id.
+    """
     content = line.strip(BLANK)
-    return content.startswith(("{", "[")) or (content.startswith('"') and _is_json(content))
+    if content.startswith('"'):
+        return _is_json(content) and content[1:-1].strip() not in names
+    return content.startswith(("{", "["))
 
 
 def read_json_array(file: TextIO) -> Iterator[tuple[int, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import zlib
@@ -13,9 +14,9 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, TextIO, cast
 
 from airflow_provider_hubchan.batch.rows import NumberedRows
-from airflow_provider_hubchan.client.error_texts import shorten
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput
-from airflow_provider_hubchan.csv_rows import read_csv
+from airflow_provider_hubchan.csv_rows import needed_columns, read_csv
 from airflow_provider_hubchan.file_formats import (
     BLANK,
     GZIP,
@@ -36,26 +37,30 @@ CSV_SUFFIXES = (".csv", ".tsv")
 def read_file(uri: str, columns: Mapping[str, str | None] | None = None) -> NumberedRows:
     """The rows of a JSON Lines or CSV file, numbered by its lines, or of a JSON array, numbered by its elements.
 
-    The suffix tells which it is, else the first line: JSON begins with ``{``, ``[`` or an id in quotes. A JSON line is an
-    object or an id; a CSV file begins with a line of column names, separated by commas, semicolons, tabs or vertical bars. Text
-    is UTF-8, or UTF-16 with a byte order mark; gzip is read by its first bytes, whatever the name. Blank lines are left out. A
-    line that cannot be read is a `BadRow` in place of its row, with the line's text.
+    The suffix tells which it is, else the first line: JSON begins with ``{``, ``[`` or an id in quotes, which is none of the
+    needed columns. A JSON line is an object or an id; a CSV file begins with a line of column names, separated by commas,
+    semicolons, tabs or vertical bars. Text is UTF-8, or UTF-16 with a byte order mark; gzip is read by its first bytes,
+    whatever the name. Blank lines are left out. A line that cannot be read is a `BadRow` in place of its row, with the line's
+    text.
 
     :param uri: a local path, ``~`` expanded, or ``s3://``, ``gs://`` … where that provider is installed.
     :param columns: our names to the file's: a CSV file must have these columns, and ``message_id`` if it is not among ours. A
         name that is None is not needed.
     :raises FileNotFoundError: when the first row is read.
     :raises BadInput: when a row is read: this is no file with rows, or what comes after cannot be told.
+    :raises Exception: when a row is read: whatever the storage raises, its text shortened. Another try may help.
     """
     return NumberedRows(_rows(uri, columns))
 
 
 def _rows(uri: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:
-    path = storage_path(uri)
-    if not path.exists():
-        raise FileNotFoundError(f"messages_file {shorten(uri, MAX_URI)} does not exist: has the task that writes it run?")
     reason = ""
     try:
+        if "\0" in uri:
+            raise FormatError("its name holds a NUL character: look at the template or task that makes it")
+        path = storage_path(uri)
+        if not path.exists():
+            raise FileNotFoundError(f"messages_file {shorten(uri, MAX_URI)} does not exist: has the task that writes it run?")
         if kind := special_kind(path):
             raise FormatError(f"it is {kind}: give the name of a file")
         with path.open("rb") as file:  # type: ignore[no-untyped-call]
@@ -66,8 +71,21 @@ def _rows(uri: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[
         reason = "its gzip stream is damaged, or ends in the middle: let the task that writes it run again"
     except UnicodeDecodeError:
         reason = "its UTF-16 ends in the middle of a character: let the task that writes it run again"
+    except Exception as error:  # a storage may raise anything
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            reason = "its name is too long: look at the template or task that makes it"
+        elif len(str(error)) > MAX_TEXT:
+            raise _shortened(error).with_traceback(error.__traceback__) from None
+        else:
+            raise
     if reason:
         raise BadInput(f"messages_file {shorten(uri, MAX_URI)} cannot be read, so nothing was sent: {reason}.")
+
+
+def _shortened(error: Exception) -> OSError:
+    """An error of a storage with a text that a log can hold; of the same class if it has an error number."""
+    text = readable(f"{type(error).__name__}: {error}", MAX_TEXT - 100)
+    return OSError(error.errno, text) if isinstance(error, OSError) and error.errno else OSError(text)
 
 
 def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] | None) -> Iterator[tuple[int, object]]:
@@ -88,7 +106,7 @@ def _read(file: io.BufferedReader, name: str, columns: Mapping[str, str | None] 
     first = _next_line(lines)
     if not first:
         return
-    if suffix in CSV_SUFFIXES or (suffix not in JSON_SUFFIXES and not is_json(first[0][1])):
+    if suffix in CSV_SUFFIXES or (suffix not in JSON_SUFFIXES and not is_json(first[0][1], needed_columns(columns or {}))):
         yield from read_csv(chain(first, lines), columns)
         return
     second = _next_line(lines)

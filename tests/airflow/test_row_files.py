@@ -54,6 +54,7 @@ def refusal(uri: str) -> str:
     return text.removeprefix(beginning).removesuffix(".")
 
 
+CR = "x\ry" * SAMPLE_BYTES
 JSON_LINES = '{"message_id": "a", "status": "READ"}\n\n"b"\n7\n'
 JSON_ROWS = [(1, {"message_id": "a", "status": "READ"}), (3, "b"), (4, 7)]
 CSV = 'status,message_id,error_message,to\nFAILED,a,"gone,\nreally",ü\n\n,b,,\n'
@@ -85,6 +86,28 @@ def test_csv_is_read_by_suffix_or_first_line(file: Write, name: str, prefix: str
     assert rows(file(name, content)) == [(number + prefix.count("\n"), row) for number, row in CSV_ROWS]
 
 
+@pytest.mark.parametrize("name", ["rows", "rows.txt", "rows.gz"])
+@pytest.mark.parametrize(
+    ("first", "columns"),
+    [
+        pytest.param('"message_id"', None, id="message_id"),
+        pytest.param('\ufeff" message_id "\r', None, id="space around it"),
+        pytest.param('"client ref"', {"message_id": "client ref", "status": None}, id="a name in columns"),
+        pytest.param('"state"', {"message_id": "state", "status": "state"}, id="a name for two"),
+    ],
+)
+def test_one_quoted_column_name_is_csv(file: Write, name: str, first: str, columns: dict[str, str | None] | None) -> None:
+    """It would be an id in JSON otherwise, and the cells after it, too."""
+    pairs = list(read_file(file(name, f'{first}\n"m-1"\n'), columns).pairs)
+    assert [(number, list(row.values())) for number, row in pairs if isinstance(row, dict)] == [(2, ["m-1"])]
+
+
+@pytest.mark.parametrize(("name", "first"), [("rows.jsonl", "message_id"), ("rows.txt", "m-0"), ("rows.txt", "status")])
+def test_one_quoted_text_that_is_no_needed_column_is_an_id(file: Write, name: str, first: str) -> None:
+    """And whatever a file with a suffix of JSON begins with."""
+    assert rows(file(name, f'"{first}"\n"m-1"\n')) == [(1, first), (2, "m-1")]
+
+
 def test_lines_end_as_windows_ends_them(file: Write) -> None:
     """A carriage return before the line feed belongs to neither the row nor its text."""
     assert rows(file("rows.jsonl", JSON_LINES.replace("\n", "\r\n"))) == JSON_ROWS
@@ -92,6 +115,23 @@ def test_lines_end_as_windows_ends_them(file: Write) -> None:
         (2, {"message_id": "a", "to": None}),
         (3, BadRow(3, "it has 1 cells for 2 columns", "wrong number of cells", original='{"line": "b"}')),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param('message_id,"a\rb"', [], id="a column name and no row"),
+        pytest.param('"a\rb",message_id\r', [], id="a column name and a carriage return"),
+        pytest.param('message_id,to\na,"x\ry\rz\r"\n', [(2, {"message_id": "a", "to": "x\ry\rz\r"})], id="a cell"),
+        pytest.param('message_id;to\na;"x ""\r"" \r\r"\n', [(2, {"message_id": "a", "to": 'x "\r" \r\r'})], id="quotes in it"),
+        pytest.param(f'message_id\n"{CR}"\n', [(2, {"message_id": CR})], id="a cell longer than the first bytes"),
+        pytest.param("message_id\r\r\na\r\r\n", [(2, {"message_id": "a"})], id="two before each line feed"),
+        pytest.param("[\r1,\r2\r]\n", [(1, 1), (2, 2)], id="a JSON array"),
+    ],
+)
+def test_a_carriage_return_that_ends_no_line_is_read(file: Write, content: str, expected: object) -> None:
+    """However many there are in quotes or before a line feed."""
+    assert rows(file("rows", content)) == expected
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x0b", "\x0c", "\x1c", "\x85"], ids=["U+2028", "VT", "FF", "FS", "NEL"])
@@ -221,6 +261,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "XML without a declaration": (b"<Error><Code>NoSuchKey", "it is XML: "),
     "CR-only lines": (b"message_id,status\ra,SENT\rb,READ\r", "its lines end with a carriage return alone: "),
     "CR-only lines in UTF-16": ("message_id\ra\rb\r".encode("utf-16"), "its lines end with a carriage return alone: "),
+    "CR-only lines with a LF at the end": (
+        b"message_id,status\ra,SENT\rb,READ\r\n",
+        "its lines end with a carriage return alone: ",
+    ),
+    "CR-only lines, the last with LF": (b"message_id\ra\n", "its lines end with a carriage return alone: "),
+    "CR-only lines, the last with CRLF": (b"message_id\ra\r\n", "its lines end with a carriage return alone: "),
+    "CR-only lines with quotes": (b'"message_id","to"\r"a","b"\r', "its lines end with a carriage return alone: "),
+    "mostly CR-only lines": (b"message_id\na\rb\rc\r" * 9, "its lines end with a carriage return alone: "),
+    "CR-only JSON Lines with a LF": (b'"a"\r"b"\n', "its lines end with a carriage return alone: "),
     "CR-only JSON Lines": (b'"a"\r"b"\r', "its lines end with a carriage return alone: "),
 }
 
@@ -336,6 +385,95 @@ def test_a_missing_file_says_which(tmp_path: Path) -> None:
     """The error names the file and asks the likely question."""
     with pytest.raises(FileNotFoundError, match=r"nowhere.jsonl' does not exist: has the task that writes it run\?"):
         rows(f"{tmp_path}/nowhere.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("x" * 300, "its name is too long: ", id="too long a name"),
+        pytest.param("a/" * 5000, "its name is too long: ", id="too long a path"),
+        pytest.param("a\0b", "its name holds a NUL character: ", id="a NUL character"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    """Another try would not find it either."""
+    with pytest.raises(BadInput) as caught:
+        rows(f"{tmp_path}/{name}")
+    assert f"cannot be read, so nothing was sent: {reason}look at the template or task" in str(caught.value)
+    assert len(str(caught.value)) < 1500
+    assert str(caught.value).isprintable()
+
+
+class FailingStore(MemoryFileSystem):  # type: ignore[misc, unused-ignore]
+    """A store that fails when a file is opened, or after a part of it has been read."""
+
+    cachable = False
+    error: Exception
+    is_late = False
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if not self.is_late:
+            raise self.error
+        file, error = super()._open(path, mode, **options), self.error
+
+        class Failing(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                if self.tell():
+                    raise error
+                return super().read(min(size or 0, 10))
+
+        return Failing(file.read())
+
+
+#: One for all tests: Airflow keeps the first that is attached.
+STORE = FailingStore()
+
+
+@pytest.fixture
+def store() -> FailingStore:
+    attach("memory", "failing", fs=STORE)
+    MemoryFileSystem().pipe("/reports/rows.jsonl", b'"a"\n' * SAMPLE_BYTES)
+    return STORE
+
+
+LATE = pytest.mark.parametrize("is_late", [False, True], ids=["when it is opened", "in the middle"])
+
+
+@LATE
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "denied", "rows"), TimeoutError("late"), RuntimeError("broken")], ids=repr
+)
+def test_what_a_store_raises_passes(store: FailingStore, error: Exception, is_late: bool) -> None:
+    """Another try may help, and Airflow has its own rules for some."""
+    store.error, store.is_late = error, is_late
+    with pytest.raises(type(error)) as caught:
+        rows("memory://failing@reports/rows.jsonl")
+    assert caught.value is error
+
+
+@LATE
+@pytest.mark.parametrize(
+    ("error", "kind", "begins"),
+    [
+        pytest.param(
+            PermissionError(13, "x" * 5000), PermissionError, "[Errno 13] PermissionError: [Errno 13] xx", id="a text"
+        ),
+        pytest.param(
+            PermissionError(13, "denied", "\U0010ffff" * 4000), PermissionError, "[Errno 13] PermissionError: ", id="a name"
+        ),
+        pytest.param(RuntimeError("\x1b" + "x" * 5000), OSError, "RuntimeError:  xxx", id="of another kind"),
+    ],
+)
+def test_what_a_store_raises_is_shortened(
+    store: FailingStore, error: Exception, kind: type[Exception], begins: str, is_late: bool
+) -> None:
+    """A page of a proxy would fill the log; the number of the error stays."""
+    store.error, store.is_late = error, is_late
+    with pytest.raises(kind) as caught:
+        rows("memory://failing@reports/rows.jsonl")
+    assert str(caught.value).startswith(begins)
+    assert len(str(caught.value)) <= 1500
+    assert str(caught.value).isprintable()
 
 
 def test_a_long_name_is_shortened(tmp_path: Path) -> None:

@@ -242,8 +242,8 @@ def csv_tables(draw: st.DrawFn) -> CsvTable:
     return CsvTable(header, draw(st.lists(row | row | row | odd_row, max_size=8)), arguments)
 
 
-#: Other columns' names; a delimiter in one might be taken for that of the file, a CR for the end of its only line.
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff\r,;\t|"), max_size=6).map(str.strip)
+#: Other columns' names; a delimiter in one might be taken for that of the file.
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff,;\t|"), max_size=6).map(str.strip)
 
 
 # JSON.
