@@ -156,8 +156,7 @@ def _header_faults(delimiter: str, names: list[str], needed: list[str], columns:
     faults = []
     if twice := [name for name, count in Counter(names).items() if name and count > 1]:
         faults.append(f"column {shorten_all(twice, 5)} is there twice: rename one, or leave it out")
-    almost = column_faults(names, columns)
-    faults += almost[:5]
+    faults += column_faults(names, columns)
     if missing := [name for name in dict.fromkeys(needed) if name not in names]:
         faults.append(_missing_fault(missing, delimiter, names, columns))
     return faults

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
 
+from airflow_provider_hubchan.batch.row_json import original_json, to_json
 from airflow_provider_hubchan.batch.rows import (
     LINE_KEY,
     ORIGINAL_KEY,
@@ -35,8 +34,6 @@ from airflow_provider_hubchan.client.models import WRITABLE, MessageStatus, Outc
 Fault: TypeAlias = tuple[str, str]
 #: Sets of keys that a reader remembers.
 _MAX_SHAPES = 1000
-#: Keys that are almost ours which a reason names.
-_MAX_NAMED = 5
 #: Characters of an id: HubSpot's have some tens, and an id is part of an address.
 _MAX_ID = 1000
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -109,7 +106,7 @@ class RowReader:
                 yield row if isinstance(row, BadRow) else self._read(number, row)
             except Exception as error:  # an object of the user's own, of which any method may fail
                 reason = f"it cannot be read ({type(error).__name__}: {readable(str(error), 200)})"
-                yield BadRow(number, reason, "not readable", original=_ENCODE({LINE_KEY: shorten(row)}))
+                yield BadRow(number, reason, "not readable", original=to_json({LINE_KEY: shorten(row)}))
 
     def _read(self, number: int, row: object) -> Update | Outcome | BadRow:
         delivery = None
@@ -137,7 +134,7 @@ class RowReader:
         if not _is_sendable(fields.get(SENDABLE_KEY)):
             if {key for key, value in own.items() if not is_absent(value)} == {LINE_KEY}:
                 reason = _NOT_PARSED + str(fields["reason"]).removeprefix(_NOT_PARSED)
-                return BadRow(number, readable(reason), "not parsed", original=_original({LINE_KEY: own[LINE_KEY]}))
+                return BadRow(number, readable(reason), "not parsed", original=original_json({LINE_KEY: own[LINE_KEY]}))
             return self._read(number, own | moved)
         is_skipped = fields["outcome"] == "skipped"
         # A row that was not final has no status in the file, and does not get the task's.
@@ -182,7 +179,7 @@ class RowReader:
         rest_text = _rest_text({**rest, **(moved or {})}, faults)
         if faults:
             reason, label = (", ".join(dict.fromkeys(texts)) for texts in zip(*faults, strict=True))
-            return BadRow(number, readable(reason), label, readable(message_id, 200), _original(fields))
+            return BadRow(number, readable(reason), label, readable(message_id, 200), original_json(fields))
         self.reasons_left_out += is_left_out
         update = Update(number, message_id, status, error_message, rest_text)
         if isinstance(delivery, Resolved):
@@ -285,7 +282,7 @@ class _Shape:
                 return theirs
             return tuple(theirs.split(".")) if "." in theirs else None
 
-        faults = [] if is_ours else column_faults(keys, columns)[:_MAX_NAMED]
+        faults = [] if is_ours else column_faults(keys, columns)
         taken = {ours for ours in ROW_KEYS if path(ours) == ours}
         return cls(
             message_id=path("message_id"),
@@ -298,33 +295,6 @@ class _Shape:
         )
 
 
-def to_json(fields: Mapping[str, Any]) -> str:
-    """A row as the text of a JSON object. What JSON does not have becomes null if it stands for no value, as NaN does, so that
-    it does so when the text is read again; else text, as the infinities.
-
-    :raises Exception: if it cannot be written, of any kind: it may hold objects of the user's own classes.
-    """
-    try:
-        return _ENCODE(fields)
-    except ValueError:
-        return _ENCODE(_with_finite_numbers(fields))
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if is_absent(value) else str(value)
-
-
-_ENCODE = json.JSONEncoder(default=_text_or_none, allow_nan=False).encode
-
-
-def _with_finite_numbers(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else json.dumps(value)
-    if isinstance(value, Mapping):
-        return {key: _with_finite_numbers(each) for key, each in value.items()}
-    return [_with_finite_numbers(each) for each in value] if isinstance(value, list | tuple) else value
-
-
 def _rest_text(rest: Mapping[str, Any], faults: list[Fault]) -> str | None:
     """What else a row holds, as JSON; None for nothing."""
     if not rest or faults:
@@ -334,20 +304,6 @@ def _rest_text(rest: Mapping[str, Any], faults: list[Fault]) -> str | None:
     except Exception as error:  # too deep, a key that is no string, an object that has no text
         faults.append((f"it holds what cannot be written as JSON ({readable(str(error), 200)})", "not JSON"))
         return None
-
-
-def _original(fields: Mapping[Any, Any]) -> str:
-    """A row as it came, as JSON; of a value that cannot be written so, a short text."""
-    try:
-        return to_json({str(key): value for key, value in fields.items()})
-    except Exception:
-        written = {}
-        for key, value in fields.items():
-            try:
-                written[str(key)] = json.loads(to_json({"": value}))[""]
-            except Exception:
-                written[str(key)] = shorten(value)
-        return _ENCODE(written)
 
 
 def _value(fields: Mapping[Any, Any], path: str | tuple[str, ...] | None) -> Any:

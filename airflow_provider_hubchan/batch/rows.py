@@ -33,6 +33,8 @@ _ALMOST_OURS = {
     "channelid": "channel_id",
 }
 _PUNCTUATION = re.compile(r"[\W_]+")
+#: How many such names are told.
+_MAX_NAMED = 5
 #: Keys that a dict may have to be looked at as a row by mistake, instead of a mapping of id to status.
 _MAX_KEYS = 100
 
@@ -135,18 +137,19 @@ def bad_line(number: int, line: str, reason: str, label: str) -> BadRow:
 
 def column_faults(names: Iterable[object], columns: Columns | None = None) -> list[str]:
     """What is wrong with the names of a row's keys or a file's columns: those that are almost ours, so that their values would
-    be lost in silence. Each with what to write instead.
+    be lost in silence. Each of the first five with what to write instead.
 
     :param names: of the keys or columns.
     :param columns: our names to the user's: where a name of ours is there, the user has said what is what.
     """
-    faults = []
+    faults = list[str]()
     for name in names:
         ours = _ALMOST_OURS.get(_PUNCTUATION.sub("", str(name)).casefold())
-        if ours and name != ours and ours not in (columns or {}):
+        if ours and name != ours and ours not in (columns or {}) and len(faults) < _MAX_NAMED:
+            # A row without an id cannot be sent, so of that no user can say that the rows have none.
+            none = "" if ours == "message_id" else ", with None instead of the name if it is something else"
             faults.append(
-                f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}, with "
-                "None instead of the name if it is something else"
+                f"{shorten(name)} is almost {ours!r}: name it so, or write columns={{{ours!r}: {shorten(name)}}}{none}"
             )
     return faults
 

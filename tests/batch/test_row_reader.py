@@ -100,8 +100,8 @@ def test_rows_are_read(rows: object, expected: list[Update]) -> None:
         ),
         pytest.param(
             {"messageId": "m", "status": "SENT"},
-            "'messageId' is almost 'message_id': name it so, or write columns={'message_id': 'messageId'}, with None "
-            "instead of the name if it is something else, message_id is missing (the keys are 'messageId', 'status')",
+            "'messageId' is almost 'message_id': name it so, or write columns={'message_id': 'messageId'}, "
+            "message_id is missing (the keys are 'messageId', 'status')",
             id="HubSpot's own key",
         ),
         pytest.param(
@@ -283,7 +283,9 @@ def test_columns_lead_to_the_values(row: object, expected: tuple[str, str, str |
 def test_a_column_may_be_said_not_to_be_there() -> None:
     """None: what the rows have under a name of ours, or almost, is something else."""
     row = {"message_id": "m", "Status": "200 OK"}
-    assert "'Status' is almost 'status'" in read(row, status="SENT").reason
+    assert (
+        "columns={'status': 'Status'}, with None instead of the name if it is something else" in read(row, status="SENT").reason
+    )
     update = read(row, status="SENT", columns={"status": None})
     assert (update.status, update.rest) == ("SENT", '{"Status": "200 OK"}')
     assert read(row | {"status": "x"}, status="READ", columns={"status": None}).status == "READ"
