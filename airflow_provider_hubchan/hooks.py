@@ -295,6 +295,7 @@ class HubchanHook(BaseHook):
                 checkpoints=checkpoints or NullStore(),
                 report=report,
                 log=self.log.info,
+                warn=self.log.warning,
             )
         if driver.counters.requests:
             assets.record_lineage(self, self.portal, channel)

@@ -17,6 +17,9 @@ from airflow_provider_hubchan.emulator.request_log.entry import Entry
 from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 from tests.waiting import wait_until
 
+#: The body of an error of HubSpot's, for faults: without one, nobody could tell that HubSpot refused something.
+REFUSAL = {"status": "error", "message": "No.", "category": "VALIDATION_ERROR", "correlationId": "c-1"}
+
 
 @contextmanager
 def before_midnight(emulator: Emulator, seconds: float) -> Iterator[None]:

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStore
+from airflow_provider_hubchan.batch.circuit_breaker import AddressCheck, CircuitBreaker
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.progress_log import ProgressLog
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
@@ -55,6 +56,7 @@ def run_batch(
     checkpoints: CheckpointStore,
     report: Report,
     log: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> None:
     """Set the statuses of a batch.
 
@@ -63,6 +65,7 @@ def run_batch(
     :param checkpoints: keeps progress for a later call with the same rows and options.
     :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
     :param log: takes a line for the log.
+    :param warn: takes a line for the log that a person should look at.
     :raises BadInput: if *rows* are not rows at all; nothing was sent.
     :raises BadRows: if more rows cannot be sent than *max_rejected* allows; nothing was sent, and all rows are in *report*.
     :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
@@ -82,7 +85,7 @@ def run_batch(
             driver.abort(Abort(Problem(str(bad_rows), "other rows cannot be sent"), permanent=True))
         with dead_letters:  # opened now: every row has been read, and nothing has been sent
             progress_log = ProgressLog(log, updates.rows, reader.reasons_left_out)
-            run = _BatchRun(driver, channel_id, options, updates, checkpoint, dead_letters, report, progress_log)
+            run = _BatchRun(driver, channel_id, options, updates, checkpoint, dead_letters, report, progress_log, warn)
             try:
                 checkpoint.restore(updates, dead_letters)
                 run.send()
@@ -99,35 +102,6 @@ def run_batch(
             checkpoint.end()
 
 
-class CircuitBreaker:
-    """Says when a batch is to end early: a server that is down is not asked ten thousand times.
-
-    :param threshold: rows in a row that may end *unresolved*, 0 for any number.
-    """
-
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
-        self._unresolved_in_a_row = 0
-        self._last: Problem | None = None
-
-    def record(self, outcome: Outcome) -> None:
-        """Take note of the outcome of a row that was sent."""
-        if outcome.result == "unresolved":
-            self._unresolved_in_a_row += 1
-            self._last = outcome.problem
-        else:
-            self._unresolved_in_a_row = 0
-
-    @property
-    def abort_reason(self) -> Abort | None:
-        """Why the batch is to end, None if it may go on."""
-        if not 0 < self._threshold <= self._unresolved_in_a_row:
-            return None
-        last = self._last.reason if self._last else ""
-        text = f"{self._unresolved_in_a_row} rows in a row got no answer, so the others were not tried. {last}"
-        return Abort(Problem(text, "HubSpot does not answer"), permanent=False)
-
-
 class _BatchRun:
     """One try of a batch whose rows have all been read."""
 
@@ -141,14 +115,16 @@ class _BatchRun:
         dead_letters: DeadLetterSink,
         report: Report,
         progress_log: ProgressLog,
+        warn: Callable[[str], None],
     ) -> None:
         self._driver, self._channel_id, self._options, self._updates = driver, channel_id, options, updates
         self._checkpoint, self._dead_letters, self._report, self._log = checkpoint, dead_letters, report, progress_log
+        self._warn, self._has_warned = warn, False
         self._outcomes, self._try_number = checkpoint.outcomes, checkpoint.try_number
         self._before = report.cumulative()
         self._started = time.monotonic()
         self._grace_ends = self._started + options.not_found_grace
-        self._breaker = CircuitBreaker(driver.retry.break_after)
+        self._breaker, self._address = CircuitBreaker(driver.retry.break_after), AddressCheck()
         self._not_sent = updates.not_sent()
 
     def send(self) -> None:
@@ -171,6 +147,8 @@ class _BatchRun:
         for result in driver.drain():
             if result is not None:
                 self._handle_result(*result)
+        if driver.aborted is None:
+            self._record_held(is_final=True)
         report.aborted = driver.aborted
         self._save()  # at once: whoever wants the task to end may not wait for what follows
         if driver.aborted:
@@ -206,7 +184,7 @@ class _BatchRun:
             for result in results:
                 if result is not None:
                     self._handle_result(*result)
-                if self._driver.aborted is None and (abort := self._breaker.abort_reason):
+                if self._driver.aborted is None and (abort := self._breaker.abort_reason or self._address.abort_reason):
                     self._driver.abort(abort)
                 self._log.progress(self._report)
                 if self._checkpoint.is_due():
@@ -226,8 +204,19 @@ class _BatchRun:
         if not_found and self._outcomes.is_retried_later(position) and outcome.problem:
             reason = f"{outcome.problem.reason} It was so for {self._options.not_found_grace:g} s (not_found_grace)."
             outcome = replace(outcome, problem=replace(outcome.problem, reason=reason))
-        self._record(outcome, position)
         self._breaker.record(outcome)
+        if self._address.holds(position, outcome):
+            return
+        self._record(outcome, position)
+        self._address.record(outcome)
+        self._record_held()
+        if outcome.warning and not self._has_warned:
+            self._has_warned = True
+            self._warn(outcome.warning)
+
+    def _record_held(self, *, is_final: bool = False) -> None:
+        for position, outcome in self._address.take_held(is_final=is_final):
+            self._record(outcome, position)
 
     def _record(self, outcome: Outcome, position: int | None = None) -> None:
         if position is not None:

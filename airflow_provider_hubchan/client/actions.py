@@ -15,6 +15,7 @@ a flow; a driver has none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,8 +26,16 @@ T = TypeVar("T")
 
 #: Every way to get no response. Both drivers use these texts, and they are part of a problem's reason and label.
 NO_CONNECTION = "no connection"
+UNKNOWN_HOST = "the name service does not know the host"
+NO_PROXY_CONNECTION = "no connection to the proxy"
+PROXY_LOGIN = "the proxy asks for a login (407)"
+PROXY_REFUSAL = "the proxy refused to connect"
+BAD_PROXY = "the environment's proxy setting cannot be used"
+NO_SOCKS = "the environment's proxy setting needs SOCKS, which is not available here"
 READ_TIMEOUT = "no reply in time"
 INCOMPLETE = "the connection was closed before the reply was complete"
+UNREADABLE = "the reply cannot be read as HTTP"
+TOO_LARGE = "the reply is larger than 1 MB"
 UNTRUSTED_TLS = "no trustworthy TLS connection"
 #: Parts of an error's text that mean that the other side is not who it should be, and not that a connection broke.
 _UNTRUSTED_SIGNS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "[X509")
@@ -67,19 +76,26 @@ class Response:
 
     :param headers: any mapping whose look-up ignores case.
     :param sent_at: when the request was sent, in seconds of the driver's monotonic clock.
+    :ivar payload: the JSON object in the body; None for an HTML page, an empty body, half a document, JSON of another kind, or
+        JSON that is nested too deep.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     sent_at: float = 0.0
+    payload: dict[str, Any] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the body here, where the response is made: whatever its bytes do to a parser concerns this response alone."""
+        object.__setattr__(self, "payload", _json_object(self.body))
 
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
     """No complete response came. HubSpot may or may not have seen the request.
 
-    :param reason: `NO_CONNECTION`, `READ_TIMEOUT`, `INCOMPLETE` or `UNTRUSTED_TLS`.
+    :param reason: one of the constants above.
     """
 
     reason: str
@@ -130,6 +146,14 @@ class Abort:
     retry_after: float | None = None
     refused_at: float | None = None
     wait_reason: str = "HubSpot asks to wait for"
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 #: A person or Airflow ends the batch; a deadline has passed.

@@ -11,17 +11,25 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from requests.utils import get_environ_proxies, select_proxy
 from yarl import URL
 
 from airflow_provider_hubchan import USER_AGENT
-from airflow_provider_hubchan.client import responses
+from airflow_provider_hubchan.client import headers
 from airflow_provider_hubchan.client.actions import (
+    BAD_PROXY,
     INCOMPLETE,
     NO_CONNECTION,
+    NO_PROXY_CONNECTION,
+    NO_SOCKS,
+    PROXY_LOGIN,
+    PROXY_REFUSAL,
     READ_TIMEOUT,
+    TOO_LARGE,
+    UNKNOWN_HOST,
+    UNREADABLE,
     Abort,
     Aborted,
     Action,
@@ -33,9 +41,10 @@ from airflow_provider_hubchan.client.actions import (
     Wait,
 )
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters
+from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters, Token
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
+from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
 
 T = TypeVar("T")
 
@@ -71,8 +80,9 @@ class AsyncDriver:
     async def __aenter__(self) -> AsyncDriver:
         seconds = self.account.timeout
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
-            headers={"User-Agent": USER_AGENT},
+            timeout=aiohttp.ClientTimeout(total=self.account.total_timeout, sock_connect=seconds, sock_read=seconds),
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING},
+            auto_decompress=False,  # it would have no bound
             cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
             trust_env=False,  # it would look into .netrc, and send another password in the place of the token
         )
@@ -157,7 +167,7 @@ class AsyncDriver:
         if self.aborted:
             raise Aborted(self.aborted)
 
-    async def _token(self, need: NeedToken) -> str:
+    async def _token(self, need: NeedToken) -> Token:
         token = self._tokens.current(self._clock(), need.refused)
         if token is None:
             while not self._tokens.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
@@ -165,7 +175,7 @@ class AsyncDriver:
             try:
                 token = self._tokens.current(self._clock(), need.refused)  # somebody else may have fetched it meanwhile
                 if token is None:
-                    token = await self.run(self._tokens.refresh_flow(self._retry, need.problem))
+                    token = await self.run(self._tokens.refresh_flow(self._retry, need, self._clock))
             finally:
                 self._tokens.lock.release()
         return token
@@ -173,6 +183,18 @@ class AsyncDriver:
     async def _send(self, request: Request, permit: Permit | None) -> Response | NoResponse:
         sent_at = self._clock()
         response: Response | NoResponse = NoResponse(READ_TIMEOUT)
+        try:
+            response = await self._exchange(request, sent_at)
+        finally:
+            if permit:
+                quota = headers.quota(response.headers) if isinstance(response, Response) else None
+                self._limiter.release(self._clock(), permit, quota)
+                self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))
+        return response
+
+    async def _exchange(self, request: Request, sent_at: float) -> Response | NoResponse:
+        if isinstance(self._proxy, NoResponse):
+            return self._proxy
         try:
             async with self._session.request(
                 request.method,
@@ -182,31 +204,59 @@ class AsyncDriver:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as reply:
-                response = Response(reply.status, reply.headers, await reply.read(), sent_at)
+                body = decompress(await _read_body(reply), reply.headers.get("Content-Encoding"))
+                return Response(reply.status, reply.headers, body, sent_at)
         except aiohttp.ClientSSLError as error:
-            response = NoResponse.of_tls_error(error)
-        except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, UnicodeError) as error:
-            response = NoResponse(_reason(error))
-        finally:
-            if permit:
-                quota = responses.quota(response) if isinstance(response, Response) else None
-                self._limiter.release(self._clock(), permit, quota)
-                self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))
-        return response
+            return NoResponse.of_tls_error(error)
+        except Exception as error:  # whatever a stranger's bytes lead to
+            return NoResponse(_reason(error))
 
 
-def _proxy_for(url: str) -> str | None:
-    """The environment's proxy for *url*; one without a scheme is spoken to in plain HTTP, as ``requests`` does."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    if reply.status == 101:  # from now on the connection is not one of HTTP
+        reply.close()
+        raise ValueError("101 Switching Protocols was not asked for")
+    async for part in reply.content.iter_any():
+        body += part
+        if len(body) > MAX_REPLY:
+            reply.close()  # what is left of the reply must not be taken for the next one
+            raise ReplyTooLarge
+    return bytes(body)
+
+
+def _proxy_for(url: str) -> str | NoResponse | None:
+    """The environment's proxy for *url*, found as ``requests`` does; one without a scheme is spoken to in plain HTTP."""
+    proxy: str | None = select_proxy(url, get_environ_proxies(url))
+    if not proxy:
         return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        scheme, port = urlsplit(proxy).scheme, urlsplit(proxy).port
+    except ValueError:
+        return NoResponse(BAD_PROXY)
+    if scheme.startswith("socks"):
+        return NoResponse(NO_SOCKS)
+    return proxy if scheme in ("http", "https") and urlsplit(proxy).hostname and port != 0 else NoResponse(BAD_PROXY)
 
 
 def _reason(error: Exception) -> str:
-    unreachable = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError, UnicodeError)
-    if isinstance(error, unreachable):
+    if isinstance(error, ReplyTooLarge):
+        return TOO_LARGE
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return PROXY_LOGIN if error.status == 407 else PROXY_REFUSAL
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return NO_PROXY_CONNECTION
+    if isinstance(error, aiohttp.InvalidURL | OverflowError):  # HubSpot's own address was checked
+        return BAD_PROXY
+    if isinstance(error, aiohttp.ClientConnectorDNSError | UnicodeError):
+        return UNKNOWN_HOST
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NO_CONNECTION
-    return READ_TIMEOUT if isinstance(error, TimeoutError | asyncio.TimeoutError) else INCOMPLETE
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return READ_TIMEOUT
+    return INCOMPLETE if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientOSError | OSError) else _unreadable(error)
+
+
+def _unreadable(error: Exception) -> str:
+    return INCOMPLETE if isinstance(error, aiohttp.ServerDisconnectedError) else UNREADABLE

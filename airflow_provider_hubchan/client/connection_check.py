@@ -14,16 +14,29 @@ from threading import Thread
 from typing import Any
 
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import Aborted, Flow, NeedToken, Response
+from airflow_provider_hubchan.client.actions import (
+    INCOMPLETE,
+    OUT_OF_TIME,
+    READ_TIMEOUT,
+    Aborted,
+    Flow,
+    NeedToken,
+    Response,
+)
 from airflow_provider_hubchan.client.endpoints import READ_SCOPE, WRITE_SCOPE
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.flow import Answer, RetryConfig, request_flow
-from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.oauth import TokenProvider
+from airflow_provider_hubchan.client.models import Account, Token
+from airflow_provider_hubchan.client.oauth import MAX_LIFE, TokenProvider
+from airflow_provider_hubchan.client.problems import word
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
-from airflow_provider_hubchan.client.responses import Accepted, is_transient, json_object
+from airflow_provider_hubchan.client.responses import Accepted, is_transient
 
 TRY_LATER = "Could not be checked now, try again later: "
+#: Seconds after the account's timeout that the check itself may take to end.
+MARGIN = 1.0
+#: Labels of problems that only say that HubSpot was slow: nobody has to change anything.
+_SLOW = (READ_TIMEOUT, INCOMPLETE, OUT_OF_TIME.problem.label)
 
 
 @dataclass
@@ -48,7 +61,7 @@ class Diagnosis:
         :param problem: HubSpot's answer, if that is the cause.
         """
         self.ok = False
-        self.faulty = self.faulty or not (problem and problem.status and is_transient(problem.status))
+        self.faulty = self.faulty or not (problem and _passes(problem))
         self.notes.append(note)
 
 
@@ -60,22 +73,30 @@ def check_connection(account: Account, limiter: RateLimiter, mask: Callable[[str
     from airflow_provider_hubchan.client.sync_driver import SyncDriver  # parsing a DAG file does not need requests
 
     diagnoses: list[Diagnosis] = []
+    deadline = time.monotonic() + account.timeout
 
     def check() -> None:
         # A token fetched for this: the shared one knows nothing of a scope that was granted just now.
         retry, tokens = RetryConfig(max_attempts=1, max_throttles=0), TokenProvider(account, mask)
-        with SyncDriver(account, limiter, tokens, retry, deadline=time.monotonic() + 0.6 * account.timeout) as driver:
+        with SyncDriver(account, limiter, tokens, retry, deadline=deadline) as driver:
             diagnoses.append(driver.run(check_flow(account, retry)))
 
-    # In a thread of its own: a name service, or a server that sends a byte now and then, has no timeout of ours.
+    # In a thread of its own: a name service has no timeout of ours.
     thread = Thread(target=check, daemon=True)
     thread.start()
-    thread.join(0.9 * account.timeout)
+    thread.join(account.timeout + MARGIN)
     if not diagnoses:
         late = Diagnosis()
-        late.fail(f"no answer within {account.timeout:g} s. Check the API base URL and the network.")
+        late.fail(f"no answer within {account.timeout:g} s. Check the API base URL and the network.", OUT_OF_TIME.problem)
         return late
     return diagnoses[0]
+
+
+def _passes(problem: Problem) -> bool:
+    """True if the same check may succeed another time, although nobody changes anything."""
+    if problem.status is not None:
+        return is_transient(problem.status)
+    return problem.label.endswith(_SLOW)
 
 
 def check_flow(account: Account, retry: RetryConfig) -> Flow[Diagnosis]:
@@ -93,18 +114,20 @@ def check_flow(account: Account, retry: RetryConfig) -> Flow[Diagnosis]:
 
 def _check_calls(account: Account, retry: RetryConfig, diagnosis: Diagnosis) -> Flow[bool]:
     """:return: whether the app was proved to own the channel."""
-    token = yield NeedToken()  # before the calls: the reason for having none is told as it is, not as that of a call
+    token: Token = yield NeedToken()  # before the calls: the reason for having none is told as it is, not as that of a call
     answer: Answer = yield from request_flow(endpoints.get_account_details(account), retry, account.secrets())
     if not isinstance(answer, Accepted):
         diagnosis.fail(str(answer.problem), answer.problem)
         return False
-    diagnosis.notes.append(f"account {answer.body.get('portalId', 'unknown')} ({answer.body.get('timeZone', 'no time zone')})")
+    secrets = (*account.secrets(), *token.secrets())
+    portal, zone = (word(answer.body.get(name), secrets) for name in ("portalId", "timeZone"))
+    diagnosis.notes.append(f"account {portal or 'unknown'} ({zone or 'no time zone'})")
 
     introspection = None
     if account.client_id:
-        response = yield endpoints.token(account, "/introspect", token=token, token_type_hint="access_token")  # noqa: S106
+        response = yield endpoints.token(account, "/introspect", token=token.value, token_type_hint="access_token")  # noqa: S106
         if isinstance(response, Response) and response.status == 200:
-            introspection = json_object(response.body)
+            introspection = response.payload
     _check_scopes(diagnosis, introspection)
 
     if not account.channel_id:
@@ -112,7 +135,7 @@ def _check_calls(account: Account, retry: RetryConfig, diagnosis: Diagnosis) -> 
         return False
     answer = yield from request_flow(endpoints.list_channel_accounts(account, account.channel_id), retry, account.secrets())
     if isinstance(answer, Accepted):
-        total = answer.body.get("total", 0)
+        total = word(answer.body.get("total")) or 0
         diagnosis.notes.append(f"the app owns channel {account.channel_id} (channel accounts: {total})")
         return True
     diagnosis.fail(f"channel {account.channel_id}: {answer.problem}", answer.problem)
@@ -132,5 +155,5 @@ def _check_scopes(diagnosis: Diagnosis, introspection: dict[str, Any] | None) ->
     else:
         diagnosis.notes.append("both custom-channels scopes are granted")
     expires_in = introspection.get("expires_in")
-    if isinstance(expires_in, int | float):
+    if isinstance(expires_in, int | float) and 0 < expires_in <= MAX_LIFE:
         diagnosis.notes.append(f"the token is good for {expires_in / 60:.0f} more minutes and is renewed before it ends")

@@ -22,7 +22,7 @@ from typing import Any
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Aborted, Flow, NeedToken, Request, Wait
 from airflow_provider_hubchan.client.errors import CallFailed, Problem
-from airflow_provider_hubchan.client.models import Account, MessageStatus, Outcome, Update
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Outcome, Token, Update
 from airflow_provider_hubchan.client.responses import (
     Accepted,
     Blocked,
@@ -33,6 +33,7 @@ from airflow_provider_hubchan.client.responses import (
     Unauthorized,
     classify,
     message_status,
+    other_message_warning,
 )
 
 
@@ -100,13 +101,13 @@ def request_flow(
     attempts, need = _Attempts(retry, jitter), NeedToken()
     try:
         while True:
-            token = yield need
-            response = yield replace(request, token=token)
-            verdict = classify(response, (*secrets, token))
+            token: Token = yield need
+            response = yield replace(request, token=token.value)
+            verdict = classify(response, (*secrets, *token.secrets()))
             if isinstance(verdict, Accepted | Rejected):
                 return verdict
             if isinstance(verdict, Unauthorized) and need.refused is None:
-                need = NeedToken(token, verdict.problem)
+                need = NeedToken(token.value, verdict.problem)
                 continue
             need = NeedToken()
             match attempts.failed(verdict):
@@ -139,9 +140,9 @@ class _Attempts:
                 return Abort(problem, permanent=False, retry_after=retry_after, refused_at=refused_at)
             case Transient(problem, retry_after) | Throttled(problem, retry_after) if (retry_after or 0.0) > retry.max_delay:
                 return Abort(problem, permanent=False, retry_after=retry_after)
-            case Throttled(problem, retry_after):
+            case Throttled(problem, retry_after, max_attempts):
                 self._throttles += 1
-                too_many = self._throttles > retry.max_throttles
+                too_many = self._throttles > min(retry.max_throttles, max_attempts or retry.max_throttles)
                 return Unresolved(problem) if too_many else Wait(retry_after, whole_account=True)
             case Transient(problem, retry_after, max_attempts):
                 self._failures += 1
@@ -172,8 +173,8 @@ def deliver(
     else:
         answer = yield from request_flow(endpoints.update_message(account, channel_id, update), retry, secrets)
     match answer:
-        case Accepted():
-            return Outcome(update, "updated")
+        case Accepted(body):
+            return Outcome(update, "updated", warning=other_message_warning(body, update.message_id))
         case Rejected(problem):
             return Outcome(update, "rejected", problem)
         case Unresolved(problem):

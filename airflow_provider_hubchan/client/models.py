@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Lock
@@ -11,13 +12,18 @@ from airflow_provider_hubchan.client.errors import BadRow, Problem
 
 #: Seconds for connecting and for each read.
 TIMEOUT = 10.0
+#: A whole call ends after so many times its timeout, however slowly the bytes come: connecting, the handshake and the reply
+#: have one each.
+TOTAL_TIMEOUTS = 3
+#: Characters of an access token or a refresh token at most: HubSpot's have up to 300.
+MAX_TOKEN = 4096
 
 API_VERSIONS = ("2026-03", "2026-09", "v3")
 
 
 def is_sendable_token(token: str) -> bool:
     """True if *token* can stand in an HTTP header. It is checked first, because an error of the HTTP library would quote it."""
-    return token.isascii() and token.isprintable() and " " not in token and token != ""
+    return token.isascii() and token.isprintable() and " " not in token and 0 < len(token) <= MAX_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Account:
     :param api_version: one of `API_VERSIONS`.
     :param channel_id: the channel for tasks that name none.
     :param requests_per_10s: the share of the account's quota that may be used, None for what HubSpot's headers say.
-    :param timeout: seconds for connecting and for each read.
+    :param timeout: seconds for connecting and for each read; see *total_timeout*.
     """
 
     base_url: str = "https://api.hubapi.com"
@@ -44,6 +50,11 @@ class Account:
     channel_id: str | None = None
     requests_per_10s: float | None = None
     timeout: float = TIMEOUT
+
+    @property
+    def total_timeout(self) -> float:
+        """Seconds after which a call ends, whatever the other side does."""
+        return TOTAL_TIMEOUTS * self.timeout
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret of the account: none of them may appear in a log, an error or a report."""
@@ -61,6 +72,28 @@ class Account:
             "support custom channels for private apps. Use the OAuth app that owns the channel: its client ID, client "
             "secret and refresh token"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and what came with it.
+
+    :param renew_at: from when on another one is to be fetched, in seconds of the driver's monotonic clock; infinite if HubSpot
+        did not say how long the token lives.
+    :param expires_at: when it ends, likewise.
+    :param refresh_token: the one to fetch the next token with, None for the connection's.
+    :param portal: id of the account that it is for, None if HubSpot did not say.
+    """
+
+    value: str = field(repr=False)
+    renew_at: float = math.inf
+    expires_at: float = math.inf
+    refresh_token: str | None = field(default=None, repr=False)
+    portal: int | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody may read of it."""
+        return (self.value, self.refresh_token) if self.refresh_token else (self.value,)
 
 
 class MessageStatus(str, Enum):
@@ -150,11 +183,13 @@ class Outcome:
 
     :param update: what the row says; a `BadRow` for one that cannot be sent.
     :param problem: why it is not *updated*; None if it is.
+    :param warning: what is odd about HubSpot's answer, though it accepted the update; None for nothing.
     """
 
     update: Update | BadRow
     result: Result
     problem: Problem | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

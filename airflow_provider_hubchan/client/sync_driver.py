@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterable
-from threading import Event, Lock
+from threading import Lock
 from types import TracebackType
 from typing import Any, TypeVar
 
-from airflow_provider_hubchan.client import responses
+from airflow_provider_hubchan.client import headers
 from airflow_provider_hubchan.client.actions import (
     OUT_OF_TIME,
     READ_TIMEOUT,
@@ -25,9 +25,10 @@ from airflow_provider_hubchan.client.actions import (
     Wait,
 )
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters
+from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters, Token
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
+from airflow_provider_hubchan.client.reentrant_event import ReentrantEvent
 from airflow_provider_hubchan.client.transport import ConnectionPool
 from airflow_provider_hubchan.client.worker_pool import GRACE, CpuMeter, WorkerPool
 
@@ -62,7 +63,7 @@ class SyncDriver:
         self._out_of_time = out_of_time
         self._connections = ConnectionPool(account.base_url)
         self.aborted: Abort | None = None
-        self._abort_event = Event()
+        self._abort_event = ReentrantEvent()
         self.counters = RequestCounters()
         self._workers: WorkerPool[Flow[Any], Any] | None = None
         self._max_workers = self._waiting_for_permit = 0
@@ -87,12 +88,11 @@ class SyncDriver:
         return self.counters.waited / max(1, self._max_workers)
 
     def abort(self, abort: Abort) -> None:
-        """End the batch: no flow sends anything more. The first reason stays. For any thread; while `run_all` runs, also for
-        a signal handler.
-        """
+        """End the batch: no flow sends anything more. The first reason stays. For any thread, and for a signal handler."""
         self.aborted = self.aborted or abort
-        grace = GRACE if abort is STOPPED else GRACE + 2 * self.account.timeout
-        self._leave_at = min(self._leave_at, self._clock() + grace)
+        # Who is told to stop, or has run out of time, cannot wait for the last responses.
+        grace = GRACE if abort in (STOPPED, self._out_of_time) else GRACE + self.account.total_timeout
+        self._leave_at = min(self._leave_at, self._clock() + grace, self._deadline + GRACE)
         self._abort_event.set()
 
     def run(self, flow: Flow[T]) -> T:
@@ -119,7 +119,10 @@ class SyncDriver:
         try:
             for result in workers.results():
                 yield result
-                if self._clock() > self._leave_at:  # a server that answers a byte at a time, a name service that hangs
+                now = self._clock()
+                if now >= self._deadline:  # nobody else may notice: all threads may be waiting for a server
+                    self.abort(self._out_of_time)
+                if now > self._leave_at:  # a server that answers a byte at a time, a name service that hangs
                     return
         except BaseException:  # the caller has gone, or a signal ended it
             self.abort(STOPPED)
@@ -177,24 +180,25 @@ class SyncDriver:
         self.counters.add(waited=self._clock() - start)
         self._check()
 
-    def _token(self, need: NeedToken) -> str:
+    def _token(self, need: NeedToken) -> Token:
         token = self._tokens.current(self._clock(), need.refused)
         if token is None:
             with self._tokens.exclusive(self._check):
                 token = self._tokens.current(self._clock(), need.refused)  # another thread may have fetched it meanwhile
                 if token is None:
-                    token = self.run(self._tokens.refresh_flow(self.retry, need.problem))
+                    token = self.run(self._tokens.refresh_flow(self.retry, need, self._clock))
         return token
 
     def _send(self, request: Request, permit: Permit | None) -> Response | NoResponse:
         sent_at = self._clock()
-        timeout = min(self.account.timeout, max(0.001, self._deadline - sent_at))
+        left = max(0.001, self._deadline - sent_at)
         response: Response | NoResponse = NoResponse(READ_TIMEOUT)
         try:
-            response = self._connections.send(request, sent_at, timeout)
+            total = min(self.account.total_timeout, left)
+            response = self._connections.send(request, sent_at, min(self.account.timeout, left), total)
         finally:
             if permit:
-                quota = responses.quota(response) if isinstance(response, Response) else None
+                quota = headers.quota(response.headers) if isinstance(response, Response) else None
                 self.limiter.release(self._clock(), permit, quota)
         if permit:
             self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))

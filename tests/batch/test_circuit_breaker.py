@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_hubchan.batch.runner import CircuitBreaker
+from airflow_provider_hubchan.batch.circuit_breaker import CircuitBreaker
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Result, Update
 

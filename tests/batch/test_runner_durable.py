@@ -17,6 +17,7 @@ from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 from tests.batch.in_memory import RecordingSink
 from tests.batch.tries import IDS, empty_store, run_interrupted_try, run_try
+from tests.local_hubspot import REFUSAL
 
 
 class Killed(BaseException):
@@ -100,7 +101,7 @@ def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
         store.frozen = True
         raise Killed
 
-    hubspot.fault(message_id=IDS[150], status=404)
+    hubspot.fault(message_id=IDS[150], status=404, body=REFUSAL)
     with pytest.raises(Killed):
         run_try(store, dead_letters=RecordingSink(kill))
     store.frozen = False

@@ -20,7 +20,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.report_file import ReportFile
 from tests.batch.in_memory import MemoryStore
-from tests.local_hubspot import sockets_to
+from tests.local_hubspot import REFUSAL, sockets_to
 from tests.waiting import wait_until
 
 IDS = [f"m-{number}" for number in range(300)]
@@ -55,7 +55,7 @@ def test_a_timeout_in_the_main_thread_leaves_a_complete_report(hubspot: Emulator
             if outcome.result == "rejected":
                 raise TaskTimeout
 
-    hubspot.fault(message_id="m-100", status=400)
+    hubspot.fault(message_id="m-100", status=400, body=REFUSAL)
     file = File(str(path))
     with pytest.raises(TaskTimeout):
         HubchanHook().run_batch(IDS, BatchOptions(status="READ"), dead_letters=file, checkpoints=store, report=report)
@@ -173,7 +173,7 @@ def test_the_rows_of_a_stopped_batch_are_accounted_for_without_a_thread(hubspot:
             order.append("saved")
 
     rows, path, report = [*IDS, *(f"n-{number}" for number in range(20_000))], tmp_path / "left.jsonl", Report()
-    hubspot.fault(message_id="m-50", status=403)
+    hubspot.fault(message_id="m-50", status=403, body=REFUSAL)
     options = BatchOptions(status="READ", concurrency=1)
     HubchanHook().run_batch(rows, options, dead_letters=File(str(path)), checkpoints=Store(), report=report)
     assert (report.rows, report.updated) == (20_300, 50)

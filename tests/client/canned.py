@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_hubchan.client.actions import Abort, Action, Flow, NeedToken, NoResponse, Request, Response, Wait
+from airflow_provider_hubchan.client.models import Token
 
 T = TypeVar("T")
 
@@ -18,6 +19,11 @@ def reply(status: int = 200, body: Any = None, **headers: str) -> Response:
     """A response; header names may be written with underscores."""
     raw = body if isinstance(body, bytes) else json.dumps(MESSAGE if body is None and status == 200 else body).encode()
     return Response(status, CaseInsensitiveDict({name.replace("_", "-"): text for name, text in headers.items()}), raw)
+
+
+def refusal(status: int, **headers: str) -> Response:
+    """An error of HubSpot's, with the least by which it can be told from that of somebody else."""
+    return reply(status, {"message": "No."}, **headers)
 
 
 def run_flow(flow: Flow[T], *responses: Response | NoResponse) -> tuple[list[str], T]:
@@ -33,7 +39,7 @@ def run_flow(flow: Flow[T], *responses: Response | NoResponse) -> tuple[list[str
             match action:
                 case NeedToken(refused):
                     token += refused is not None
-                    result = f"t-{token}"
+                    result = Token(f"t-{token}")
                     actions.append("token" if refused is None else f"token, not {refused}")
                 case Request():
                     result = waiting.pop(0)

@@ -14,7 +14,7 @@ from airflow_provider_hubchan.client.daily_quota import (
 )
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import Account
-from tests.client.canned import reply, run_flow
+from tests.client.canned import refusal, reply, run_flow
 
 ACCOUNT = Account(base_url="https://api.hubapi.com", access_token="t")
 NOON = pendulum.datetime(2026, 11, 22, 17, 0, 0).timestamp()  # 12:00 in US/Eastern
@@ -63,7 +63,7 @@ def test_hubspot_is_asked_for_the_zone() -> None:
     [
         reply(429, {"policyName": "DAILY"}),
         reply(200, {}),
-        reply(403, {}),
+        refusal(403),
         reply(200, {"timeZone": "Mars"}),
     ],
     ids=["refused, too", "no zone", "no scope", "no such zone"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_hubchan.client.actions import BAD_PROXY
 from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.emulator import Emulator
@@ -104,10 +105,10 @@ def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "value", "label"),
     [
-        ("https_proxy", "http://127.0.0.1:999999", "no connection"),
-        ("https_proxy", "ftp://127.0.0.1", "no connection"),
-        ("https_proxy", "http://us€r:p@127.0.0.1", "no connection"),
-        ("https_proxy", "http://", "no connection"),
+        ("https_proxy", "http://127.0.0.1:999999", BAD_PROXY),
+        ("https_proxy", "ftp://127.0.0.1", BAD_PROXY),
+        ("https_proxy", "http://us€r:p@127.0.0.1", BAD_PROXY),
+        ("https_proxy", "http://", BAD_PROXY),
         ("REQUESTS_CA_BUNDLE", "/no/such/file", "no trustworthy TLS connection"),
     ],
 )

@@ -7,8 +7,8 @@ import pytest
 from airflow_provider_hubchan.client.actions import READ_TIMEOUT, Abort, Aborted, NeedToken, NoResponse, Request, Response
 from airflow_provider_hubchan.client.errors import CallFailed, Problem
 from airflow_provider_hubchan.client.flow import RetryConfig, deliver, fetch, request_flow
-from airflow_provider_hubchan.client.models import Account, MessageStatus, Update
-from tests.client.canned import MESSAGE, reply, run_flow
+from airflow_provider_hubchan.client.models import Account, MessageStatus, Token, Update
+from tests.client.canned import MESSAGE, refusal, reply, run_flow
 
 RETRY = RetryConfig(max_attempts=3, max_throttles=2, base_delay=1.0)
 REQUEST = Request("GET", "https://api.hubapi.com/x")
@@ -25,7 +25,7 @@ def flow() -> Any:
     ("responses", "actions", "result"),
     [
         pytest.param([reply()], "token, send", "Accepted", id="200"),
-        pytest.param([reply(404, {})], "token, send", "Rejected", id="404"),
+        pytest.param([refusal(404)], "token, send", "Rejected", id="404"),
         pytest.param([reply(503, b""), reply()], "token, send, wait 0.5, token, send", "Accepted", id="503, 200"),
         pytest.param(
             [NoResponse(READ_TIMEOUT), reply()], "token, send, wait 0.5, token, send", "Accepted", id="no response, 200"
@@ -67,13 +67,13 @@ def flow() -> Any:
         pytest.param([reply(477, b"", Retry_After="86400")], "token, send, abort", "Unresolved", id="477"),
         pytest.param([reply(503, b"", Retry_After="3600")], "token, send, abort", "Unresolved", id="503 says an hour"),
         pytest.param([reply(429, BURST, Retry_After="3600")], "token, send, abort", "Unresolved", id="429 says an hour"),
-        pytest.param([reply(403, {})], "token, send, abort for good", "Unresolved", id="403"),
-        pytest.param([reply(401, {}), reply()], "token, send, token, not t-1, send", "Accepted", id="401, 200"),
+        pytest.param([refusal(403)], "token, send, abort for good", "Unresolved", id="403"),
+        pytest.param([refusal(401), reply()], "token, send, token, not t-1, send", "Accepted", id="401, 200"),
         pytest.param(
-            [reply(401, {}), reply(401, {})], "token, send, token, not t-1, send, abort for good", "Unresolved", id="401 twice"
+            [refusal(401), refusal(401)], "token, send, token, not t-1, send, abort for good", "Unresolved", id="401 twice"
         ),
         pytest.param(
-            [reply(401, {}), reply(503, b""), reply(401, {}), reply()],
+            [refusal(401), reply(503, b""), refusal(401), reply()],
             "token, send, token, not t-1, send, wait 0.5, token, send, token, not t-2, send",
             "Accepted",
             id="a token that expires a second time, later",
@@ -129,7 +129,7 @@ def test_a_batch_that_ends_leaves_the_row_unresolved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("responses", "result"), [([reply()], "updated"), ([reply(400, {})], "rejected"), ([reply(403, {})], "unresolved")]
+    ("responses", "result"), [([reply()], "updated"), ([refusal(400)], "rejected"), ([refusal(403)], "unresolved")]
 )
 def test_an_answer_becomes_an_outcome(responses: list[Response], result: str) -> None:
     """Accepted is updated, refused is rejected, no answer is unresolved."""
@@ -193,7 +193,7 @@ def test_compare_before_write_sends_only_what_differs(update: Update, current: R
         assert "already" in outcome.problem.reason
 
 
-@pytest.mark.parametrize(("response", "result"), [(reply(404, {}), "rejected"), (reply(403, {}), "unresolved")])
+@pytest.mark.parametrize(("response", "result"), [(refusal(404), "rejected"), (refusal(403), "unresolved")])
 def test_compare_before_write_needs_an_answer(response: Response, result: str) -> None:
     """Nothing is written over what could not be read."""
     actions, outcome = run_flow(deliver(Account(), "100", Update(1, "m", MessageStatus.SENT), RETRY, True), response)
@@ -204,7 +204,7 @@ def test_a_daily_limit_ends_the_batch_with_hubspots_time() -> None:
     """When midnight comes is counted from the response's own date, not from the worker's clock."""
     daily = request_flow(REQUEST, RETRY)
     next(daily)
-    daily.send("t")
+    daily.send(Token("t"))
     abort = daily.send(reply(429, DAILY, Date="Sun, 22 Nov 2026 17:00:00 GMT"))
     assert isinstance(abort, Abort)
     assert (abort.retry_after, abort.refused_at) == (None, 1795366800.0)

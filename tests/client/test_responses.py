@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import time
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -16,7 +21,12 @@ from airflow_provider_hubchan.client.actions import (
     NoResponse,
     Response,
 )
+from airflow_provider_hubchan.client.headers import date as date_of
+from airflow_provider_hubchan.client.headers import quota as quota_of
+from airflow_provider_hubchan.client.headers import retry_after as retry_after_of
 from airflow_provider_hubchan.client.models import Quota
+from airflow_provider_hubchan.client.problems import response_problem
+from airflow_provider_hubchan.client.redaction import redact
 from airflow_provider_hubchan.client.responses import (
     Accepted,
     Blocked,
@@ -27,7 +37,7 @@ from airflow_provider_hubchan.client.responses import (
     Transient,
     Unauthorized,
 )
-from tests.client.canned import MESSAGE, reply
+from tests.client.canned import MESSAGE, refusal, reply
 
 NOW = "Sun, 22 Nov 2026 09:00:00 GMT"
 BURST = {
@@ -68,12 +78,12 @@ def error(category: str, message: str = "No.", **more: Any) -> dict[str, Any]:
             None,
             id="404 channel: every row would get it",
         ),
-        pytest.param(reply(404, b"<html>"), Rejected, "row", None, id="404 of an unknown address"),
-        pytest.param(reply(405, b"<html>"), Rejected, "row", None, id="405 in HTML"),
+        pytest.param(reply(404, {"message": "resource not found"}), Rejected, "row", None, id="404 without a category"),
+        pytest.param(reply(405, error("METHOD_NOT_ALLOWED")), Rejected, "row", None, id="405"),
         pytest.param(reply(408, b""), Transient, "row", None, id="408"),
         pytest.param(reply(409, error("CONFLICT")), Rejected, "row", None, id="409"),
-        pytest.param(reply(414, b""), Rejected, "row", None, id="414"),
-        pytest.param(reply(415, b""), Rejected, "row", None, id="415"),
+        pytest.param(reply(414, error("URI_TOO_LONG")), Rejected, "row", None, id="414"),
+        pytest.param(reply(415, {"message": "No."}), Rejected, "row", None, id="415"),
         pytest.param(reply(422, error("VALIDATION_ERROR")), Rejected, "row", None, id="422"),
         pytest.param(reply(423, error("LOCKED")), Transient, "row", 2.0, id="423: at least 2 s"),
         pytest.param(reply(423, error("LOCKED"), Retry_After="9"), Transient, "row", 9.0, id="423 with Retry-After"),
@@ -120,6 +130,89 @@ def test_what_a_response_means(response: Response | NoResponse, verdict: type, s
     assert getattr(given, "retry_after", None) == retry_after
 
 
+PAGES = {
+    "HTML": b"<html><title>Access denied</title>",
+    "plain text": b"Forbidden",
+    "nothing": b"",
+    "half a document": b'{"message": "cut o',
+    "a list": b'[{"message": "No."}]',
+    "an object without HubSpot's fields": b'{"error": "No."}',
+    "an object with empty fields": b'{"message": null, "category": null}',
+    "brackets without end": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 413, 422, 429, 451, 500, 502, 503, 200, 201])
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_not_hubspots_says_nothing_of_the_row(status: int, name: str) -> None:
+    """Whoever stands between us and HubSpot may answer anything: the row is tried again, and neither rejected nor updated."""
+    page = b"[]" if status < 300 and name.startswith("an object") else PAGES[name]  # a success is an object of any kind
+    verdict = responses.classify(reply(status, page, Content_Type="text/html"))
+    assert isinstance(verdict, Transient | Throttled)
+    reason = verdict.problem.reason
+    assert reason.startswith(f"Status {status} came with ")
+    assert "text/html" in reason or not page
+    assert ('titled "Access denied"' in reason) == (b"<title>" in page)
+
+
+@pytest.mark.parametrize("field", ["message", "category", "correlationId"])
+def test_one_field_makes_an_error_hubspots(field: str) -> None:
+    """The bodies of these calls are not documented: nobody knows that there will be more."""
+    assert isinstance(responses.classify(reply(400, {field: "x"})), Rejected)
+    assert isinstance(responses.classify(reply(403, {field: "x"})), Blocked)
+
+
+@pytest.mark.parametrize("status", [407, 408, 421, 425, 499])
+@pytest.mark.parametrize("body", [b"<html>", error("SOMETHING")], ids=["a page", "an error object"])
+def test_a_status_of_the_way_to_hubspot_rejects_no_row(status: int, body: Any) -> None:
+    """A proxy that wants a login, a gateway that gave up: whoever words it, it is not about the row."""
+    assert isinstance(responses.classify(reply(status, body)), Transient)
+
+
+@pytest.mark.parametrize("status", [100, 101, 102, 103, 199])
+def test_an_interim_status_is_never_an_answer(status: int) -> None:
+    """It neither updates nor rejects a row."""
+    assert isinstance(responses.classify(reply(status, error("SOMETHING"))), Transient)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("INTERNAL_ERROR"),
+        {"status": "error"},
+        {"category": "VALIDATION_ERROR", "message": "No."},
+        {"correlationId": "c-1", "message": "No."},
+    ],
+)
+def test_a_success_that_holds_an_error_is_none(body: Any) -> None:
+    """The message of a success has an object as its status, an error has a text."""
+    assert isinstance(responses.classify(reply(200, body)), Transient)
+
+
+@pytest.mark.parametrize(
+    ("message", "warns"),
+    [({"id": "m-1"}, False), ({}, False), ({"id": None}, False), ({"id": "m-2"}, True), ({"id": 7}, True), ({"id": []}, False)],
+)
+def test_another_message_in_the_answer_is_a_warning(message: Any, warns: bool) -> None:
+    """HubSpot accepted something: that is no failure, and somebody should look at the ids."""
+    assert bool(responses.other_message_warning(message, "m-1")) == warns
+
+
+@pytest.mark.parametrize(
+    ("status", "error_message", "read"),
+    [
+        ("SENT", None, ("SENT", None)),
+        ({"a": 1}, ["b"], (None, None)),
+        ("FAILED", "line\none\x1b[31m\ud800", ("FAILED", "line one [31m\ufffd")),
+        ("S" * 1000, "x" * 1000, ("S" * 39 + "…", "x" * 299 + "…")),
+    ],
+)
+def test_a_status_is_a_short_text_whatever_hubspot_sends(status: Any, error_message: Any, read: Any) -> None:
+    """What goes into XCom and logs is one short line, or nothing."""
+    message = {"status": {"statusType": status, "failureDetails": {"errorMessage": error_message}}}
+    assert responses.message_status(message) == read
+
+
 @pytest.mark.parametrize(("status", "max_attempts"), [(522, 2), (525, 2), (526, 2), (503, None)])
 def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, max_attempts: int | None) -> None:
     """Where HubSpot's page says to contact support, many attempts do not help."""
@@ -131,12 +224,12 @@ def test_a_broken_way_to_hubspot_is_tried_twice_only(status: int, max_attempts: 
 @pytest.mark.parametrize(
     ("response", "advice"),
     [
-        (reply(401, {}), "client ID, client secret and refresh token"),
-        (reply(403, {}), "conversations.custom_channels.write"),
-        (reply(404, {}), "does not own the channel"),
+        (refusal(401), "client ID, client secret and refresh token"),
+        (refusal(403), "conversations.custom_channels.write"),
+        (refusal(404), "does not own the channel"),
         (reply(302, {}), "API base URL"),
         (reply(429, DAILY), "midnight in the account's time zone"),
-        (reply(477, {}), "another data centre"),
+        (refusal(477), "another data centre"),
         (reply(522, {}), "support"),
         (NoResponse(UNTRUSTED_TLS), "CA bundle"),
     ],
@@ -162,12 +255,19 @@ def test_an_accepted_response_has_the_message() -> None:
         ({"Max": "110"}, None),
         ({"Max": "many", "Interval-Milliseconds": "10000"}, None),
         ({"Max": "0", "Interval-Milliseconds": "10000"}, None),
+        ({"Max": "9" * 400, "Interval-Milliseconds": "10000"}, None),
+        ({"Max": "9" * 20, "Interval-Milliseconds": "10000"}, None),
+        ({"Max": "9" * 5000, "Remaining": "9" * 5000, "Interval-Milliseconds": "9" * 5000}, None),
+        ({"Max": "110", "Interval-Milliseconds": "31536000000"}, None),
+        ({"Max": "110", "Interval-Milliseconds": "0"}, None),
+        ({"Max": "110", "Interval-Milliseconds": "nan"}, None),
+        ({"Max": "110", "Remaining": "9" * 400, "Interval-Milliseconds": "10000"}, Quota(110, 10.0, None)),
         ({}, None),
     ],
 )
 def test_rate_headers_are_read_or_left_alone(headers: dict[str, str], quota: Quota | None) -> None:
     """Headers that are missing or make no sense give no quota."""
-    assert responses.quota(reply(200, **{f"X-HubSpot-RateLimit-{name}": text for name, text in headers.items()})) == quota
+    assert quota_of(CaseInsensitiveDict({f"X-HubSpot-RateLimit-{name}": text for name, text in headers.items()})) == quota
 
 
 @pytest.mark.parametrize(
@@ -188,17 +288,29 @@ def test_rate_headers_are_read_or_left_alone(headers: dict[str, str], quota: Quo
         pytest.param("Sun, 22 Nov 2026 08:00:00 GMT", 0.0, id="a date that has passed"),
         pytest.param("Sun, 22 Nov 2099 08:00:00 GMT", None, id="an absurd date"),
         pytest.param("Sun, 99 Nov 2026 09:00:30 GMT", None, id="no such date"),
+        pytest.param("Mon, 01 Jan 0001 00:00:00 +2359", 0.0, id="before the first date"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 -2359", None, id="after the last date"),
+        pytest.param("Sun, 22 Nov 2026 09:00:30 +99999999999", None, id="a zone far away"),
+        pytest.param("Sun, 22 Nov 2026 09:00:30 -0000", None, id="no zone"),
+        pytest.param("9" * 5000, None, id="five thousand digits"),
     ],
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: float | None) -> None:
     """Seconds, or a date held against the response's own; what makes no sense counts as absent."""
-    assert responses.retry_after(CaseInsensitiveDict({"retry-after": text, "date": NOW})) == seconds
+    assert retry_after_of(CaseInsensitiveDict({"retry-after": text, "date": NOW})) == seconds
 
 
 def test_a_retry_after_date_needs_the_responses_own_date() -> None:
     """Our clock may be wrong, so a date alone says nothing."""
-    assert responses.retry_after(CaseInsensitiveDict({"Retry-After": "Sun, 22 Nov 2026 09:00:30 GMT"})) is None
-    assert responses.retry_after(CaseInsensitiveDict()) is None
+    assert retry_after_of(CaseInsensitiveDict({"Retry-After": "Sun, 22 Nov 2026 09:00:30 GMT"})) is None
+    assert retry_after_of(CaseInsensitiveDict()) is None
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 1900 00:00:00 GMT"])
+def test_a_date_that_makes_no_sense_is_ours(text: str) -> None:
+    """The next midnight is counted from it: the year 9999 has none."""
+    assert abs(date_of(CaseInsensitiveDict({"Date": text})) - time.time()) < 3600.0
+    assert date_of(CaseInsensitiveDict({"Date": NOW})) == 1795338000.0
 
 
 @pytest.mark.parametrize(
@@ -219,7 +331,7 @@ def test_a_retry_after_date_needs_the_responses_own_date() -> None:
             id="a rate limit has no category but a policy",
         ),
         pytest.param(
-            b'{"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "error_description": "no such token"}',
+            b'{"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "message": "no such token"}',
             "HubSpot answered 404: no such token.",
             "BAD_REFRESH_TOKEN",
             "from-header",
@@ -227,32 +339,45 @@ def test_a_retry_after_date_needs_the_responses_own_date() -> None:
         ),
         pytest.param(
             b"<html><h1>Bad gateway</h1></html>",
-            "HubSpot answered 404: 33 bytes of text/html instead of an answer of HubSpot's API.",
+            "Status 404 came with 33 bytes of text/html instead of an answer of HubSpot's API.",
             None,
             "from-header",
             id="an HTML page",
         ),
-        pytest.param(b"", "HubSpot answered 404: no text.", None, "from-header", id="nothing"),
+        pytest.param(
+            b"",
+            "Status 404 came with an empty body instead of an answer of HubSpot's API.",
+            None,
+            "from-header",
+            id="nothing",
+        ),
         pytest.param(
             b'{"message": "cut o',
-            "HubSpot answered 404: 18 bytes of text/html instead of an answer of HubSpot's API.",
+            "Status 404 came with 18 bytes of text/html instead of an answer of HubSpot's API.",
             None,
             "from-header",
             id="half a document",
         ),
         pytest.param(
             b'{"message": {"not": "text"}, "category": 5}',
-            "HubSpot answered 404: 43 bytes of text/html instead of an answer of HubSpot's API.",
+            "HubSpot answered 404: 5.",
             "5",
             "from-header",
             id="fields of other types",
+        ),
+        pytest.param(
+            b'{"message": {"not": "text"}}',
+            "HubSpot answered 404: it gives no reason.",
+            None,
+            "from-header",
+            id="no word at all",
         ),
     ],
 )
 def test_a_problem_has_the_fields_of_the_body(body: bytes, reason: str, category: str | None, correlation_id: str) -> None:
     """Every field of an error is optional, and the body may be no JSON at all."""
     headers = CaseInsensitiveDict({"Content-Type": "text/html; charset=utf-8", "X-HubSpot-Correlation-Id": "from-header"})
-    problem = responses.response_problem(Response(404, headers, body))
+    problem = response_problem(Response(404, headers, body))
     assert (problem.reason, problem.category, problem.correlation_id) == (reason, category, correlation_id)
 
 
@@ -260,8 +385,53 @@ def test_a_secret_is_redacted_before_the_message_is_cut() -> None:
     """Half a secret is one, too; and the other fields may not hold one either."""
     token = "CPjK-" + "abcdefghij" * 6
     body = {"message": "x" * 250 + " " + token, "category": token, "subCategory": token, "correlationId": token}
-    problem = responses.response_problem(reply(400, body), secrets=[token])
+    problem = response_problem(reply(400, body), secrets=[token])
     assert "CPjK" not in repr(problem)
+
+
+SECRET = "CPj/K -s3cr&t=ü"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        re.sub("%..", lambda code: code.group().lower(), quote(SECRET)),
+        quote_plus(SECRET),
+        html.escape(SECRET),
+        json.dumps(SECRET)[1:-1],
+        SECRET.replace("/", "\\/"),
+        "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+        "".join(f"&#{ord(character)};" for character in SECRET),
+    ],
+)
+def test_a_secret_is_redacted_in_every_spelling(spelling: str) -> None:
+    """The token address is sent a form, and may repeat it as it came; a page repeats it as HTML."""
+    assert redact(f"a {spelling} b", [SECRET, ""]) == "a *** b"
+
+
+UNCLEAN = "a\x00b\r\nc\x1b[2Jd\u2028e\ud800f"
+
+
+@pytest.mark.parametrize("field", ["message", "category", "subCategory", "correlationId", "policyName"])
+@pytest.mark.parametrize("text", [UNCLEAN, "x" * 1_000_000, UNCLEAN * 50_000], ids=["unclean", "long", "both"])
+def test_every_word_of_hubspots_is_one_short_line(field: str, text: str) -> None:
+    """It goes into logs, XCom and files: half characters, line breaks and megabytes must not."""
+    response = reply(400, {"message": "No.", field: text}, X_HubSpot_Correlation_Id=text)
+    problem = response_problem(response)
+    for name in ("reason", "label", "category", "correlation_id"):
+        value = getattr(problem, name) or ""
+        assert value.isprintable()
+        assert len(value) <= 350
+        value.encode()
+
+
+def test_labels_are_few_however_hubspot_words_it() -> None:
+    """Reasons are counted by label: one that names its row, or holds a text, would be counted alone."""
+    labels = {response_problem(reply(400, error(f"FOR_{number}"))).label for number in range(10_000, 10_100)}
+    labels |= {response_problem(reply(400, error("two words"))).label, response_problem(reply(400, error("x" * 81))).label}
+    assert labels == {"400"}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +452,7 @@ def test_a_broken_tls_connection_is_not_an_untrusted_one(text: str, untrusted: b
 def test_hubspots_message_is_one_short_line_without_secrets() -> None:
     """A response may repeat a secret, or hold a very long text."""
     body = b'{"message": "token s3cr3t-t0k3n is\\nbad' + b" very" * 200 + b'"}'
-    reason = responses.response_problem(reply(401, body), "Fetch another.", secrets=["s3cr3t-t0k3n"]).reason
+    reason = response_problem(reply(401, body), "Fetch another.", secrets=["s3cr3t-t0k3n"]).reason
     assert reason.startswith("HubSpot answered 401: token *** is bad very very")
     assert reason.endswith("…. Fetch another.")
     assert len(reason) < 360

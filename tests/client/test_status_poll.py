@@ -10,7 +10,7 @@ from airflow_provider_hubchan.client.actions import Abort, NoResponse, Response
 from airflow_provider_hubchan.client.errors import Problem, StatusPollFailed
 from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
-from tests.client.canned import reply, run_flow
+from tests.client.canned import refusal, reply, run_flow
 
 NOW = 1000.0
 
@@ -103,7 +103,7 @@ def test_failed_may_be_waited_for_or_left_alone(target: Target) -> None:
 
 def test_an_unknown_message_may_be_known_later() -> None:
     """A 404 is no failure until the grace is over."""
-    poll = polled(StatusPoll(["m"], Target(), unknown_until=NOW + 1), reply(404, {}))
+    poll = polled(StatusPoll(["m"], Target(), unknown_until=NOW + 1), refusal(404))
     poll.check()
     assert "1 got no answer: not found yet" in str(poll)
 

@@ -17,7 +17,7 @@ from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from airflow_provider_hubchan.emulator import Emulator
 from tests.client.driver_runs import RETRY
-from tests.local_hubspot import account_of, sockets_to
+from tests.local_hubspot import REFUSAL, account_of, sockets_to
 
 
 def test_a_stop_ends_the_batch_within_one_request() -> None:
@@ -124,7 +124,7 @@ def test_a_low_limit_needs_few_threads_and_no_more_sockets() -> None:
 def test_threads_are_started_where_no_response_is_a_success() -> None:
     """A batch of messages that HubSpot does not know gets as many threads as one that is accepted."""
     with Emulator(limit=0) as emulator:
-        emulator.fault(status=404, delay=0.02, times=1000)
+        emulator.fault(status=404, body=REFUSAL, delay=0.02, times=1000)
         account = account_of(emulator)
         with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
             rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(60))

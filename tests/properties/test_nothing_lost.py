@@ -22,6 +22,7 @@ from airflow_provider_hubchan.client.shared_state import reset
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from tests.batch.in_memory import MemoryStore, RecordingSink
+from tests.local_hubspot import REFUSAL
 
 pytestmark = pytest.mark.slow
 
@@ -44,11 +45,11 @@ FAULT = st.sampled_from(
         {"status": 429, "body": BURST, "headers": {"Retry-After": "0.01"}},
         {"status": 429, "body": {"policyName": "DAILY"}},
         {"status": 477, "headers": {"Retry-After": "7200"}},
-        {"status": 401},
-        {"status": 401, "times": 2},
-        {"status": 403},
-        {"status": 404},
-        {"status": 400},
+        {"status": 401, "body": REFUSAL},
+        {"status": 401, "body": REFUSAL, "times": 2},
+        {"status": 403, "body": REFUSAL},
+        {"status": 404, "body": REFUSAL},
+        {"status": 400, "body": REFUSAL},
         {"drop": "before"},
         {"drop": "before", "apply": True, "times": 2},
         {"drop": "half"},
