@@ -48,7 +48,9 @@ def response_problem(
     correlation_id = word(payload.get("correlationId"), secrets)
     correlation_id = correlation_id or word(response.headers.get("X-HubSpot-Correlation-Id"), secrets)
     if not (is_hubspots(response.payload) if from_hubspot is None else from_hubspot):
-        found = f"Status {response.status} came with {_describe_body(response, secrets)} instead of an answer of HubSpot's API."
+        reason = (
+            f"Status {response.status} came with {_describe_body(response, secrets)} instead of an answer of HubSpot's API."
+        )
         return Problem(
             f"{found} {advice}".strip(), f"{response.status} not from HubSpot", response.status, None, correlation_id
         )

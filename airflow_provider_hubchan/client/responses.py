@@ -270,7 +270,7 @@ NO_RESPONSE_RULES: dict[str, tuple[type[Transient | Blocked], str]] = {
     ),
     PROXY_LOGIN: (Transient, PROXY_ADVICE),
     PROXY_REFUSAL: (Transient, "Let the proxy open connections to HubSpot, or exempt HubSpot with NO_PROXY."),
-    BAD_PROXY: (Blocked, "Write HTTPS_PROXY and HTTP_PROXY of the worker like http://proxy.example.com:3128."),
+    BAD_PROXY: (Blocked, "Write HTTPS_PROXY and HTTP_PROXY of the worker as scheme (http), host and port of a proxy."),
     NO_SOCKS: (
         Blocked,
         "Install PySocks where the task runs, or name an HTTP proxy: tasks that wait in the triggerer have no SOCKS at all.",
