@@ -52,7 +52,7 @@ def response_problem(
             f"Status {response.status} came with {_describe_body(response, secrets)} instead of an answer of HubSpot's API."
         )
         return Problem(
-            f"{found} {advice}".strip(), f"{response.status} not from HubSpot", response.status, None, correlation_id
+            f"{reason} {advice}".strip(), f"{response.status} not from HubSpot", response.status, None, correlation_id
         )
     category, sub_category = _category(payload, secrets), word(payload.get("subCategory"), secrets)
     message = clean(payload.get("message"), secrets) or clean(payload.get("error_description"), secrets)
