@@ -41,10 +41,11 @@ from airflow_provider_hubchan.client.actions import (
     Wait,
 )
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters, Token
+from airflow_provider_hubchan.client.models import Account, Quota, Token
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
+from airflow_provider_hubchan.client.request_counters import RequestCounters
 
 T = TypeVar("T")
 
@@ -75,7 +76,6 @@ class AsyncDriver:
         self._share = limiter.share(share, account.requests_per_10s)
         self.aborted: Abort | None = None
         self.counters = RequestCounters()
-        self._max_workers = 0
 
     async def __aenter__(self) -> AsyncDriver:
         seconds = self.account.timeout
@@ -99,8 +99,8 @@ class AsyncDriver:
 
     @property
     def waited(self) -> float:
-        """Seconds that a worker of `run_all` waited, on average."""
-        return self.counters.waited / max(1, self._max_workers)
+        """Seconds so far in which nothing was sent because everybody waited; see `RequestCounters`."""
+        return self.counters.waited(self._clock())
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's actions until it returns."""
@@ -127,7 +127,6 @@ class AsyncDriver:
             for flow in source:
                 results.append(await self.run(flow))
 
-        self._max_workers = max(self._max_workers, workers)
         tasks = [asyncio.create_task(work()) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
@@ -159,11 +158,11 @@ class AsyncDriver:
         return permit
 
     async def _sleep(self, seconds: float) -> None:
-        start = self._clock()
+        self.counters.wait_began(self._clock())
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.counters.add(waited=self._clock() - start)
+            self.counters.wait_ended(self._clock())
         if self.aborted:
             raise Aborted(self.aborted)
 
@@ -183,13 +182,16 @@ class AsyncDriver:
     async def _send(self, request: Request, permit: Permit | None) -> Response | NoResponse:
         sent_at = self._clock()
         response: Response | NoResponse = NoResponse(READ_TIMEOUT)
+        self.counters.request_began(sent_at)
         try:
             response = await self._exchange(request, sent_at)
         finally:
+            now, status = self._clock(), response.status if isinstance(response, Response) else None
             if permit:
                 quota = headers.quota(response.headers) if isinstance(response, Response) else None
-                self._limiter.release(self._clock(), permit, quota)
-                self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))
+                self._limiter.release(now, permit, quota)
+            failure = response.reason if isinstance(response, NoResponse) else ""
+            self.counters.request_ended(now, counts=permit is not None, status=status, failure=failure)
         return response
 
     async def _exchange(self, request: Request, sent_at: float) -> Response | NoResponse:

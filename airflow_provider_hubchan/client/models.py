@@ -1,11 +1,10 @@
-"""What client and batch share: the account, a message's status, an update and its outcome, a quota, a driver's counters."""
+"""What client and batch share: the account, a message's status, an update and its outcome, a token, a quota."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 from enum import Enum
-from threading import Lock
 from typing import Literal, get_args
 
 from airflow_provider_hubchan.client.errors import BadRow, Problem
@@ -204,24 +203,3 @@ class Quota:
     limit: int
     window: float
     remaining: int | None = None
-
-
-class RequestCounters:
-    """What a driver has done so far. Threads may share it.
-
-    :ivar requests: requests sent, repeats included, token requests left out.
-    :ivar rate_limited: how many of them were answered with 429.
-    :ivar waited: seconds of waiting, summed over all workers.
-    """
-
-    def __init__(self) -> None:
-        self.requests = self.rate_limited = 0
-        self.waited = 0.0
-        self._lock = Lock()
-
-    def add(self, *, requests: int = 0, rate_limited: int = 0, waited: float = 0.0) -> None:
-        """Add to the counters."""
-        with self._lock:
-            self.requests += requests
-            self.rate_limited += rate_limited
-            self.waited += waited

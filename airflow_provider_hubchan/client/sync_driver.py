@@ -25,10 +25,11 @@ from airflow_provider_hubchan.client.actions import (
     Wait,
 )
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters, Token
+from airflow_provider_hubchan.client.models import Account, Quota, Token
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 from airflow_provider_hubchan.client.reentrant_event import ReentrantEvent
+from airflow_provider_hubchan.client.request_counters import RequestCounters
 from airflow_provider_hubchan.client.transport import ConnectionPool
 from airflow_provider_hubchan.client.worker_pool import GRACE, CpuMeter, WorkerPool
 
@@ -66,7 +67,7 @@ class SyncDriver:
         self._abort_event = ReentrantEvent()
         self.counters = RequestCounters()
         self._workers: WorkerPool[Flow[Any], Any] | None = None
-        self._max_workers = self._waiting_for_permit = 0
+        self._waiting_for_permit = 0
         self._cpu = CpuMeter()
         self._leave_at = math.inf  # workers that have not ended by then are left behind
         self._lock = Lock()
@@ -84,8 +85,13 @@ class SyncDriver:
 
     @property
     def waited(self) -> float:
-        """Seconds that a worker of `run_all` waited, on average."""
-        return self.counters.waited / max(1, self._max_workers)
+        """Seconds so far in which nothing was sent because everybody waited; see `RequestCounters`."""
+        return self.counters.waited(self._clock())
+
+    @property
+    def blocked_for(self) -> float:
+        """Seconds until HubSpot takes requests of the account again, as far as is known; 0 if it does."""
+        return self.limiter.blocked_for(self._clock())
 
     def abort(self, abort: Abort) -> None:
         """End the batch: no flow sends anything more. The first reason stays. For any thread, and for a signal handler."""
@@ -128,7 +134,6 @@ class SyncDriver:
             self.abort(STOPPED)
             raise
         finally:
-            self._max_workers = max(self._max_workers, workers.used)
             workers.stop(self._leave_at - self._clock(), self._connections.abort)
 
     def drain(self) -> Iterable[Any]:
@@ -176,8 +181,11 @@ class SyncDriver:
 
     def _sleep(self, seconds: float) -> None:
         start = self._clock()
-        self._abort_event.wait(min(seconds, max(0.0, self._deadline - start)))
-        self.counters.add(waited=self._clock() - start)
+        self.counters.wait_began(start)
+        try:
+            self._abort_event.wait(min(seconds, max(0.0, self._deadline - start)))
+        finally:
+            self.counters.wait_ended(self._clock())
         self._check()
 
     def _token(self, need: NeedToken) -> Token:
@@ -193,13 +201,15 @@ class SyncDriver:
         sent_at = self._clock()
         left = max(0.001, self._deadline - sent_at)
         response: Response | NoResponse = NoResponse(READ_TIMEOUT)
+        self.counters.request_began(sent_at)
         try:
             total = min(self.account.total_timeout, left)
             response = self._connections.send(request, sent_at, min(self.account.timeout, left), total)
         finally:
+            now, status = self._clock(), response.status if isinstance(response, Response) else None
             if permit:
                 quota = headers.quota(response.headers) if isinstance(response, Response) else None
-                self.limiter.release(self._clock(), permit, quota)
-        if permit:
-            self.counters.add(requests=1, rate_limited=int(isinstance(response, Response) and response.status == 429))
+                self.limiter.release(now, permit, quota)
+            failure = response.reason if isinstance(response, NoResponse) else ""
+            self.counters.request_ended(now, counts=permit is not None, status=status, failure=failure)
         return response

@@ -146,6 +146,10 @@ class RateLimiter:
         """How many requests of ours may be counted within a window, at least 1."""
         return max(1, int(self._fair_share.permits))
 
+    def blocked_for(self, now: float) -> float:
+        """Seconds until requests may be sent again after a 429; 0 if they may."""
+        return max(0.0, self._blocked_until - now)
+
     def acquire(self, now: float, share: QuotaShare) -> Permit | float:
         """Get a permit: send now. Or get the seconds to wait before asking again.
 
