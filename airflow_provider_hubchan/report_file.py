@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
+from airflow_provider_hubchan.batch.dead_letters import format_dead_letter, format_unresolved
 from airflow_provider_hubchan.client.error_texts import shorten
-from airflow_provider_hubchan.client.errors import BadInput
-from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.errors import BadInput, Problem
+from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.object_storage import MAX_URI, local_path, special_kind, storage_path
 
 #: Seconds between two uploads to an object store, which takes a file only as a whole.
@@ -112,8 +112,14 @@ class ReportFile:
     def write(self, outcome: Outcome, try_number: int) -> None:
         """Write one outcome down, if it is not *updated*."""
         if outcome.result != "updated":
-            self._time = self._time or datetime.now(timezone.utc).isoformat(timespec="seconds")
+            self._time = self._time or _now()
             self._add(format_dead_letter(outcome, try_number, self._time))
+
+    def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
+        """Write down many updates that were left for one reason."""
+        self._time = self._time or _now()
+        for line in format_unresolved(updates, problem, try_number, self._time):
+            self._add(line)
 
     def flush(self) -> None:
         """Make what was written durable."""
@@ -161,6 +167,10 @@ class ReportFile:
             do()
         except Exception as error:  # each storage has errors of its own, and none of them may cost the report
             self.error = self.error or error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _place(path: ObjectStoragePath) -> Path | str:

@@ -35,6 +35,8 @@ _TRIES = 80
 #: Not done: without a final answer in this try, or to be tried again at the end of the batch.
 _UNRESOLVED, _RETRY_LATER = 254, 255
 _LASTING_ONLY = bytes(code if code < _UNRESOLVED else 0 for code in range(256))
+#: 1 for an update without an outcome in this try, 0 for the others.
+_WITHOUT_OUTCOME = bytes(int(code in (0, _RETRY_LATER)) for code in range(256))
 
 
 class OutcomeMap:
@@ -64,6 +66,10 @@ class OutcomeMap:
     def is_open(self, position: int) -> bool:
         """True if there is no outcome yet."""
         return self._codes[position] == 0
+
+    def without_outcome(self) -> bytearray:
+        """1 for each update that has no outcome yet, 0 for each that has one, in their order."""
+        return self._codes.translate(_WITHOUT_OUTCOME)
 
     def retry_later(self, position: int) -> None:
         """Leave an update for the end of the batch: HubSpot may know its message then."""

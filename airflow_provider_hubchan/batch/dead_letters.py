@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
 from airflow_provider_hubchan.batch.rows import ORIGINAL_KEY, REPORT_KEYS, ROW_KEYS, SENDABLE_KEY
 from airflow_provider_hubchan.client.errors import BadRow, Problem
-from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.models import Outcome, Update
 
 #: The keys that a line needs for itself: of a row that cannot be sent, and of one that can.
 _OWN_KEYS = REPORT_KEYS | {SENDABLE_KEY, ORIGINAL_KEY}
 _OWN_KEYS_OF_UPDATE = _OWN_KEYS | ROW_KEYS
+_QUOTE = json.encoder.encode_basestring_ascii
 _QUOTED_KEYS = tuple(f'"{key}"' for key in _OWN_KEYS_OF_UPDATE)
 
 
 def format_dead_letter(outcome: Outcome, try_number: int, time: str) -> str:
-    """One line of a report file: the row, ready to be fed back, and what became of it, as a JSON object. Quickly: a task that
-    is to end may have two hundred thousand to write.
+    """One line of a report file: the row, ready to be fed back, and what became of it, as a JSON object.
 
     :param try_number: number of the task's try, from 1.
     :param time: ISO 8601, UTC.
     """
-    update = outcome.update
     result = _format_outcome(outcome.result, outcome.problem, try_number, time)
+    update = outcome.update
     if isinstance(update, BadRow):
         row = f'"row": {update.row}, "{SENDABLE_KEY}": false'
         return f"{{{_format_rest(update.original, _OWN_KEYS)}{row}, {result}}}"
+    return _format_update(update, result)
+
+
+def format_unresolved(updates: Iterable[Update], problem: Problem, try_number: int, time: str) -> Iterator[str]:
+    """The lines of many updates that were left for one reason. Quickly: a task that is to end may have a million to write."""
+    result = _format_outcome("unresolved", problem, try_number, time)
+    return (_format_update(update, result) for update in updates)
+
+
+def _format_update(update: Update, result: str) -> str:
     status = f', "status": "{update.status}"' if update.status else ""
-    reason = f', "error_message": {json.dumps(update.error_message)}' if update.error_message else ""
-    row = f'"message_id": {json.dumps(update.message_id)}{status}{reason}, "row": {update.row}'
-    return f"{{{_format_rest(update.rest, _OWN_KEYS_OF_UPDATE)}{row}, {result}}}"
+    reason = f', "error_message": {_QUOTE(update.error_message)}' if update.error_message else ""
+    rest = _format_rest(update.rest, _OWN_KEYS_OF_UPDATE) if update.rest else ""
+    return f'{{{rest}"message_id": {_QUOTE(update.message_id)}{status}{reason}, "row": {update.row}, {result}}}'
 
 
 @lru_cache(maxsize=8)
@@ -79,7 +89,12 @@ class DeadLetterSink(Protocol):
         """All lines of earlier tries are written: what they left may be replaced."""
 
     def write(self, outcome: Outcome, try_number: int) -> None:
-        """Write an outcome down, if it is not *updated*."""
+        """Write an outcome down, if it is not *updated*. The outcome of one row may come twice in a row: after an exception
+        nobody knows whether the first call was complete. It is written once.
+        """
+
+    def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
+        """Write down many updates that were left for one reason."""
 
     def flush(self) -> None:
         """Make what was written durable."""
@@ -111,6 +126,9 @@ class NullSink:
 
     def write(self, outcome: Outcome, try_number: int) -> None:
         """Ignore the outcome."""
+
+    def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
+        """Ignore the updates: nobody has to look at them."""
 
     def flush(self) -> None:
         """Do nothing: nothing was written."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pendulum
 
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.models import Quota
+
+if TYPE_CHECKING:
+    from airflow_provider_hubchan.client.sync_driver import SyncDriver
 
 #: Seconds between two lines of progress.
 INTERVAL = 10.0
@@ -32,7 +37,7 @@ class ProgressLog:
     ) -> None:
         self._log, self._rows, self._reasons_left_out, self._clock = log, rows, reasons_left_out, clock
         self._started = self._logged = clock()
-        self._done_before = 0
+        self._done_before = self._rate_limited = self._failed = 0
 
     def plan(self, report: Report, quota: Quota, limit_is_known: bool, compare_before_write: bool) -> None:
         """Log what is going to happen.
@@ -70,18 +75,35 @@ class ProgressLog:
             f"not_found_grace lasts for {format_duration(grace_left)} more."
         )
 
-    def progress(self, report: Report) -> None:
-        """Log how far the batch is, if it is time to."""
+    def progress(self, report: Report, driver: SyncDriver) -> None:
+        """Log how far the batch is and what holds it up, if it is time to."""
         now = self._clock()
         if now - self._logged < INTERVAL:
             return
         self._logged = now
         per_second = (report.rows - self._done_before) / (now - self._started)
-        left = f"{format_estimate((self._rows - report.rows) / per_second)} left" if per_second else "no answer yet"
+        done = report.rows - report.unresolved
         self._log(
-            f"{report.rows:,} of {self._rows:,} rows done ({report.rows / self._rows:.0%}), {per_second:,.1f} per second, "
-            f"{report.rejected:,} rejected, {report.unresolved:,} unresolved, {left}."
+            f"{done:,} of {count_of(self._rows, 'row')} done ({done / self._rows:.0%}), {per_second:,.1f} per second, "
+            f"{report.rejected:,} rejected, {report.unresolved:,} unresolved{self._hold_up(driver)}, "
+            f"{self._time_left(report, per_second)}."
         )
+
+    def _time_left(self, report: Report, per_second: float) -> str:
+        return f"{format_estimate((self._rows - report.rows) / per_second)} left" if per_second else "no row has an answer yet"
+
+    def _hold_up(self, driver: SyncDriver) -> str:
+        """What came in the way since the last line, empty if nothing did."""
+        counters, quota, texts = driver.counters, driver.quota, list[str]()
+        if limited := counters.rate_limited - self._rate_limited:
+            limit = f"{quota.limit:,} per {quota.window:g} s{'' if driver.limiter.limit_is_known else ', assumed'}"
+            texts.append(f"; HubSpot answered {count_of(limited, 'request')} with 429 (limit {limit})")
+        if (seconds := driver.blocked_for) >= 1.0:
+            texts.append(f"; nothing is sent for {format_duration(seconds)}")
+        if failed := counters.failed - self._failed:
+            texts.append(f"; {count_of(failed, 'request')} failed and will be tried again, the last: {counters.last_failure}")
+        self._rate_limited, self._failed = counters.rate_limited, counters.failed
+        return "".join(texts)
 
     def end(self, report: Report) -> None:
         """Log what became of the batch, and the most frequent reasons why rows were not updated."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from airflow_provider_hubchan.client.actions import Abort
 from airflow_provider_hubchan.client.error_texts import readable
-from airflow_provider_hubchan.client.errors import HubchanError
-from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.errors import BadRow, HubchanError, Problem
+from airflow_provider_hubchan.client.models import Outcome, Result, Update
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
 MAX_PROBLEMS = 20
@@ -23,14 +25,16 @@ CUMULATIVE = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
 class Report:
     """All outcomes of a batch, as counters: ``updated + skipped + rejected + unresolved == rows``, always.
 
-    :param rows: rows accounted for so far.
+    The sum is not kept, so an exception between two statements cannot make it wrong.
+
     :param updated: how many of them HubSpot accepted.
     :param skipped: how many were not sent on purpose.
     :param rejected: how many cannot be sent, or HubSpot refused, so that trying again cannot help.
     :param unresolved: how many got no final answer.
     :param requests: requests sent for them, repeats included; token requests are not counted.
     :param rate_limited: how many of these HubSpot answered with 429.
-    :param waited_seconds: how long a worker waited for the quota or after a failure, on average over the workers.
+    :param waited_seconds: the part of *elapsed_seconds* in which no request was under way because all waited: for the quota, or
+        before another attempt.
     :param elapsed_seconds: from the first request to the last outcome.
     :param report_file: where every row that was not updated is written down, None for nowhere.
     :param problems: the first 20 rows that were rejected or left unresolved, ready for XCom.
@@ -39,7 +43,6 @@ class Report:
     :param earlier: rows whose outcome is that of an earlier try, by outcome.
     """
 
-    rows: int = 0
     updated: int = 0
     skipped: int = 0
     rejected: int = 0
@@ -54,34 +57,52 @@ class Report:
     aborted: Abort | None = None
     earlier: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def rows(self) -> int:
+        """How many rows are accounted for."""
+        return self.updated + self.skipped + self.rejected + self.unresolved
+
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        self.rows += 1
         setattr(self, outcome.result, getattr(self, outcome.result) + 1)
         if outcome.problem is None:
             return
-        reason = (outcome.result, outcome.problem.label)
-        if len(self.reasons) >= MAX_REASONS and reason not in self.reasons:
-            reason = (outcome.result, "other reasons")
-        self.reasons[reason] += 1
-        if outcome.result in ("rejected", "unresolved") and len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(
-                {
-                    "row": outcome.update.row,
-                    "message_id": readable(outcome.update.message_id, 200),
-                    "outcome": outcome.result,
-                    "reason": outcome.problem.reason,
-                    "correlation_id": outcome.problem.correlation_id,
-                }
-            )
+        self._count_reason(outcome.result, outcome.problem, 1)
+        if outcome.result in ("rejected", "unresolved"):
+            self._name(outcome.update, outcome.result, outcome.problem)
 
-    def close(self, rows: int) -> None:
-        """Count the rows that have no outcome, because a signal came just then, as *unresolved*.
+    def close(self, rows: int, left: Iterable[Update] = (), problem: Problem | None = None) -> None:
+        """Count the rows that have no outcome as *unresolved*, all at once.
 
         :param rows: how many rows the batch has.
+        :param left: those without an outcome, of which the first are named.
+        :param problem: why they have none.
         """
-        self.unresolved += rows - self.rows
-        self.rows = rows
+        count = rows - self.rows
+        self.unresolved += count
+        if problem is None or not count:
+            return
+        self._count_reason("unresolved", problem, count)
+        for update in islice(left, max(0, MAX_PROBLEMS - len(self.problems))):
+            self._name(update, "unresolved", problem)
+
+    def _count_reason(self, result: Result, problem: Problem, count: int) -> None:
+        reason = (result, problem.label)
+        if len(self.reasons) >= MAX_REASONS and reason not in self.reasons:
+            reason = (result, "other reasons")
+        self.reasons[reason] += count
+
+    def _name(self, update: Update | BadRow, result: Result, problem: Problem) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(
+                {
+                    "row": update.row,
+                    "message_id": readable(update.message_id, 200),
+                    "outcome": result,
+                    "reason": problem.reason,
+                    "correlation_id": problem.correlation_id,
+                }
+            )
 
     def cumulative(self) -> dict[str, float]:
         """The counters that add up over the tries of a task, so far."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import compress, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStore
@@ -125,12 +125,14 @@ class _BatchRun:
         self._started = time.monotonic()
         self._grace_ends = self._started + options.not_found_grace
         self._breaker, self._address = CircuitBreaker(driver.retry.break_after), AddressCheck()
-        self._not_sent = updates.not_sent()
+        #: The outcome that is being recorded, its position, and the rows that were accounted for before it.
+        self._pending: tuple[Outcome, int | None, int] | None = None
+        #: The last row that was recorded of those that are not sent.
+        self._last_not_sent = 0
 
     def send(self) -> None:
         """Send every update that has no outcome yet; those that are left when the batch ends early stay without one."""
-        for outcome in self._not_sent:
-            self._record(outcome)
+        self._record_not_sent()
         driver = self._driver
         if driver.aborted:
             return
@@ -142,8 +144,12 @@ class _BatchRun:
             self._send_and_retry_not_found()
 
     def finish(self) -> None:
-        """Take the results that are left, give every row without an outcome one, and store it all."""
+        """Take the results that are left, give every row without an outcome one, and store it all.
+
+        It may be called again after an exception, whatever had been done by then.
+        """
         report, driver = self._report, self._driver
+        self._complete_pending()
         for result in driver.drain():
             if result is not None:
                 self._handle_result(*result)
@@ -152,18 +158,25 @@ class _BatchRun:
         report.aborted = driver.aborted
         self._save()  # at once: whoever wants the task to end may not wait for what follows
         if driver.aborted:
-            for outcome in self._not_sent:
-                self._record(outcome)
-            problem = given_up(driver.aborted)
-            for position, update in self._updates_where(self._is_without_outcome):
-                if report.rows == self._updates.rows:
-                    break
-                self._record(Outcome(update, "unresolved", problem), position)
-            report.close(self._updates.rows)
+            self._record_not_sent()
+            self._give_up_the_rest(given_up(driver.aborted))
             self._save()
         if not report.unresolved:
             self._dead_letters.complete()
         self._log.end(report)
+
+    def _record_not_sent(self) -> None:
+        for outcome in self._updates.not_sent():
+            if outcome.update.row > self._last_not_sent:
+                self._record(outcome)
+
+    def _give_up_the_rest(self, problem: Problem) -> None:
+        """Count all updates without an outcome as *unresolved* at once, then write them down: there may be a million."""
+        rows, left = self._updates.rows, self._outcomes.without_outcome()
+        if self._report.rows == rows:
+            return
+        self._report.close(rows, compress(self._updates.updates(), left), problem)
+        self._dead_letters.write_unresolved(compress(self._updates.updates(), left), problem, self._try_number)
 
     def _send_and_retry_not_found(self) -> None:
         """Send all, then again and again those that HubSpot does not know yet, until the grace for them is over."""
@@ -186,7 +199,7 @@ class _BatchRun:
                     self._handle_result(*result)
                 if self._driver.aborted is None and (abort := self._breaker.abort_reason or self._address.abort_reason):
                     self._driver.abort(abort)
-                self._log.progress(self._report)
+                self._log.progress(self._report, self._driver)
                 if self._checkpoint.is_due():
                     self._save()
 
@@ -219,10 +232,26 @@ class _BatchRun:
             self._record(outcome, position)
 
     def _record(self, outcome: Outcome, position: int | None = None) -> None:
-        if position is not None:
+        """Account for one row.
+
+        :param position: of its update, None for a row that is not sent.
+        """
+        self._pending = (outcome, position, self._report.rows)
+        self._complete_pending()
+
+    def _complete_pending(self) -> None:
+        """Do all of `_record`, or what is left of it after an exception: each step may be done twice."""
+        if self._pending is None:
+            return
+        outcome, position, rows_before = self._pending
+        if position is None:
+            self._last_not_sent = outcome.update.row
+        else:
             self._outcomes.set(position, outcome.result, self._try_number)
-        self._report.add(outcome)
         self._dead_letters.write(outcome, self._try_number)
+        if self._report.rows == rows_before:
+            self._report.add(outcome)
+        self._pending = None
 
     def _save(self) -> None:
         """First the dead letters: a checkpoint may not say that a row is rejected when its dead letter is not there."""
@@ -237,9 +266,6 @@ class _BatchRun:
 
     def _updates_where(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Update]]:
         return ((position, update) for position, update in enumerate(self._updates.updates()) if wanted(position))
-
-    def _is_without_outcome(self, position: int) -> bool:
-        return self._outcomes.is_open(position) or self._outcomes.is_retried_later(position)
 
 
 def _unless_aborted(entries: Iterable[T], driver: SyncDriver, report: Report) -> Iterator[T]:

@@ -37,3 +37,8 @@ def shorten_all(values: Iterable[object], most: int = 20, length: int = 40) -> s
     """Values as an error lists them, and how many there are beyond the first *most*."""
     named = [shorten(value, length) for value in values]
     return ", ".join(named[:most]) + (f" and {len(named) - most:,} more" if len(named) > most else "")
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number and what is counted: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -76,7 +76,12 @@ class SyncDriver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._connections.close()
+        try:
+            if self._workers:  # an exception may have come while they were ended
+                self.abort(STOPPED)
+                self._workers.stop(0.0, self._connections.abort)
+        finally:
+            self._connections.close()
 
     @property
     def quota(self) -> Quota:

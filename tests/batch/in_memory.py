@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_provider_hubchan.batch.checkpoint import NullStore
 from airflow_provider_hubchan.batch.dead_letters import NullSink
-from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import Outcome, Update
 
 
 class RecordingSink(NullSink):
@@ -22,8 +23,13 @@ class RecordingSink(NullSink):
         self._on_write = on_write
 
     def write(self, outcome: Outcome, try_number: int) -> None:
-        self.outcomes.append(outcome)
-        self._on_write(outcome)
+        if not self.outcomes or self.outcomes[-1] is not outcome:
+            self.outcomes.append(outcome)
+            self._on_write(outcome)
+
+    def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
+        for update in updates:
+            self.write(Outcome(update, "unresolved", problem), try_number)
 
 
 class MemoryStore(NullStore):

@@ -8,6 +8,8 @@ from airflow_provider_hubchan.batch.progress_log import ProgressLog, format_dura
 from airflow_provider_hubchan.batch.report import MAX_PROBLEMS, Report
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Quota, Result, Update
+from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.request_counters import RequestCounters
 
 NOT_FOUND = Problem("HubSpot answered 404: no.", "404 OBJECT_NOT_FOUND", 404, "OBJECT_NOT_FOUND", "c-1")
 
@@ -59,17 +61,31 @@ def test_a_line_of_the_report_file_can_be_fed_back() -> None:
     }
 
 
+class Driver:
+    """What the progress log asks of a driver."""
+
+    quota, blocked_for = Quota(110, 10.0), 0.0
+
+    def __init__(self) -> None:
+        self.counters, self.limiter = RequestCounters(), RateLimiter()
+
+    def answered(self, status: int | None, times: int, failure: str = "") -> None:
+        for _ in range(times):
+            self.counters.request_began(0.0)
+            self.counters.request_ended(0.0, counts=True, status=status, failure=failure)
+
+
 def test_the_progress_log_has_plan_progress_and_end() -> None:
     """Rows, quota and time are in words, and progress comes not more often than every ten seconds."""
-    lines, now = list[str](), 0.0
+    lines, now, driver = list[str](), 0.0, Driver()
     log = ProgressLog(lines.append, 1000, clock=lambda: now)
-    report = Report(rows=100, skipped=100)
+    report = Report(skipped=100)
     log.plan(report, Quota(100, 10.0), limit_is_known=False, compare_before_write=False)
     log.plan(report, Quota(110, 10.0), limit_is_known=True, compare_before_write=False)
     for now in (5.0, 9.9, 10.0, 12.0, 20.0):  # noqa: B007 - the clock
-        report.rows += 100
-        log.progress(report)
-    report.updated, report.requests, report.elapsed_seconds, report.waited_seconds = 600, 610, 92.4, 0.2
+        report.updated += 100
+        log.progress(report, driver)  # type: ignore[arg-type]
+    report.requests, report.elapsed_seconds, report.waited_seconds = 610, 92.4, 0.2
     log.end(report)
     assert lines == [
         "1,000 rows: 900 to send, 100 skipped. Quota 100 requests per 10 s (until HubSpot's first reply tells "
@@ -77,9 +93,46 @@ def test_the_progress_log_has_plan_progress_and_end() -> None:
         "1,000 rows: 900 to send, 100 skipped. Quota 110 requests per 10 s: about 1 minute 22 seconds.",
         "400 of 1,000 rows done (40%), 30.0 per second, 0 rejected, 0 unresolved, about 20 seconds left.",
         "600 of 1,000 rows done (60%), 25.0 per second, 0 rejected, 0 unresolved, about 16 seconds left.",
-        "600 rows: 600 updated, 100 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "
+        "600 rows: 500 updated, 100 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "
         "32 seconds, of which less than a second waiting.",
     ]
+
+
+def test_the_progress_log_says_what_holds_the_batch_up() -> None:
+    """A limit, a pause, a server that fails: each is named while it lasts, and not after it. Unresolved rows are not done."""
+    lines, now, driver = list[str](), 0.0, Driver()
+    log = ProgressLog(lines.append, 10, clock=lambda: now)
+    report = Report()
+    driver.answered(429, 3)
+    driver.blocked_for = 8.0
+    now = 10.0
+    log.progress(report, driver)  # type: ignore[arg-type]
+    driver.blocked_for = 0.0
+    driver.answered(503, 1)
+    driver.answered(None, 1, "no connection")
+    report.unresolved, now = 4, 20.0
+    log.progress(report, driver)  # type: ignore[arg-type]
+    report.updated, now = 1, 30.0
+    log.progress(report, driver)  # type: ignore[arg-type]
+    assert lines == [
+        "0 of 10 rows done (0%), 0.0 per second, 0 rejected, 0 unresolved; HubSpot answered 3 requests with 429 (limit 110 per "
+        "10 s, assumed); nothing is sent for 8 seconds, no row has an answer yet.",
+        "0 of 10 rows done (0%), 0.2 per second, 0 rejected, 4 unresolved; 2 requests failed and will be tried again, the "
+        "last: no connection, about 30 seconds left.",
+        "1 of 10 rows done (10%), 0.2 per second, 0 rejected, 4 unresolved, about 30 seconds left.",
+    ]
+
+
+def test_what_is_left_is_counted_at_once() -> None:
+    """A million rows without an outcome are one addition; the first are named, and none is counted twice."""
+    report, problem = Report(updated=2), Problem("Given up: stopped.", "given up: stopped")
+    left = (Update(row, f"m-{row}", MessageStatus.READ) for row in range(3, 1_000_001))
+    report.close(1_000_000, left, problem)
+    assert (report.rows, report.unresolved, len(report.problems)) == (1_000_000, 999_998, MAX_PROBLEMS)
+    assert report.top_reasons() == "999,998 unresolved: given up: stopped"
+    assert next(left).row == 3 + MAX_PROBLEMS, "the others were not looked at"
+    report.close(1_000_000, left, problem)
+    assert report.unresolved == 999_998
 
 
 def test_a_duration_is_formatted_as_people_say_it() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import pytest
 
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
-from airflow_provider_hubchan.client.models import Outcome
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.report_file import ReportFile
@@ -50,9 +51,12 @@ def test_a_timeout_in_the_main_thread_leaves_a_complete_report(hubspot: Emulator
     store, report, path = MemoryStore(), Report(), tmp_path / "left.jsonl"
 
     class File(ReportFile):
+        is_timed_out = False
+
         def write(self, outcome: Outcome, try_number: int) -> None:
             super().write(outcome, try_number)
-            if outcome.result == "rejected":
+            if outcome.result == "rejected" and not self.is_timed_out:
+                self.is_timed_out = True
                 raise TaskTimeout
 
     hubspot.fault(message_id="m-100", status=400, body=REFUSAL)
@@ -167,6 +171,10 @@ def test_the_rows_of_a_stopped_batch_are_accounted_for_without_a_thread(hubspot:
             super().write(outcome, try_number)
             order.append(outcome.result)
 
+        def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
+            order.append("the rest")
+            super().write_unresolved(updates, problem, try_number)
+
     class Store(MemoryStore):
         def save(self, checkpoint: dict[str, Any]) -> None:
             super().save(checkpoint)
@@ -180,5 +188,5 @@ def test_the_rows_of_a_stopped_batch_are_accounted_for_without_a_thread(hubspot:
     assert len(hubspot.ledger.patches()) == 51
     assert len(path.read_text().splitlines()) == 20_250
     first_of_the_rest = len(order) - 1 - order[::-1].index("updated")
-    assert order[first_of_the_rest + 1 : first_of_the_rest + 3] == ["unresolved", "saved"]
+    assert order[first_of_the_rest + 1 : first_of_the_rest + 4] == ["unresolved", "saved", "the rest"]
     assert os.path.exists(path)

@@ -142,6 +142,11 @@ class RateLimiter:
         return self._quota is not None
 
     @property
+    def in_flight(self) -> int:
+        """How many permits belong to requests that have not ended."""
+        return self._in_flight
+
+    @property
     def permits(self) -> int:
         """How many requests of ours may be counted within a window, at least 1."""
         return max(1, int(self._fair_share.permits))
