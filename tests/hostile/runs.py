@@ -27,7 +27,6 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from tests.hostile.cases import Case
 
-K = TypeVar("K")
 T = TypeVar("T")
 
 #: Seconds until a run must have ended: many times what any takes.
@@ -147,26 +146,18 @@ def with_tasks(case: Case) -> Run:
 DRIVERS: dict[str, Callable[[Case], Run]] = {"threads": with_threads, "tasks": with_tasks}
 
 
-def run_in_parallel(jobs: dict[K, Callable[[], T]]) -> dict[K, Future[T]]:
-    """Do all jobs, a few at a time. One that hangs keeps its place, and has no result in the end."""
-    futures: dict[K, Future[T]] = {}
-    places = threading.Semaphore(AT_ONCE)
+def start(job: Callable[..., T], *arguments: object) -> Future[T]:
+    """Do a job in a thread of its own, which does not outlive the process if it hangs."""
+    future: Future[T] = Future()
 
-    def do(job: Callable[[], T], future: Future[T]) -> None:
+    def do() -> None:
         try:
-            future.set_result(job())
+            future.set_result(job(*arguments))
         except BaseException as error:
             future.set_exception(error)
-        finally:
-            places.release()
 
-    for key, job in jobs.items():
-        futures[key] = Future()
-        if places.acquire(timeout=MAX_SECONDS):
-            threading.Thread(target=do, args=(job, futures[key]), daemon=True, name=f"case {key}").start()
-        else:
-            futures[key].set_exception(TimeoutError("all places are taken by cases that do not end"))
-    return futures
+    threading.Thread(target=do, daemon=True, name=f"job {job.__name__}").start()
+    return future
 
 
 def ended(future: Future[T]) -> T:

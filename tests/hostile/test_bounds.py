@@ -27,8 +27,10 @@ from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from tests.batch.in_memory import RecordingSink
 from tests.hostile.cases import Case, case, check
-from tests.hostile.runs import DRIVERS, Run, ended, run_in_parallel
+from tests.hostile.runs import DRIVERS, Run, ended, start
 from tests.hostile.server import Script, Server, answer, close, drip, endless, good_reply, half_close, hang, pause, reset
+
+pytestmark = pytest.mark.slow
 
 #: Seconds of the account's timeout where it is waited for; a whole call may take a few times as long.
 TIMEOUT = 0.4
@@ -168,7 +170,7 @@ def test_a_deadline_ends_a_batch_whatever_the_server_does(name: str) -> None:
                 )
             return report, sink
 
-        report, sink = ended(run_in_parallel({name: batch})[name])
+        report, sink = ended(start(batch))
     assert (report.rows, report.unresolved, len(sink.outcomes)) == (3, 3, 3)
     assert all("max_runtime" in str(outcome.problem) for outcome in sink.outcomes)
 
@@ -196,7 +198,7 @@ def test_a_single_call_ends_too(name: str, drive: str) -> None:
     """There is no batch around it whose deadline could end it."""
     with Server(DRIPS[name]) as server:
         account = Case("", DRIPS[name], timeout=0.2).account(server.url)
-        future = run_in_parallel({name: lambda: SINGLE[drive](account)})[name]
+        future = start(SINGLE[drive], account)
         with pytest.raises(CallFailed) as raised:
             ended(future)
     assert not raised.value.permanent
@@ -221,7 +223,7 @@ def test_a_port_that_accepts_no_connection(drive: str) -> None:
     """Connecting has an end, too."""
     with full_backlog() as url:
         account = Account(base_url=url, access_token="t", timeout=0.2)
-        future = run_in_parallel({drive: lambda: SINGLE[drive](account)})[drive]
+        future = start(SINGLE[drive], account)
         with pytest.raises(CallFailed, match="no connection"):
             ended(future)
 

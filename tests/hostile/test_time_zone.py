@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
 from airflow_provider_hubchan.client.actions import Abort
 from airflow_provider_hubchan.client.async_driver import AsyncDriver
 from airflow_provider_hubchan.client.daily_quota import next_reset
-from airflow_provider_hubchan.client.flow import RetryConfig, deliver
+from airflow_provider_hubchan.client.flow import deliver
 from airflow_provider_hubchan.client.models import Account, MessageStatus, Update
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from tests.hostile.cases import ACCESS_TOKEN, RETRY, is_presentable
-from tests.hostile.runs import ended, run_in_parallel
 from tests.hostile.server import Reply, Server, answer, close, drip, hang, page, reset
 
 DAY = 24 * 3600.0
@@ -73,21 +74,55 @@ DATES = {
 }
 
 
-def with_threads(account: Account) -> Abort:
-    def driver() -> SyncDriver:
-        return SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY)
+@dataclass(frozen=True)
+class Refusal:
+    """A server that refuses for the rest of the day.
 
-    with driver() as first:
-        first.run(deliver(account, "100200", UPDATE, RETRY))
-        assert first.aborted
-    with driver() as second:
-        return second.run(next_reset(account, first.aborted))
+    :param date: the ``Date`` of the refusal.
+    :param details: what it tells of the account.
+    """
+
+    name: str
+    date: str
+    details: Reply = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
 
 
-def with_tasks(account: Account) -> Abort:
-    async def run() -> Abort:
+CASES = [
+    *(Refusal(name, "", details) for name, details in DETAILS.items()),
+    *(Refusal(f"on {name}", date, zone("UTC")) for name, date in DATES.items()),
+]
+
+
+@contextmanager
+def account_of(case: Refusal) -> Iterator[Account]:
+    refusal = answer(429, DAILY, f"Date: {case.date}")
+    with Server({"m-1": [[refusal]], "details": [case.details]}) as server:
+        yield Account(base_url=server.url, access_token=ACCESS_TOKEN, timeout=0.4)
+
+
+def with_threads(case: Refusal) -> Abort:
+    """The end of a batch whose daily quota is used up, with the time to come back."""
+    with account_of(case) as account:
+
+        def driver() -> SyncDriver:
+            return SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY)
+
+        with driver() as first:
+            first.run(deliver(account, "100200", UPDATE, RETRY))
+            assert first.aborted
+        with driver() as second:
+            return second.run(next_reset(account, first.aborted))
+
+
+def with_tasks(case: Refusal) -> Abort:
+    """The same with the driver for asyncio."""
+
+    async def run(account: Account) -> Abort:
         def driver() -> AsyncDriver:
-            return AsyncDriver(account, RateLimiter(), TokenProvider(account), RetryConfig(max_attempts=1))
+            return AsyncDriver(account, RateLimiter(), TokenProvider(account), RETRY)
 
         async with driver() as first:
             await first.run(deliver(account, "100200", UPDATE, RETRY))
@@ -95,35 +130,18 @@ def with_tasks(account: Account) -> Abort:
         async with driver() as second:
             return await second.run(next_reset(account, first.aborted))
 
-    return asyncio.run(run())
+    with account_of(case) as account:
+        return asyncio.run(run(account))
 
 
-@pytest.fixture(scope="module")
-def aborts() -> Callable[[str], Abort]:
-    """The end of a batch whose daily quota is used up, by case and driver; the server is all the cases' own."""
-
-    def run(drive: Callable[[Account], Abort], date: str, details: Reply) -> Abort:
-        refusal = answer(429, DAILY, f"Date: {date}")
-        with Server({"m-1": [[refusal]], "details": [details]}) as server:
-            return drive(Account(base_url=server.url, access_token=ACCESS_TOKEN, timeout=0.4))
-
-    jobs: dict[str, Callable[[], Abort]] = {}
-    for drive in (with_threads, with_tasks):
-        jobs |= {f"{drive.__name__}, {name}": _job(run, drive, "", details) for name, details in DETAILS.items()}
-        jobs |= {f"{drive.__name__}, on {name}": _job(run, drive, date, zone("UTC")) for name, date in DATES.items()}
-    futures = run_in_parallel(jobs)
-    return lambda name: ended(futures[name])
+DRIVERS = {"threads": with_threads, "tasks": with_tasks}
 
 
-def _job(run: Callable[..., Abort], *arguments: object) -> Callable[[], Abort]:
-    return lambda: run(*arguments)
-
-
-@pytest.mark.parametrize("drive", ["with_threads", "with_tasks"])
-@pytest.mark.parametrize("name", [*DETAILS, *(f"on {name}" for name in DATES)])
-def test_the_next_try_comes_within_a_day(name: str, drive: str, aborts: Callable[[str], Abort]) -> None:
+@pytest.mark.parametrize("drive", DRIVERS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_next_try_comes_within_a_day(case: Refusal, drive: str, run_of: Callable[[Refusal, str], Abort]) -> None:
     """Whatever is told of the zone and the time; and the reason for the wait can stand in a log."""
-    abort = aborts(f"{drive}, {name}")
+    abort = run_of(case, drive)
     assert not abort.permanent
     assert abort.refused_at is not None
     assert abs(abort.refused_at - time.time()) < DAY
