@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote
@@ -9,12 +10,16 @@ from urllib.parse import SplitResult, quote, unquote
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.lineage import get_hook_lineage_collector
 
+from airflow_provider_hubchan.best_effort import best_effort
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseHook, Context
 
     from airflow_provider_hubchan.batch.report import Report
+
+log = logging.getLogger(__name__)
 
 SCHEME = "hubchan"
 #: Key of the run facet for OpenLineage.
@@ -60,27 +65,28 @@ def convert_to_openlineage(asset: Asset, lineage_context: Any = None) -> Dataset
 
 def record_lineage(hook: BaseHook, portal: int | None, channel_id: str) -> None:
     """Tell Airflow's hook lineage that a hook has written to a channel. Each channel is recorded once, whoever wrote to it.
+    Never raises: what could not be recorded is logged.
 
     :param portal: the account's id; None if HubSpot has not told it, then there is no asset to name.
     """
     if portal is not None:
         asset_kwargs = {"portal": portal, "channel_id": channel_id}
-        with _lock:  # threads that come at once would each make a collector, and all but one be lost
+        # threads that come at once would each make a collector, and all but one be lost
+        with best_effort(log.warning, "The lineage could not be recorded; what was written to HubSpot stands"), _lock:
             context = _first_writers.setdefault((portal, channel_id), hook)
             get_hook_lineage_collector().add_output_asset(context=context, scheme=SCHEME, asset_kwargs=asset_kwargs)
 
 
 def emit_event(context: Context, outlets: list[Any], portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
     """Put the counters of a batch into the task's asset events: those of its channel, and those of its aliases.
+    Never raises: an outlet that does not take them is logged, and the others get them all the same.
 
     :param portal: the account's id, None if HubSpot has not told it; then its channel's number is enough, and aliases get no
         event.
     """
     for outlet in outlets:
-        if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _is_of(outlet, portal, channel_id):
-            context["outlet_events"][outlet].extra = counters
-        elif isinstance(outlet, AssetAlias) and portal is not None:
-            context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)
+        with best_effort(log.warning, "An asset event goes without the counters of the batch; the task ends as it would have"):
+            _add_counters(context, outlet, portal, channel_id, counters)
 
 
 def openlineage_facets(report: Report | None, portal: int | None, channel_id: str | None) -> OperatorLineage[Any, Any]:
@@ -122,3 +128,10 @@ def openlineage_facets(report: Report | None, portal: int | None, channel_id: st
 def _is_of(asset: Asset, portal: int | None, channel_id: str) -> bool:
     account, _, channel = asset.uri.removeprefix(f"{SCHEME}://").partition("/channels/")
     return unquote(channel) == channel_id and portal in (None, int(account))
+
+
+def _add_counters(context: Context, outlet: object, portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
+    if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _is_of(outlet, portal, channel_id):
+        context["outlet_events"][outlet].extra = counters
+    elif isinstance(outlet, AssetAlias) and portal is not None:
+        context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
+from airflow_provider_hubchan.best_effort import best_effort
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
+
+
+log = logging.getLogger(__name__)
+_NO_LINK = "The address of a link could not be made; the task has no such link"
 
 
 class InboxLink(BaseOperatorLink):
@@ -22,8 +29,10 @@ class InboxLink(BaseOperatorLink):
 
         HubSpot tells the account's own domain (``uiDomain``) only in a further call, which no task makes for a link.
         """
-        portal = getattr(operator, "portal", None)
-        return f"https://app.hubspot.com/live-messages/{portal}/inbox" if portal else ""
+        with best_effort(log.warning, _NO_LINK):
+            portal = getattr(operator, "portal", None)
+            return f"https://app.hubspot.com/live-messages/{portal}/inbox" if portal else ""
+        return ""
 
 
 class ReportLink(BaseOperatorLink):
@@ -37,8 +46,10 @@ class ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The page of the task's XComs, whatever host Airflow is reached by; empty if there is no report."""
-        if not getattr(getattr(operator, "report", None), "rows", 0):
-            return ""
-        base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
-        mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
-        return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
+        with best_effort(log.warning, _NO_LINK):
+            if not getattr(getattr(operator, "report", None), "rows", 0):
+                return ""
+            base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
+            mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
+            return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
+        return ""

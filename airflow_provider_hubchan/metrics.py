@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow.sdk.observability.stats import Stats
-from opentelemetry import trace
-
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.best_effort import best_effort
+from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.models import Result
 from airflow_provider_hubchan.client.shared_state import shared_state
+from airflow_provider_hubchan.validation import plain_text
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from airflow_provider_hubchan.client.async_driver import AsyncDriver
     from airflow_provider_hubchan.client.sync_driver import SyncDriver
+
+log = logging.getLogger(__name__)
+#: Characters of a tag's value at most.
+MAX_TAG = 200
+#: How many metrics that could not be sent the log names.
+MAX_NAMED = 3
 
 
 class Measurement(NamedTuple):
@@ -77,23 +86,67 @@ METRICS = (
 def record_batch(driver: SyncDriver | AsyncDriver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
     """A span for one try of a batch, with its counters as attributes, and the same as metrics; also if it breaks off.
 
+    Whatever a metrics backend or a tracer raises is logged, and changes nothing for the batch.
+
     :param clock: seconds.
     :param tags: of both; a plain StatsD server gets names without tags.
     """
+    texts = {name: readable(str(plain_text(value)), MAX_TAG) for name, value in tags.items()}
     tokens = shared_state(driver.account).tokens
     fetched_before, started = tokens.fetched, clock()
-    with trace.get_tracer("airflow_provider_hubchan").start_as_current_span("hubchan.batch", attributes=dict(tags)) as span:
+    with _batch_span(texts) as span:
         try:
             yield
         finally:
-            batch = Measurement(report, driver, tokens.fetched - fetched_before, clock() - started)
-            for metric in METRICS:
-                value = metric.value(batch)
+            _record(Measurement(report, driver, tokens.fetched - fetched_before, clock() - started), span, texts)
+
+
+@contextmanager
+def _batch_span(tags: Mapping[str, str]) -> Iterator[Span | None]:
+    """The span of a batch, with the batch's error if there is one; None if no span could be begun."""
+    span, stack = None, ExitStack()
+    with best_effort(log.warning, "The span of the batch could not be begun; the batch goes on without it"):
+        from opentelemetry import trace  # here: what an OpenTelemetry distribution raises while it is loaded is caught, too
+
+        tracer = trace.get_tracer("airflow_provider_hubchan")
+        span = stack.enter_context(tracer.start_as_current_span("hubchan.batch", attributes=dict(tags)))
+    try:
+        yield span
+    except BaseException as error:
+        with best_effort(log.warning, "The span of the batch could not be ended; the task fails for the batch's own reason"):
+            stack.__exit__(type(error), error, error.__traceback__)
+        raise
+    with best_effort(log.warning, "The span of the batch could not be ended; the batch keeps its outcomes"):
+        stack.close()
+
+
+def _record(batch: Measurement, span: Span | None, tags: Mapping[str, str]) -> None:
+    """Every metric as an attribute of the span and for the metrics backend; one that fails costs the others nothing."""
+    failures = list[str]()
+    for metric in METRICS:
+        value = None
+        with best_effort(failures.append, metric.name):
+            value = metric.value(batch)
+        if value is None:
+            continue
+        if span is not None:
+            with best_effort(failures.append, metric.name):
                 span.set_attribute(metric.name, value)
-                match metric.kind:
-                    case "counter" if value:
-                        Stats.incr(metric.name, int(value), tags=tags)
-                    case "timer":
-                        Stats.timing(metric.name, value, tags=tags)
-                    case "gauge":
-                        Stats.gauge(metric.name, value, tags=tags)
+        with best_effort(failures.append, metric.name):
+            _send(metric, value, tags)
+    if failures:
+        named = " ".join(dict.fromkeys(failures[:MAX_NAMED]))
+        more = f" And {len(failures) - MAX_NAMED:,} more." if len(failures) > MAX_NAMED else ""
+        log.warning("%s", readable(f"Metrics of the batch could not be sent; the batch keeps its outcomes: {named}{more}"))
+
+
+def _send(metric: Metric, value: float, tags: Mapping[str, str]) -> None:
+    from airflow.sdk.observability.stats import Stats  # here: what it raises while it is loaded is caught, too
+
+    match metric.kind:
+        case "counter" if value:
+            Stats.incr(metric.name, int(value), tags=dict(tags))
+        case "timer":
+            Stats.timing(metric.name, value, tags=dict(tags))
+        case "gauge":
+            Stats.gauge(metric.name, value, tags=dict(tags))

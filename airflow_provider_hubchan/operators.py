@@ -16,6 +16,7 @@ from airflow_provider_hubchan.batch.progress_log import format_duration
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report, format_max_rejected, is_within
 from airflow_provider_hubchan.batch.rows import numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.best_effort import best_effort
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.flow import RetryConfig
@@ -248,8 +249,9 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
             self.log.warning("%s holds the rows themselves, and some are unresolved: it stays as it was.", self.report_file)
         failure = self._failure(report, file.error if file else None, checkpoints.what_next)
         if failure is None:
-            channel = hook.resolve_channel(self.channel_id)
-            assets.emit_event(context, self.outlets, hook.portal, channel, report.counters())
+            with best_effort(self.log.warning, "The asset events could not be filled; the task ends as it would have ended"):
+                channel = hook.resolve_channel(self.channel_id)
+                assets.emit_event(context, self.outlets, hook.portal, channel, report.counters())
             return report.summary()
         self._push_report(context)
         self._defer_or_fail(report, checkpoints)
@@ -270,11 +272,13 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         """Id of the account, once HubSpot has told it: it does when a token is fetched."""
         return self._hook.portal if self._hook and self.report and self.report.rows else None
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """The channel as a dataset, and the counters, for OpenLineage."""
-        has_begun = self._hook and self.report and self.report.rows
-        channel = self._hook.resolve_channel(self.channel_id) if self._hook and has_begun else None
-        return assets.openlineage_facets(self.report, self.portal, channel)
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """The channel as a dataset, and the counters, for OpenLineage; None if they could not be put together."""
+        with best_effort(self.log.warning, "OpenLineage gets nothing of this task; the task ends as it would have ended"):
+            has_begun = self._hook and self.report and self.report.rows
+            channel = self._hook.resolve_channel(self.channel_id) if self._hook and has_begun else None
+            return assets.openlineage_facets(self.report, self.portal, channel)
+        return None
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
@@ -367,7 +371,5 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         """A failed task has a report, too; Airflow pushes only what is returned."""
         if not self.do_xcom_push or not self.report:
             return
-        try:
+        with best_effort(self.log.warning, "The report could not be written to XCom; the task ends as it would have ended"):
             context["ti"].xcom_push(key="return_value", value=self.report.summary())
-        except Exception as error:  # of a backend or a database; what became of the batch matters more
-            self.log.warning("The report could not be written to XCom (%s).", readable(str(error), 300))

@@ -13,6 +13,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
+from airflow_provider_hubchan.best_effort import best_effort
 from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
@@ -157,7 +158,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         self._poll_once(poll)
         if poll.is_done:
             return PokeReturnValue(True, self._result(context, poll))
-        PollSnapshotStore(context, self.log).save(poll.message_ids, poll.snapshot())
+        PollSnapshotStore(context, self.log).save(poll)
         self.log.info("%s.", poll)
         if self.deferrable:
             self._defer(poll, ends=time.time() + self.timeout)
@@ -196,8 +197,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         poll = StatusPoll(message_ids, self._target(), needed=needed, unknown_until=self._unknown_until)
         if not message_ids:
             self.log.warning("There are no messages to wait for. If that is a surprise, look at what fills this task.")
-        if snapshot := PollSnapshotStore(context, self.log).load(poll.message_ids):
-            poll.restore(snapshot)
+        PollSnapshotStore(context, self.log).restore(poll)
         return poll
 
     def _poll_once(self, poll: StatusPoll) -> None:
@@ -237,7 +237,8 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
 
     def _result(self, context: Context, poll: StatusPoll) -> dict[str, str]:
         self.log.info("%s.", poll)
-        context["ti"].xcom_push(key="counts", value=poll.counts())
+        with best_effort(self.log.warning, "The counts could not be written to XCom; the sensor ends as it would have ended"):
+            context["ti"].xcom_push(key="counts", value=poll.counts())
         return poll.result()
 
     def _target(self) -> Target:

@@ -4,15 +4,66 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubchan.best_effort import best_effort
+from airflow_provider_hubchan.validation import is_count, is_number
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+    from airflow_provider_hubchan.client.status_poll import StatusPoll
+
 #: Seconds of the shortest deferral: a trigger that fires at once is a race that Airflow can lose.
 MIN_DEFERRAL = 5.0
+#: The highest moment that is believed, in seconds since the epoch: the end of the year 9999.
+MAX_TIME = 253_402_300_799.0
 CHECKPOINT_KEY, SNAPSHOT_KEY = "hubchan_progress", "hubchan_seen"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a task keeps between its tries.
+
+    :param max_tries: Airflow's, of the try that kept it.
+    :param batch: the checkpoint of the batch, as `batch.checkpoint.Checkpoint` reads it; None if none was saved yet.
+    :param waiting_since: since when the task waits without getting on, in seconds since the epoch; None if it does not.
+    :param waiting_with: how many rows were accounted for then.
+    """
+
+    max_tries: int
+    batch: dict[str, Any] | None = None
+    waiting_since: float | None = None
+    waiting_with: int = 0
+
+    @classmethod
+    def parse(cls, value: object) -> Kept:
+        """Read what the store gave back: all of it, or nothing.
+
+        :raises ValueError: it is not what `as_json` writes.
+        """
+        if not isinstance(value, dict) or not isinstance(value.get("batch"), dict):
+            raise ValueError("it is no progress of a batch")
+        max_tries: Any = value.get("max_tries")
+        batch = value["batch"]
+        if not is_count(max_tries, 0):
+            raise ValueError("it does not say of which tries it is")
+        if (wait := value.get("wait")) is None:
+            return cls(max_tries, batch)
+        since: Any = wait.get("since") if isinstance(wait, dict) else None
+        done: Any = wait.get("done") if isinstance(wait, dict) else None
+        if not is_number(since) or not 0.0 <= since <= MAX_TIME or not is_count(done, 0):
+            raise ValueError("it does not say since when the task waits")
+        return cls(max_tries, batch, since, done)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        fields: dict[str, Any] = {"max_tries": self.max_tries, "batch": self.batch}
+        if self.waiting_since is not None:
+            fields["wait"] = {"since": self.waiting_since, "done": self.waiting_with}
+        return fields
 
 
 class TaskCheckpointStore:
@@ -31,70 +82,71 @@ class TaskCheckpointStore:
         self._max_tries = getattr(instance, "max_tries", 0)
         self._log = log
         self._store = context.get("task_state_store") if durable else None
-        self._kept: dict[str, Any] = {"max_tries": self._max_tries}
+        self._kept = Kept(self._max_tries)
+        self._is_lost = False
         if durable and self._store is None and self._max_tries > 0:
             log.info("This Airflow keeps no task state (3.3 does): a retry will send the whole batch again.")
 
     @property
     def is_durable(self) -> bool:
-        """True if a retry goes on where this try ends."""
-        return self._store is not None
+        """True if a retry goes on where this try ends: there is a store, and it has taken what was last saved."""
+        return self._store is not None and not self._is_lost
 
     @property
     def what_next(self) -> str:
         """What becomes of the rows that are left when this try ends, as a sentence."""
         if self.try_number > self._max_tries:
             return "No retry is left: clear the task to send the whole batch, or send the rows of its report file, if any."
-        return f"A retry {'sends the batch again' if self._store is None else 'goes on with the rows that are left'}."
+        return f"A retry {'goes on with the rows that are left' if self.is_durable else 'sends the batch again'}."
 
     def load(self) -> dict[str, Any] | None:
-        """What an earlier try saved; None after a clear, and if there is nothing."""
+        """What an earlier try saved; None after a clear, and if there is nothing, or nothing that can be read. Never raises."""
         if self._store is None:
             return None
-        try:
-            kept = self._store.get(CHECKPOINT_KEY)
-        except Exception as error:  # the API server is away: a repeat does less harm than a red task
-            self._log.warning("The progress of an earlier try could not be read (%s): starting over.", error)
+        kept = None
+        # a repeat does less harm than a red task, whatever the API server or its answer is like
+        with best_effort(self._log.warning, "The progress of an earlier try could not be read; starting over"):
+            if (value := self._store.get(CHECKPOINT_KEY)) is not None:
+                kept = Kept.parse(value)
+        if kept is None:
             return None
-        if not isinstance(kept, dict) or "batch" not in kept:
-            return None
-        if kept.get("max_tries") != self._max_tries:
+        if kept.max_tries != self._max_tries:
             self._log.info("The task was cleared: starting over.")
             return None
         self._kept = kept
-        checkpoint: dict[str, Any] = kept["batch"]
-        return checkpoint
+        return kept.batch
 
     def save(self, checkpoint: dict[str, Any]) -> None:
         """Store *checkpoint*; never raises."""
-        self._kept = {**self._kept, "batch": checkpoint}
+        self._kept = replace(self._kept, batch=checkpoint)
         self._write()
 
     def clear(self) -> None:
         """Delete the stored checkpoint; never raises."""
         if self._store is not None:
-            self._try("delete", CHECKPOINT_KEY)
+            with best_effort(self._log.warning, "The progress of the finished batch could not be deleted; a clear starts over"):
+                self._store.delete(CHECKPOINT_KEY)
 
     def waiting_since(self, done: int) -> float:
         """Note that the task waits with *done* rows accounted for.
 
         :return: since when it has been waiting without getting on, in seconds since the epoch.
         """
-        wait = self._kept.get("wait") or {}
-        since: float = wait["since"] if wait.get("done") == done else time.time()
-        self._kept = {**self._kept, "wait": {"since": since, "done": done}}
+        now, since = time.time(), self._kept.waiting_since
+        if since is None or self._kept.waiting_with != done:
+            since = now
+        since = min(since, now)  # the clock of another worker may be ahead
+        self._kept = replace(self._kept, waiting_since=since, waiting_with=done)
         self._write()
         return since
 
     def _write(self) -> None:
-        if self._store is not None:
-            self._try("set", CHECKPOINT_KEY, self._kept)
-
-    def _try(self, method: str, *values: Any) -> None:
-        try:
-            getattr(self._store, method)(*values)
-        except Exception as error:
-            self._log.warning("Progress could not be kept (%s: %s); a retry may repeat what this try has done.", method, error)
+        if self._store is None:
+            return
+        self._is_lost = True
+        with best_effort(self._log.warning, "Progress could not be kept; a retry may repeat what this try has done"):
+            self._store.set(CHECKPOINT_KEY, self._kept.as_json())
+            self._is_lost = False
 
 
 class PollSnapshotStore:
@@ -106,23 +158,27 @@ class PollSnapshotStore:
     def __init__(self, context: Mapping[str, Any], log: Logger) -> None:
         self._store, self._log = context.get("task_state_store"), log
 
-    def load(self, message_ids: list[str]) -> str | None:
-        """The snapshot of these messages; None if there is none."""
-        try:
-            kept = self._store.get(SNAPSHOT_KEY) if self._store is not None else None
-        except Exception as error:
-            self._log.warning("The statuses that were seen before could not be read (%s): asking for all.", error)
-            return None
-        return kept["seen"] if isinstance(kept, dict) and kept.get("of") == _fingerprint(message_ids) else None
+    def restore(self, poll: StatusPoll) -> None:
+        """Take over what was seen of the messages of *poll* before, if there is anything. Never raises: what is damaged is as
+        good as nothing, and the poll asks for all messages.
+        """
+        if self._store is None:
+            return
+        with best_effort(self._log.warning, "The statuses that were seen before could not be read; asking for all"):
+            if (kept := self._store.get(SNAPSHOT_KEY)) is None:
+                return
+            if not isinstance(kept, dict):
+                raise ValueError("it is no snapshot")
+            if kept.get("of") == _fingerprint(poll.message_ids):
+                poll.restore(kept.get("seen"))
 
-    def save(self, message_ids: list[str], snapshot: str) -> None:
-        """Store *snapshot*; never raises."""
-        try:
-            if self._store is not None:
-                self._store.set(SNAPSHOT_KEY, {"of": _fingerprint(message_ids), "seen": snapshot})
-        except Exception as error:
-            self._log.warning("The statuses that were seen could not be stored (%s); the next poke asks for all.", error)
+    def save(self, poll: StatusPoll) -> None:
+        """Store what was seen so far; never raises."""
+        if self._store is None:
+            return
+        with best_effort(self._log.warning, "The statuses that were seen could not be stored; the next poke asks for all"):
+            self._store.set(SNAPSHOT_KEY, {"of": _fingerprint(poll.message_ids), "seen": poll.snapshot()})
 
 
 def _fingerprint(message_ids: list[str]) -> str:
-    return blake2b("\n".join(message_ids).encode(), digest_size=16).hexdigest()
+    return blake2b("\n".join(message_ids).encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten, shorten_all
 from airflow_provider_hubchan.client.models import WRITABLE
+from airflow_provider_hubchan.client.picklable_error import PicklableError
 
 #: HubSpot's channels have 32-bit integers for ids (its OpenAPI files, the path of every call).
 MAX_CHANNEL_ID = 2**31 - 1
@@ -49,7 +50,7 @@ class Check:
     when_read: bool = True
 
 
-class WrongArguments(AirflowFailException, ValueError):
+class WrongArguments(PicklableError, AirflowFailException, ValueError):
     """Arguments of a task or a notifier are wrong: an import error of the DAG, or the end of a task without a retry.
 
     :param subject: what is wrong, before the colon.
@@ -58,12 +59,7 @@ class WrongArguments(AirflowFailException, ValueError):
 
     def __init__(self, subject: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        self._subject = subject
         super().__init__(f"{subject}: {join_faults(faults, MAX_TEXT - len(subject) - 3)}.")
-
-    def __reduce__(self) -> tuple[type[WrongArguments], tuple[str, tuple[str, ...]]]:
-        """Pickle what it was made with: an exception's own way would give the text alone to ``__init__``."""
-        return type(self), (self._subject, self.faults)
 
 
 def join_faults(faults: Sequence[str], size: int) -> str:

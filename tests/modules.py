@@ -27,10 +27,10 @@ IMPORTABLE = [name for name, _ in OURS if SINCE_3_3 or name != "retries"]
 
 
 def errors() -> list[type[HubchanError]]:
-    """The base of all errors and every class that is derived from it, whatever was imported before."""
+    """The base of all errors and every class of the package that is derived from it, whatever was imported before."""
     for name in IMPORTABLE:
         import_module(f"{PACKAGE}.{name}")
-    return list(_with_derived(HubchanError))
+    return [error for error in _with_derived(HubchanError) if error.__module__.startswith(f"{PACKAGE}.")]
 
 
 def _with_derived(error: type[HubchanError]) -> Iterator[type[HubchanError]]:

@@ -6,18 +6,19 @@ starts over and the log says so.
 
 from __future__ import annotations
 
-import base64
 import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
-from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.report import CUMULATIVE, Report
 from airflow_provider_hubchan.batch.store import UpdateStore
+from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
+from airflow_provider_hubchan.client.error_texts import format_error, readable
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import RESULTS, Outcome, Result
 
@@ -28,6 +29,8 @@ INTERVAL = 2.0
 MAX_OUTCOMES_LENGTH = 40_000
 #: Characters of the named problems at most.
 MAX_PROBLEMS_LENGTH = 20_000
+#: The highest counter that is believed: a hundred years of seconds, or as many requests.
+MAX_COUNTER = 100 * 365 * 24 * 3600
 
 #: Outcomes that hold in the next try, and how many tries are told apart.
 _LASTING: tuple[Result, ...] = ("updated", "rejected", "skipped")
@@ -46,7 +49,7 @@ class OutcomeMap:
     """
 
     def __init__(self, size: int) -> None:
-        self._codes = bytearray(size)
+        self.size, self._codes = size, bytearray(size)
 
     def set(self, position: int, result: Result, try_number: int) -> None:
         """Note an outcome.
@@ -87,22 +90,56 @@ class OutcomeMap:
     def pack(self, max_length: int) -> str:
         """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again."""
         codes = self._codes.translate(_LASTING_ONLY).rstrip(b"\0")
-        while len(text := base64.b64encode(zlib.compress(codes)).decode()) > max_length:
+        while len(text := compress(bytes(codes))) > max_length:
             codes = codes[: int(len(codes) * 0.9 * max_length / len(text))]
         return text
 
-    def unpack(self, text: str) -> None:
+    def unpack(self, text: object) -> None:
         """Take over what another try packed.
 
         :raises ValueError: if it is not such a text, or that of a longer batch.
         """
-        try:
-            codes = zlib.decompress(base64.b64decode(text, validate=True))
-        except zlib.error as error:
-            raise ValueError(str(error)) from error
+        codes = decompress(text, len(self._codes) + COUNTED_BEYOND)
         if len(codes) > len(self._codes):
             raise ValueError(f"{len(codes)} outcomes for {len(self._codes)} updates")
+        if codes != codes.translate(_LASTING_ONLY) or max(codes, default=0) > len(_LASTING) * _TRIES:
+            raise ValueError("an outcome that is none")
         self._codes[: len(codes)] = codes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an earlier try kept, of the same batch and undamaged.
+
+    :param counts: its four outcomes as a text.
+    :param outcomes: of the updates.
+    :param cumulative: the counters of `Report.cumulative`.
+    :param problems: the rejected rows that it named, each with ``row``, ``message_id``, ``outcome`` and ``reason``.
+    """
+
+    counts: str
+    outcomes: OutcomeMap
+    cumulative: dict[str, float]
+    problems: list[dict[str, Any]]
+
+    @classmethod
+    def parse(cls, kept: dict[str, Any], size: int) -> Progress:
+        """Read what a `CheckpointStore` gave back: all of it, or nothing.
+
+        :param size: updates in the batch.
+        :raises ValueError: naming the first thing that is not as `Checkpoint.save` writes it.
+        """
+        counts, cumulative, problems = (kept.get(key) for key in ("counts", "cumulative", "problems"))
+        outcomes = OutcomeMap(size)
+        outcomes.unpack(kept.get("outcomes"))
+        if not isinstance(counts, str):
+            raise ValueError("counts that are no text")
+        counters: dict[str, Any] = {name: cumulative.get(name) for name in CUMULATIVE} if isinstance(cumulative, dict) else {}
+        if not counters or not all(map(_is_counter, counters.values())):
+            raise ValueError("a counter that is none")
+        if not isinstance(problems, list) or not all(map(_is_problem, problems)):
+            raise ValueError("problems that are not those of a report")
+        return cls(readable(counts, 200), outcomes, counters, problems)
 
 
 class CheckpointStore(Protocol):
@@ -114,7 +151,7 @@ class CheckpointStore(Protocol):
     try_number: int
 
     def load(self) -> dict[str, Any] | None:
-        """What an earlier try saved; None if there is nothing to go on with."""
+        """What an earlier try saved, damaged or not; None if there is nothing to go on with."""
 
     def save(self, checkpoint: dict[str, Any]) -> None:
         """Keep it. Must not raise: a batch does not end because its progress cannot be kept."""
@@ -163,10 +200,10 @@ class Checkpoint:
         self.outcomes, self.try_number = OutcomeMap(size), store.try_number
         self._problems: list[dict[str, Any]] = []
         self._goes_on = False
-        if (earlier := store.load()) is not None and self._take_over(earlier, log):
-            self._goes_on, self._problems = True, earlier["problems"]
-            report.add_cumulative(earlier["cumulative"])
-            log(f"Going on where an earlier try ended ({earlier['counts']}).")
+        if progress := self._load(log):
+            self._goes_on, self.outcomes, self._problems = True, progress.outcomes, progress.problems
+            report.add_cumulative(progress.cumulative)
+            log(f"Going on where an earlier try ended ({progress.counts}).")
 
     def is_due(self) -> bool:
         """True if it is time to save."""
@@ -214,8 +251,8 @@ class Checkpoint:
             else:
                 not_updated[update.row] = earlier
         for line in chain(dead_letters.earlier(), self._problems) if not_updated else ():
-            row: Any = line.get("row")
-            if row not in not_updated or line.get("outcome") != not_updated[row][0]:
+            row = line.get("row")  # of a file that anybody may have edited: it may be anything
+            if not isinstance(row, int) or row not in not_updated or line.get("outcome") != not_updated[row][0]:
                 continue
             update = updates.update(row)
             if line.get("message_id") == update.message_id:
@@ -229,21 +266,43 @@ class Checkpoint:
         report.earlier = Counter({result: getattr(report, result) for result in RESULTS})
         dead_letters.begin()
 
-    def _take_over(self, earlier: dict[str, Any], log: Callable[[str], None]) -> bool:
-        if earlier.get("version") != VERSION or earlier.get("fingerprint") != self._fingerprint:
-            log("Rows or arguments are not those of the last try: starting over.")
-            return False
+    def _load(self, log: Callable[[str], None]) -> Progress | None:
+        """What an earlier try kept of this batch; None if the batch starts over, for which the log has the reason."""
         try:
-            self.outcomes.unpack(earlier["outcomes"])
-        except (ValueError, KeyError) as error:
-            log(f"The progress that was kept cannot be read ({error}): starting over.")
-            return False
-        return True
+            kept = self._store.load()
+            if kept is None:
+                return None
+            if not isinstance(kept, dict) or kept.get("version") != VERSION:
+                raise ValueError("it is of another version of this provider")
+            if kept.get("fingerprint") == self._fingerprint:
+                return Progress.parse(kept, self.outcomes.size)
+        except Exception as error:  # a store gives back anything; a repeat does less harm than a batch that cannot begin
+            text = f"The progress that was kept cannot be read ({format_error(error)}): starting over."
+            log(text)
+            return None
+        log("Rows or arguments are not those of the last try: starting over.")
+        return None
+
+
+def _is_counter(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COUNTER
+
+
+def _is_problem(line: object) -> bool:
+    """True for a rejected row as `Report.problems` holds it: flat, so that it can be written once more."""
+    if not isinstance(line, dict) or not isinstance(line.get("row"), int):
+        return False
+    has_texts = all(isinstance(line.get(key), str) for key in ("message_id", "outcome", "reason"))
+    return has_texts and all(isinstance(key, str) and isinstance(value, str | int | None) for key, value in line.items())
 
 
 def _earlier_problem(try_number: int, line: dict[str, Any]) -> Problem:
-    reason = line.get("reason") or f"decided in try {try_number}; the reason was not kept"
-    return Problem(reason, f"decided in try {try_number}", None, line.get("category"), line.get("correlation_id"))
+    """Why a row was not updated, from its dead letter: a line of a file that anybody may have edited."""
+    reason, category, correlation_id = (
+        readable(value) if isinstance(value := line.get(key), str) else None for key in ("reason", "category", "correlation_id")
+    )
+    reason = reason or f"decided in try {try_number}; the reason was not kept"
+    return Problem(reason, f"decided in try {try_number}", None, category, correlation_id)
 
 
 def _within(max_length: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:

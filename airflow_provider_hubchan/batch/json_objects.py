@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Any
 
 from airflow_provider_hubchan.client.error_texts import shorten_all
+from airflow_provider_hubchan.client.picklable_error import PicklableError
 
 
-class DuplicateKeyError(ValueError):
+class DuplicateKeyError(PicklableError, ValueError):
     """An object has several values under one key.
 
     :param keys: the quoted keys, as a text.

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.picklable_error import PicklableError
 
 T = TypeVar("T")
 
@@ -163,7 +164,7 @@ OUT_OF_TIME = Abort(Problem("the time was over before there was an answer.", "ou
 OUT_OF_RUNTIME = Abort(Problem("max_runtime was over before there was an answer.", "out of time"), permanent=False)
 
 
-class Aborted(Exception):
+class Aborted(PicklableError):
     """Thrown into a flow in place of a result: the batch has ended, and the row is *unresolved*."""
 
     def __init__(self, abort: Abort) -> None:

@@ -20,6 +20,19 @@ def readable(text: str, max_length: int = MAX_TEXT) -> str:
     return _HALF_CHARACTERS.sub("\ufffd", _UNREADABLE.sub(" ", text))
 
 
+def format_error(error: BaseException, max_length: int = 300) -> str:
+    """Class and text of an exception, ``KeyError: 'row'``; the class alone if there is no text, or none can be made.
+
+    :param max_length: characters of the text at most.
+    """
+    try:
+        text = readable(str(error), max_length).strip()
+    except Exception:  # a fault of the exception's own must not replace what it is about
+        text = ""
+    name = readable(type(error).__name__, 100)
+    return f"{name}: {text}" if text else name
+
+
 def shorten(value: object, length: int = 30) -> str:
     """A value as an error quotes it: on one line and short, whatever it is.
 

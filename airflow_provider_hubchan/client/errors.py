@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.client.picklable_error import PicklableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class BadRow:
     original: str | None = None
 
 
-class HubchanError(Exception):
+class HubchanError(PicklableError):
     """The base of all errors of this provider.
 
     :param text: what happened and what to do next; it is made `readable`.

@@ -12,8 +12,6 @@ a transient failure, a rate limit            not yet
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from typing import Any
 
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Flow
+from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
 from airflow_provider_hubchan.client.errors import StatusPollFailed
 from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, Account, MessageStatus
@@ -106,17 +105,14 @@ class StatusPoll:
         """
         statuses = (MessageStatus.parse(self.statuses.get(message_id)) for message_id in self.message_ids)
         codes = "".join(status.code if status else _NO_STATUS for status in statuses)
-        return base64.b64encode(zlib.compress(codes.encode())).decode()
+        return compress(codes.encode())
 
-    def restore(self, snapshot: str) -> None:
+    def restore(self, snapshot: object) -> None:
         """Take over the wanted statuses of a snapshot; the others may have changed since.
 
-        :raises ValueError: if it is of other messages.
+        :raises ValueError: if it is damaged, or of other messages; then nothing is taken over.
         """
-        try:
-            codes = zlib.decompress(base64.b64decode(snapshot, validate=True)).decode()
-        except zlib.error as error:
-            raise ValueError(str(error)) from error
+        codes = decompress(snapshot, len(self.message_ids) + COUNTED_BEYOND).decode()
         if len(codes) != len(self.message_ids):
             raise ValueError(f"{len(codes)} statuses for {len(self.message_ids)} messages")
         wanted = {status.code: status.value for status in MessageStatus if status in self.target.statuses}

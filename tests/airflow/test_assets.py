@@ -155,7 +155,9 @@ def test_a_faulty_connection_is_reported_once(
         operator.execute({"ti": SimpleNamespace(try_number=1)})  # type: ignore[typeddict-item]
     for link in (InboxLink(), ReportLink()):
         assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
-    assert operator.get_openlineage_facets_on_failure(None).outputs == []
+    facets = operator.get_openlineage_facets_on_failure(None)
+    assert facets
+    assert facets.outputs == []
 
 
 @pytest.mark.slow

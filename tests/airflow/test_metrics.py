@@ -8,6 +8,8 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,11 +20,14 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.metrics import METRICS
+from airflow_provider_hubchan.metrics import METRICS, record_batch
 from tests.airflow.callback_runs import BOTH, Call
+from tests.airflow.failing import ERRORS, Failing, Unreadable
 from tests.batch.in_memory import MemoryStore
 from tests.paths import DOCS
 
@@ -213,3 +218,163 @@ def test_the_documented_table_is_that_of_the_code() -> None:
     """Name, kind and meaning, line by line."""
     table = re.findall(r"^\| `(hubchan\.[\w.]+)` \| (\w+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
     assert table == [(metric.name, metric.kind, metric.meaning) for metric in METRICS]
+
+
+def begin_metrics_with(make: Any) -> None:
+    """A metrics backend of Airflow's.
+
+    :param make: makes it, when the first metric is sent.
+    """
+    initialize: Any = Stats.initialize
+    if "export_legacy_names" in inspect.signature(initialize).parameters:
+        initialize(factory=make, export_legacy_names=False)
+    else:  # Airflow 3.2
+        initialize(factory=make)
+
+
+class BrokenSpan:
+    """A span, and its context manager, that raise an error at one of their methods."""
+
+    def __init__(self, error: Exception, method: str) -> None:
+        self._error, self._method = error, method
+
+    def __enter__(self) -> Any:
+        return self._do("begin", self)
+
+    def __exit__(self, *_: object) -> Any:
+        return self._do("end", True)  # a tracer may not hold up a batch's error, either
+
+    def set_attribute(self, *_: object) -> None:
+        self._do("attribute", None)
+
+    def _do(self, method: str, result: Any) -> Any:
+        if method == self._method:
+            raise self._error
+        return result
+
+
+def broken_tracing(error: Exception, method: str) -> Any:
+    """A tracer provider whose tracer, or span, raises an error."""
+    span = Failing(error) if method == "start" else lambda *_, **__: BrokenSpan(error, method)
+    tracer = SimpleNamespace(start_as_current_span=span)
+    return SimpleNamespace(get_tracer=Failing(error) if method == "tracer" else lambda *_: tracer)
+
+
+@pytest.fixture(params=["backend", "factory"])
+def broken_metrics(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Sets up a metrics backend that raises an error at every call, or cannot even be made."""
+    make = {"backend": lambda error: lambda: Failing(error), "factory": Failing}[request.param]
+    yield lambda error: begin_metrics_with(make(error))
+    begin_metrics()
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_a_metrics_backend_that_fails_leaves_the_batch(
+    hubspot: Emulator, broken_metrics: Any, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Every row has its outcome, and the log has one line for all metrics."""
+    broken_metrics(error)
+    report = HubchanHook().update_message_statuses(rows(12), status="READ")
+    assert (report.updated, report.skipped, report.rejected) == (10, 1, 1)
+    assert caplog.text.count("Metrics of the batch could not be sent; the batch keeps its outcomes") == 1
+    assert all(len(record.getMessage()) <= 1500 and record.getMessage().isprintable() for record in caplog.records)
+
+
+def test_a_metrics_backend_that_fails_leaves_the_reason_of_a_batch(hubspot: Emulator, broken_metrics: Any) -> None:
+    """What is raised is why the batch broke off."""
+    broken_metrics(ConnectionError("the metrics server is away"))
+    with pytest.raises(ValueError, match="message_id"):
+        HubchanHook().update_message_statuses([{"message_id": ""}], status="READ")
+
+
+@pytest.mark.slow
+@BOTH
+def test_a_metrics_backend_that_fails_leaves_a_callback(
+    hubspot: Emulator, broken_metrics: Any, capsys: pytest.CaptureFixture[str], call: Call
+) -> None:
+    """In the worker and in the triggerer: its messages are marked."""
+    broken_metrics(ConnectionError("the metrics server is away"))
+    call({}, messages=["m-1", "m-2"], status="READ")
+    assert "2 updated, 0 skipped, 0 rejected, 0 unresolved" in capsys.readouterr().out
+
+
+class Sent(dict[str, float]):
+    """A metrics backend that keeps what it is sent."""
+
+    def incr(self, name: str, count: int, *, tags: Any = None) -> None:
+        self[name] = count
+
+    def timing(self, name: str, value: float, *, tags: Any = None) -> None:
+        self[name] = value
+
+    gauge = timing
+
+
+@pytest.fixture
+def sent() -> Iterator[Sent]:
+    """What is sent to Airflow's metrics."""
+    backend = Sent()
+    begin_metrics_with(lambda: backend)
+    yield backend
+    begin_metrics()
+
+
+@pytest.mark.parametrize("method", ["tracer", "start", "begin", "attribute", "end"])
+@pytest.mark.parametrize(
+    "reason", [None, BatchIncomplete("3 rows left", Report()), KeyboardInterrupt()], ids=["green", "red", "killed"]
+)
+def test_a_tracer_that_fails_leaves_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    sent: Sent,
+    method: str,
+    reason: BaseException | None,
+) -> None:
+    """And what ends the batch is what its caller gets; the metrics are sent."""
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", broken_tracing(Unreadable(), method))
+    with pytest.raises(type(reason)) if reason else nullcontext() as raised, measured(Report(rows=1, updated=1)):
+        if reason:
+            raise reason
+    assert raised is None or raised.value is reason
+    assert re.search(r"The span of the batch could not be|Metrics of the batch could not be sent", caplog.text)
+    assert sent["hubchan.updates.updated"] == 1
+
+
+def measured(report: Report, limit: int = 100, **tags: Any) -> Any:
+    """The measurement of a batch without a driver of its own."""
+    account = Account(access_token="ready", channel_id="1")
+    driver: Any = SimpleNamespace(account=account, counters=RequestCounters(), quota=Quota(limit, 10.0), waited=0.0)
+    times = iter((0.0, 5.0))
+    return record_batch(driver, report, lambda: next(times), **tags)
+
+
+def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
+    sent: Sent, tracing: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quota of no requests has no share that could be used."""
+    tracing.clear()
+    with measured(Report(rows=3, updated=2, skipped=1), limit=0):
+        pass
+    assert sent == {"hubchan.updates.updated": 2, "hubchan.updates.skipped": 1, "hubchan.waited": 0, "hubchan.elapsed": 5000}
+    (span,) = batches(tracing)
+    assert set(span.attributes or {}) == {metric.name for metric in METRICS} - {"hubchan.quota_used"}
+    assert "hubchan.quota_used (ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a" * 10_000, "two\nlines", "half \ud83d", "a,b=c|#d:e", "", None, 7, b"bytes"],
+    ids=["long", "lines", "half a character", "separators", "empty", "none", "number", "bytes"],
+)
+def test_a_tag_may_be_anything(sent: Sent, tracing: InMemorySpanExporter, value: Any) -> None:
+    """What names a connection is the user's: a tag is a short text on one line."""
+    tracing.clear()
+    with measured(Report(rows=1, updated=1), hubchan_conn_id=value):
+        pass
+    (span,) = batches(tracing)
+    tag = (span.attributes or {})["hubchan_conn_id"]
+    assert isinstance(tag, str)
+    assert len(tag) <= 200
+    assert "\n" not in tag
+    assert tag.encode()[:1] == str(value).encode(errors="replace")[:1]
+    assert sent["hubchan.updates.updated"] == 1

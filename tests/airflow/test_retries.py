@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -30,7 +32,7 @@ def policy_class() -> Any:
     return import_module("airflow_provider_hubchan.retries").HubchanRetryPolicy
 
 
-def check_decision(error: Exception, action: str, delay: float | None, reason: str) -> None:
+def check_decision(error: BaseException, action: str, delay: float | None, reason: str) -> None:
     """The policy's decision on an error; on an Airflow without policies its import says what to do instead."""
     if SINCE_3_3:
         decision = policy_class()().evaluate(error, 1, 3)
@@ -105,3 +107,97 @@ def test_the_operator_has_the_policy_unless_the_user_set_one() -> None:
             assert not hasattr(plain, "retry_policy")
             with pytest.raises(TypeError, match="retry_policy"):
                 UpdateMessageStatusOperator(task_id="b", messages=["m"], retry_policy=None)
+
+
+def chain_of_causes(length: int, last: BaseException | None = None) -> BaseException:
+    """So many errors, each of which has the next for its cause.
+
+    :param last: the cause of the last, None for the first: a ring.
+    """
+    errors = [RuntimeError(number) for number in range(length)]
+    for error, cause in zip(errors, [*errors[1:], last or errors[0]], strict=True):
+        error.__cause__ = error.__context__ = cause
+    return errors[0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 100_000])
+def test_a_ring_of_causes_has_a_decision(length: int) -> None:
+    """A library that keeps an error and raises it again makes one; no error of ours is in it."""
+    check_decision(chain_of_causes(length), "default", None, "RuntimeError is not an error of this provider")
+
+
+def test_an_error_of_ours_is_found_behind_many() -> None:
+    """As far as anybody wraps errors; behind a hundred thousand it is not looked for."""
+    ours = CallFailed(PROBLEM, permanent=True)
+    check_decision(chain_of_causes(50, ours), "fail", None, "CallFailed: nothing changes until a person acts")
+    check_decision(chain_of_causes(100_000, ours), "default", None, "RuntimeError is not an error of this provider")
+
+
+class HiddenCause(RuntimeError):
+    """An error that raises another one when its cause is read."""
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise KeyError("the cause is gone")
+
+
+class HiddenClass(RuntimeError):
+    """The same when its class is asked for."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise KeyError("the class is gone")
+
+
+class NoText(CallFailed):
+    """An error of ours whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise KeyError("the text is gone")
+
+
+class NoFields(CallFailed):
+    """An error of ours whose fields were lost."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "no")
+
+
+@pytest.mark.parametrize(
+    ("make", "action", "reason"),
+    [
+        pytest.param(HiddenCause, "default", "this exception cannot be read (KeyError", id="cause"),
+        pytest.param(HiddenClass, "default", "this exception cannot be read (KeyError", id="class"),
+        pytest.param(NoFields, "default", "this exception cannot be read (AttributeError", id="fields"),
+        pytest.param(lambda: NoText(PROBLEM, permanent=True), "fail", "NoText: nothing changes until a person acts", id="text"),
+    ],
+)
+def test_an_exception_that_cannot_be_read_has_a_decision(make: Callable[[], Exception], action: str, reason: str) -> None:
+    """The task's own delay holds, if it is not known that no retry helps."""
+    check_decision(make(), action, None, reason)
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    [math.nan, math.inf, -1.0, 1e300, 10**400, "7", True, [7]],
+    ids=["NaN", "infinite", "negative", "large", "huge", "text", "truth value", "list"],
+)
+def test_a_delay_that_is_none_is_the_tasks_own(retry_after: Any) -> None:
+    """It is no information."""
+    error = CallFailed(PROBLEM, permanent=False, retry_after=retry_after)
+    check_decision(error, "default", None, "CallFailed: a failure that may pass: the task's own delay")
+    check_decision(
+        BatchIncomplete("3 left", Report(), retry_after), "default", None, "BatchIncomplete: a failure that may pass"
+    )
+
+
+def test_a_reason_fits_into_airflows_table() -> None:
+    """It holds 500 characters, on one line."""
+    if SINCE_3_3:
+        error = CallFailed(Problem("no\n" * 2000, "no"), permanent=True)
+        reason = policy_class()().evaluate(error, 1, 3).reason
+        assert len(reason) <= 500
+        assert reason.isprintable()
+        assert reason.startswith("CallFailed: nothing changes until a person acts: no")
+    else:
+        check_decision(CallFailed(PROBLEM, permanent=True), "fail", None, "")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, TaskCheckpointStore
+from airflow_provider_hubchan.client.compressed_text import compress
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
+from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, SNAPSHOT_KEY, PollSnapshotStore, TaskCheckpointStore
+from tests.airflow.failing import ERRORS
 
 LOG: Any = logging.getLogger("tests.task_state")
 BATCH = {"version": 2, "outcomes": "…"}
@@ -30,6 +35,8 @@ class Store(dict[str, Any]):
         self[key] = value
 
     def delete(self, key: str) -> None:
+        if self.error:
+            raise self.error
         self.pop(key, None)
 
 
@@ -100,22 +107,91 @@ def test_an_airflow_without_a_store_says_what_that_means(caplog: pytest.LogCaptu
     assert caplog.text.count("a retry will send the whole batch again") == 1
 
 
-def test_a_store_that_is_away_costs_no_batch(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_a_store_that_is_away_costs_no_batch(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     """What cannot be read starts over, what cannot be kept may be repeated; both are logged."""
     store = Store()
-    store.error = ConnectionError("the API server is away")
+    store.error = error
     kept = checkpoint_store(store)
     assert kept.load() is None
     kept.save(BATCH)
+    kept.waiting_since(10)
     kept.clear()
-    assert "starting over" in caplog.text
-    assert "a retry may repeat what this try has done" in caplog.text
+    assert caplog.text.count("The progress of an earlier try could not be read; starting over") == 1
+    assert caplog.text.count("Progress could not be kept; a retry may repeat what this try has done") == 2
+    assert caplog.text.count("The progress of the finished batch could not be deleted; a clear starts over") == 1
 
 
-@pytest.mark.parametrize("value", ["text", {"max_tries": 2}, 7])
-def test_what_others_keep_under_the_key_is_not_read(value: Any) -> None:
-    """It is no checkpoint of ours."""
-    assert checkpoint_store(Store({CHECKPOINT_KEY: value})).load() is None
+def test_a_try_that_could_not_be_kept_does_not_count_on_it() -> None:
+    """Deferred, it would begin anew after each wait, and never end; what is kept later counts again."""
+    store = Store()
+    kept = checkpoint_store(store)
+    store.error = ConnectionError("the API server is away")
+    kept.save(BATCH)
+    assert (kept.is_durable, kept.what_next) == (False, "A retry sends the batch again.")
+    store.error = None
+    kept.save(BATCH)
+    assert (kept.is_durable, kept.what_next) == (True, "A retry goes on with the rows that are left.")
+
+
+def deep() -> list[Any]:
+    """A list in a list, and so on: no recursive function gets to its end."""
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+GOOD = {"max_tries": 2, "batch": BATCH, "wait": {"since": 1_800_000_000.0, "done": 10}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("text", id="a text"),
+        pytest.param(7, id="a number"),
+        pytest.param([BATCH], id="a list"),
+        pytest.param(deep(), id="deep"),
+        pytest.param({}, id="nothing in it"),
+        pytest.param({"max_tries": 2}, id="no batch"),
+        pytest.param({**GOOD, "batch": None}, id="batch is null"),
+        pytest.param({**GOOD, "batch": [BATCH]}, id="batch is a list"),
+        pytest.param({"batch": BATCH}, id="no max_tries"),
+        pytest.param({**GOOD, "max_tries": "2"}, id="max_tries is a text"),
+        pytest.param({**GOOD, "max_tries": math.nan}, id="max_tries is NaN"),
+        pytest.param({**GOOD, "wait": 7}, id="wait is a number"),
+        pytest.param({**GOOD, "wait": []}, id="wait is a list"),
+        pytest.param({**GOOD, "wait": {}}, id="wait is empty"),
+        pytest.param({**GOOD, "wait": {"done": 10}}, id="since is missing"),
+        pytest.param({**GOOD, "wait": {"since": 1.0}}, id="done is missing"),
+        pytest.param({**GOOD, "wait": {"since": "1", "done": 10}}, id="since is a text"),
+        pytest.param({**GOOD, "wait": {"since": math.nan, "done": 10}}, id="since is NaN"),
+        pytest.param({**GOOD, "wait": {"since": math.inf, "done": 10}}, id="since is infinite"),
+        pytest.param({**GOOD, "wait": {"since": -1, "done": 10}}, id="since is negative"),
+        pytest.param({**GOOD, "wait": {"since": 10**400, "done": 10}}, id="since is huge"),
+        pytest.param({**GOOD, "wait": {"since": True, "done": 10}}, id="since is a truth value"),
+        pytest.param({**GOOD, "wait": {"since": 1.0, "done": None}}, id="done is null"),
+    ],
+)
+def test_damaged_progress_starts_over(caplog: pytest.LogCaptureFixture, value: Any) -> None:
+    """With one line of the log; nothing of it is used, and the try keeps its own."""
+    store = Store({CHECKPOINT_KEY: value})
+    kept = checkpoint_store(store)
+    with caplog.at_level("INFO"):
+        assert kept.load() is None
+    assert (len(caplog.records), caplog.text.count("could not be read; starting over (ValueError: ")) == (1, 1)
+    before = time.time()
+    assert before <= kept.waiting_since(10) <= time.time()
+    kept.save(BATCH)
+    assert checkpoint_store(store, try_number=2).load() == BATCH
+
+
+def test_a_wait_that_began_in_the_future_begins_now() -> None:
+    """The clock of the worker before may be ahead: a task that waits for a negative time would wait too long."""
+    store = Store({CHECKPOINT_KEY: {**GOOD, "wait": {"since": time.time() + 3600, "done": 10}}})
+    kept = checkpoint_store(store)
+    assert kept.load() == BATCH
+    assert kept.waiting_since(10) <= time.time()
 
 
 def test_waits_are_counted_together_until_a_row_gets_on() -> None:
@@ -132,3 +208,81 @@ def test_waits_are_counted_together_until_a_row_gets_on() -> None:
     later.save({**BATCH, "outcomes": "more"})
     assert later.waiting_since(11) > began
     assert store[CHECKPOINT_KEY]["batch"]["outcomes"] == "more"
+
+
+def seen(*message_ids: str) -> StatusPoll:
+    """A poll in which these have been read."""
+    poll = StatusPoll(["a", "b", "half \ud83d"], Target(("READ",)))
+    poll.statuses |= dict.fromkeys(message_ids, "READ")
+    return poll
+
+
+def snapshots(store: Store | None) -> PollSnapshotStore:
+    return PollSnapshotStore({} if store is None else {"task_state_store": store}, LOG)
+
+
+def test_a_poke_finds_what_the_last_one_saw() -> None:
+    """Of the same messages only; an id may be any text."""
+    store, again, other = Store(), seen(), StatusPoll(["a"], Target(("READ",)))
+    snapshots(store).save(seen("a"))
+    snapshots(store).restore(again)
+    snapshots(store).restore(other)
+    assert (again.open, other.open) == (["b", "half \ud83d"], ["a"])
+
+
+def test_a_sensor_without_a_store_asks_for_all() -> None:
+    """Airflow 3.2 has none."""
+    again = seen()
+    snapshots(None).save(seen("a"))
+    snapshots(None).restore(again)
+    assert len(again.open) == 3
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_a_store_that_is_away_costs_no_poke(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+    """All messages are asked for."""
+    store, again = Store(), seen()
+    store.error = error
+    snapshots(store).save(seen("a"))
+    snapshots(store).restore(again)
+    assert len(again.open) == 3
+    assert caplog.text.count("The statuses that were seen could not be stored; the next poke asks for all") == 1
+    assert caplog.text.count("The statuses that were seen before could not be read; asking for all") == 1
+
+
+BOMB = compress(b"R" * 10_000_000)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda kept: "text", id="a text"),
+        pytest.param(lambda kept: [kept], id="a list"),
+        pytest.param(lambda kept: deep(), id="deep"),
+        pytest.param(lambda kept: {"of": kept["of"]}, id="nothing seen"),
+        *(
+            pytest.param(lambda kept, value=value: {**kept, "seen": value}, id=name)
+            for name, value in {
+                "null": None,
+                "number": 7,
+                "list": ["R"],
+                "no base64": "no base64!",
+                "not ASCII": "é",
+                "no zlib": "AAAA",
+                "cut": compress(b"RRR")[:-4],
+                "longer": compress(b"RRRR"),
+                "shorter": compress(b"RR"),
+                "no text": compress(b"\xff\xfe\xfd"),
+                "bomb": BOMB,
+            }.items()
+        ),
+    ],
+)
+def test_a_damaged_snapshot_asks_for_all(caplog: pytest.LogCaptureFixture, change: Any) -> None:
+    """With one line of the log; nothing of it is used."""
+    store, again = Store(), seen()
+    snapshots(store).save(seen("a"))
+    store[SNAPSHOT_KEY] = change(store[SNAPSHOT_KEY])
+    snapshots(store).restore(again)
+    assert len(again.open) == 3
+    assert (len(caplog.records), caplog.text.count("could not be read; asking for all (")) == (1, 1)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import math
 import random
+import tracemalloc
+import zlib
 from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.checkpoint import _TRIES, OutcomeMap
-from airflow_provider_hubchan.client.models import Result
+from airflow_provider_hubchan.batch.checkpoint import _TRIES, Checkpoint, NullStore, OutcomeMap
+from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.client.compressed_text import compress
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Result, Update
 from airflow_provider_hubchan.emulator import Emulator
+from tests.batch.in_memory import RecordingSink
 from tests.batch.tries import IDS, empty_store, run_interrupted_try, run_try
 
 
@@ -109,15 +118,232 @@ def test_another_batch_starts_over(hubspot: Emulator, capsys: pytest.CaptureFixt
     assert "Rows or arguments are not those of the last try: starting over." in capsys.readouterr().out
 
 
+class Kept(NullStore):
+    """A store that gives back one thing, whatever it is."""
+
+    try_number = 2
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept
+
+    def load(self) -> Any:
+        if isinstance(self.kept, Exception):
+            raise self.kept
+        return self.kept
+
+    def save(self, checkpoint: dict[str, Any]) -> None:
+        self.kept = checkpoint
+
+
+def good() -> dict[str, Any]:
+    """What a try keeps that has updated one row of four, and had one rejected."""
+    store, report = Kept(None), Report(requests=3, rate_limited=1, waited_seconds=2.5, elapsed_seconds=7.0)
+    checkpoint = Checkpoint(store, "rows", 4, report, print)
+    for position, (result, problem) in enumerate((("updated", None), ("rejected", Problem("no such message", "404")))):
+        outcome: Any = Outcome(Update(position + 1, f"m-{position + 1}", MessageStatus.READ), result, problem)  # type: ignore[arg-type]
+        report.add(outcome)
+        checkpoint.outcomes.set(position, outcome.result, 1)
+    checkpoint.save()
+    kept: dict[str, Any] = json.loads(json.dumps(store.kept))
+    return kept
+
+
+def loaded(kept: Any) -> tuple[Checkpoint, Report, list[str]]:
+    """The checkpoint of a try that finds this, its report, and what the log says."""
+    report, lines = Report(), list[str]()
+    return Checkpoint(Kept(kept), "rows", 4, report, lines.append), report, lines
+
+
+def test_an_undamaged_checkpoint_is_taken_over() -> None:
+    """Outcomes and counters; the log says with how many."""
+    checkpoint, report, lines = loaded(good())
+    assert [checkpoint.outcomes.get(position) for position in range(4)] == [("updated", 1), ("rejected", 1), None, None]
+    assert (report.requests, report.rate_limited, report.waited_seconds, report.elapsed_seconds) == (3, 1, 2.5, 7.0)
+    assert lines == ["Going on where an earlier try ended (2 rows: 1 updated, 0 skipped, 1 rejected, 0 unresolved)."]
+
+
+def deep() -> list[Any]:
+    """A list in a list, and so on: no recursive function gets to its end."""
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+def packed(*codes: int) -> str:
+    return compress(bytes(codes))
+
+
+#: 10 KB that stand for 10 MB.
+BOMB = compress(bytes(10_000_000))
+#: What may stand in place of the value of a key.
+DAMAGED: dict[str, dict[str, Any]] = {
+    "version": {"null": None, "next": 3, "text": "2", "list": [2], "NaN": math.nan},
+    "counts": {"null": None, "number": 7, "list": ["2 rows"], "deep": deep()},
+    "outcomes": {
+        "null": None,
+        "number": 7,
+        "list": [1, 1],
+        "empty": "",
+        "no base64": "no base64!",
+        "not ASCII": "é",
+        "half a character": "\ud83d",
+        "no zlib": "AAAA",
+        "cut": packed(1, 81)[:-4],
+        "two": base64.b64encode(zlib.compress(b"\1") * 2).decode(),
+        "longer": packed(1, 81, 1, 1, 1),
+        "much longer": packed(*[1] * 5000),
+        "bomb": BOMB,
+        "a code that is none": packed(1, 250),
+        "a code that is not kept": packed(1, 255),
+        "deep": deep(),
+    },
+    "cumulative": {"null": None, "number": 7, "list": [["requests", 3]], "empty": {}, "deep": deep()},
+    "problems": {
+        "null": None,
+        "number": 7,
+        "mapping": {"row": 2},
+        "numbers": [7],
+        "no keys": [{}],
+        "row is a text": [{"row": "2", "message_id": "m-2", "outcome": "rejected", "reason": "no"}],
+        "row is a list": [{"row": [2], "message_id": "m-2", "outcome": "rejected", "reason": "no"}],
+        "reason is a number": [{"row": 2, "message_id": "m-2", "outcome": "rejected", "reason": 7}],
+        "no reason": [{"row": 2, "message_id": "m-2", "outcome": "rejected"}],
+        "id is null": [{"row": 2, "message_id": None, "outcome": "rejected", "reason": "no"}],
+        "deep": [{"row": 2, "message_id": "m-2", "outcome": "rejected", "reason": "no", "more": deep()}],
+    },
+}
+COUNTERS = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
+NO_COUNTERS = {
+    "null": None,
+    "text": "3",
+    "negative": -1,
+    "infinite": math.inf,
+    "NaN": math.nan,
+    "huge": 10**400,
+    "truth value": True,
+    "list": [3],
+}
+DAMAGES = [
+    *(pytest.param({key: value}, id=f"{key} {name}") for key, values in DAMAGED.items() for name, value in values.items()),
+    *(
+        pytest.param({"cumulative": {**dict.fromkeys(COUNTERS, 1), counter: value}}, id=f"{counter} {name}")
+        for counter in COUNTERS
+        for name, value in NO_COUNTERS.items()
+    ),
+]
+
+
+def check_starts_over(kept: Any) -> None:
+    """A try that finds this has no outcomes and no counters, says so in one line, and can keep its own."""
+    checkpoint, report, lines = loaded(kept)
+    (line,) = lines
+    assert line.startswith("The progress that was kept cannot be read (")
+    assert line.endswith("): starting over.")
+    assert line.isprintable()
+    assert len(line) <= 500
+    assert all(checkpoint.outcomes.is_open(position) for position in range(4))
+    assert report == Report()
+    checkpoint.save()
+    checkpoint.end()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_starts_over(damage: dict[str, Any]) -> None:
+    """All of it: half of what was kept may be the wrong half."""
+    check_starts_over({**good(), **damage})
+
+
+@pytest.mark.parametrize("key", ["version", "counts", "outcomes", "cumulative", "problems"])
+def test_a_checkpoint_without_a_key_starts_over(key: str) -> None:
+    """Something else has written it."""
+    kept = good()
+    del kept[key]
+    check_starts_over(kept)
+
+
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_a_checkpoint_without_a_counter_starts_over(counter: str) -> None:
+    """The sums would be wrong."""
+    kept = good()
+    del kept["cumulative"][counter]
+    check_starts_over(kept)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param([], id="list"),
+        pytest.param([good()], id="in a list"),
+        pytest.param("text", id="text"),
+        pytest.param(0, id="zero"),
+        pytest.param(math.nan, id="NaN"),
+        pytest.param({}, id="empty"),
+        pytest.param(deep(), id="deep"),
+        pytest.param(RecursionError("maximum recursion depth exceeded"), id="a store that raises"),
+    ],
+)
+def test_what_is_no_checkpoint_starts_over(kept: Any) -> None:
+    """Whatever the store gives back."""
+    check_starts_over(kept)
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """Only as much is unpacked as the batch has updates, and a little more."""
+    assert len(BOMB) < 20_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more than"):
+            OutcomeMap(4).unpack(BOMB)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "text",
-    ['{"version": 9}', '{"version": 1, "fingerprint": "x"}', '{"version": 2, "fingerprint": "x"}', '{"outcomes": 7}'],
+    ['{"version": 9}', '{"version": 1, "fingerprint": "x"}', '{"version": 2, "fingerprint": "x"}', '{"outcomes": 7}', "[]"],
 )
 def test_a_checkpoint_of_another_version_starts_over(hubspot: Emulator, text: str) -> None:
     """What cannot be understood is not used."""
     store = empty_store()
     store.text = text
     assert run_try(store).updated == 200
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"outcomes": None}, {"cumulative": None}, {"problems": None}, {"counts": None}, {"problems": [{"row": [1]}]}],
+    ids=["outcomes", "counters", "problems", "counts", "row"],
+)
+def test_a_batch_whose_progress_is_damaged_is_sent_again(hubspot: Emulator, damage: dict[str, Any]) -> None:
+    """Every row is accounted for; the next try finds whole progress again."""
+    store = empty_store()
+    run_interrupted_try(hubspot, store, 120)
+    store.text = json.dumps({**json.loads(store.text or ""), **damage})
+    report = run_try(store)
+    assert (report.rows, report.updated, report.skipped) == (200, 200, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"row": [1]}, {"row": None}, {"row": {}}, {"reason": ["no"]}, {"reason": None}, {"category": 7}, {"correlation_id": []}],
+    ids=["row list", "row null", "row mapping", "reason list", "reason null", "category", "correlation id"],
+)
+def test_a_line_of_the_report_file_that_was_edited_costs_its_reason_only(hubspot: Emulator, change: dict[str, Any]) -> None:
+    """The row stays rejected: its outcome is in the checkpoint."""
+
+    class Edited(RecordingSink):
+        def earlier(self) -> Any:
+            yield {"row": 1, "message_id": IDS[0], "outcome": "rejected", "reason": "no such message", **change}
+
+    store = empty_store()
+    hubspot.fault(message_id=IDS[0], status=404, body={"message": "No such message.", "category": "OBJECT_NOT_FOUND"})
+    run_interrupted_try(hubspot, store, 120)
+    report = run_try(store, dead_letters=Edited())
+    assert (report.rows, report.rejected, report.unresolved) == (200, 1, 0)
+    (problem,) = report.problems
+    assert isinstance(problem["reason"], str)
 
 
 def test_a_checkpoint_is_saved_every_two_seconds_and_at_the_end(hubspot: Emulator) -> None:

@@ -27,6 +27,7 @@ from airflow_provider_hubchan.client.responses import (
     is_transient,
 )
 from airflow_provider_hubchan.connection import field_names
+from airflow_provider_hubchan.metrics import METRICS
 from tests.docs.pages import table
 from tests.modules import OURS, errors
 from tests.paths import DOCS
@@ -38,7 +39,7 @@ ENTRIES = [
 ]
 CLASSES = {error.__name__ for error in errors()}
 #: What takes the text of an error, a warning or a bad row as its argument, and names that hold such a text.
-CALLS = re.compile(r".*(Error|Exception|Timeout)|BadRow|WrongArguments|Problem|problem|fail|warning|error|__init__")
+CALLS = re.compile(r".*(Error|Exception|Timeout)|best_effort|BadRow|WrongArguments|Problem|problem|fail|warning|error|__init__")
 NAMES = re.compile(r"where|text|left|reason|instance|named|faults?|_faults|_failed|unanswered|_?[A-Z_]+")
 #: Texts for when nothing is wrong, pieces of longer texts, and an error that only a change of the code can raise.
 FINE = {
@@ -58,6 +59,8 @@ FINE = {
     "bytes of …",
     "it gives no reason",
     "needs a code of one character that no other status has, not …",
+    "its text cannot be read",
+    *(metric.meaning for metric in METRICS),  # they stand in docs/metrics.md
 }
 MACHINE = re.compile(r"SELECT|INSERT|CREATE TABLE|FROM entry|https?:|\\")
 
@@ -99,8 +102,6 @@ def shortened(text: str) -> str:
 def texts() -> Iterator[tuple[str, str]]:
     """Every text that a user may see as an error or a warning, with its module."""
     for name, path in OURS:
-        if name == "metrics":  # its texts are meanings of metrics, and stand in docs/metrics.md
-            continue
         for place in complaints(ast.parse(path.read_text(encoding="utf-8"))):
             for text in words(place):
                 if shortened(text) and not MACHINE.search(text):

@@ -91,3 +91,7 @@ class ApiError(Exception):
     def __init__(self, response: Response) -> None:
         self.response = response
         super().__init__(response.status)
+
+    def __reduce__(self) -> tuple[type[ApiError], tuple[Response]]:
+        """Pickle what it was made with: an exception's own way would give the status to ``__init__``."""
+        return type(self), (self.response,)
