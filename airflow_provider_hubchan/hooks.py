@@ -327,16 +327,22 @@ class HubchanHook(BaseHook):
             driver.abort(STOPPED)
         return driver
 
-    async def async_driver(self, *, share: float = 1.0) -> AsyncDriver:
+    async def async_driver(
+        self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_TIME
+    ) -> AsyncDriver:
         """An asynchronous context manager that performs flows on this event loop.
 
         :param share: part of the account's quota that it may use, in (0, 1].
+        :param max_runtime: seconds after which everything ends, reading the connection included.
+        :param out_of_time: why, for what has no answer then.
         """
         from airflow_provider_hubchan.client.async_driver import AsyncDriver  # most tasks do not need aiohttp
 
+        deadline = time.monotonic() + max_runtime
         # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
         await asyncio.to_thread(lambda: self.account)
-        return AsyncDriver(self.account, *shared_state(self.account, mask), self.retry, share=share)
+        limiter, tokens = shared_state(self.account, mask)
+        return AsyncDriver(self.account, limiter, tokens, self.retry, share=share, deadline=deadline, out_of_time=out_of_time)
 
     def _open_account(self, *, needs_channel: bool) -> Account:
         return open_account(self.get_connection(self.hubchan_conn_id), self.log, needs_channel=needs_channel)

@@ -7,6 +7,7 @@ restarted would send them twice.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from airflow_provider_hubchan.client.actions import (
     NO_CONNECTION,
     NO_PROXY_CONNECTION,
     NO_SOCKS,
+    OUT_OF_TIME,
     PROXY_LOGIN,
     PROXY_REFUSAL,
     READ_TIMEOUT,
@@ -59,6 +61,8 @@ class AsyncDriver:
     :param limiter: the account's, shared with every other driver of the process.
     :param tokens: the account's, shared likewise.
     :param share: part of the account's quota that this driver may use, in (0, 1].
+    :param deadline: seconds of *clock* at which everything ends: what is under way is broken off.
+    :param out_of_time: why, for what has no answer then.
     :param clock: a monotonic clock, in seconds.
     """
 
@@ -70,9 +74,12 @@ class AsyncDriver:
         retry: RetryConfig,
         *,
         share: float = 1.0,
+        deadline: float = math.inf,
+        out_of_time: Abort = OUT_OF_TIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self._limiter, self._tokens, self._retry, self._clock = account, limiter, tokens, retry, clock
+        self._deadline, self._out_of_time = deadline, out_of_time
         self._share = limiter.share(share, account.requests_per_10s)
         self.aborted: Abort | None = None
         self.counters = RequestCounters()
@@ -108,7 +115,7 @@ class AsyncDriver:
             action = next(flow)
             while True:
                 try:
-                    result = await self._perform(action)
+                    result = await self._perform_in_time(action)
                 except Aborted as aborted:
                     action = flow.throw(aborted)
                 else:
@@ -136,12 +143,31 @@ class AsyncDriver:
             await asyncio.gather(*tasks, return_exceptions=True)
         return results
 
-    async def _perform(self, action: Action) -> Any:
+    async def _perform_in_time(self, action: Action) -> Any:
+        """Perform *action*, and break it off at the deadline: no server, however slow, can hold it longer."""
         if isinstance(action, Abort):
             self.aborted = self.aborted or action
             return None
+        if self._clock() >= self._deadline:
+            self.aborted = self.aborted or self._out_of_time
         if self.aborted:
             raise Aborted(self.aborted)
+        if self._deadline == math.inf:
+            return await self._perform(action)
+        # Not wait_for, which in Python 3.10 and 3.11 can lose a cancellation.
+        task = asyncio.create_task(self._perform(action))
+        try:
+            await asyncio.wait([task], timeout=self._deadline - self._clock())
+        finally:
+            if is_late := not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)  # it gives back its permit, or the token's lock
+        if is_late:
+            self.aborted = self.aborted or self._out_of_time
+            raise Aborted(self.aborted)
+        return task.result()
+
+    async def _perform(self, action: Request | Wait | NeedToken) -> Any:
         match action:
             case Request():
                 return await self._send(action, await self._acquire() if action.uses_quota else None)
