@@ -90,12 +90,13 @@ def get_provider_info() -> dict[str, object]:
                     "requests_per_10s": {
                         "label": "Requests per 10 seconds",
                         "description": "At most so many, of the account's quota. Empty: all that HubSpot allows.",
-                        "schema": {"type": ["number", "null"], "minimum": 1},
+                        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 100_000},
                     },
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds for connecting, and for each read.",
-                        "schema": {"type": ["number", "null"], "minimum": 0.1, "default": 10},
+                        "description": "Seconds for connecting, and for each read; at most 300. A whole call ends after three "
+                        "times that, however slowly the bytes come.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 300, "default": 10},
                     },
                 },
             }

@@ -29,6 +29,8 @@ _LABELS = (
     | {"extra": "Extra Fields JSON"}
 )
 
+#: The largest timeout, in seconds, and the largest number of requests: more can only be a mistake.
+MAX_TIMEOUT, MAX_REQUESTS = 300.0, 100_000.0
 DEFAULT_HOST = "https://api.hubapi.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -74,6 +76,9 @@ def read_account(connection: Connection, *, needs_channel: bool = False) -> Acco
     :raises BadConnection: naming every field that is missing, misspelled, malformed or contradicts another.
     """
     faults: list[str] = []
+    if connection.conn_type not in (_FORM["connection-type"], "", None):  # the token of another service must not go to HubSpot
+        quoted = shorten(connection.conn_type, MAX_QUOTED)
+        faults.append(f"its Connection Type (conn_type) is {quoted}, not {_FORM['connection-type']!r}")
     extra = Extra(connection, faults)
     # an extra that cannot be read may allow it
     base_url = _base_url(connection, extra.flag("allow_http") or not extra.is_object, faults)
@@ -96,8 +101,8 @@ def read_account(connection: Connection, *, needs_channel: bool = False) -> Acco
     faults += channel_id_faults(channel_id, field_names("channel_id"))
     if needs_channel and extra.is_object and "channel_id" not in extra:
         faults.append(missing_channel_fault())
-    requests_per_10s = extra.number("requests_per_10s", least=1.0)
-    timeout = extra.number("timeout", least=0.1) or TIMEOUT
+    requests_per_10s = extra.number("requests_per_10s", least=1.0, most=MAX_REQUESTS)
+    timeout = extra.number("timeout", least=0.1, most=MAX_TIMEOUT) or TIMEOUT
     if faults:
         raise BadConnection(connection.conn_id, faults)
     return Account(
@@ -177,8 +182,8 @@ class Extra:
             self._faults.append(f"{field_names(name)} is {shorten(text, MAX_QUOTED)}, not true or false")
         return FLAGS.get((text or "").lower(), False)
 
-    def number(self, name: str, least: float) -> float | None:
-        """A number of at least *least*; None if it is missing."""
+    def number(self, name: str, least: float, most: float) -> float | None:
+        """A number from *least* to *most*; None if it is missing."""
         text = self.text(name)
         if text is None:
             return None
@@ -186,8 +191,9 @@ class Extra:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not least <= value < math.inf:
-            self._faults.append(f"{field_names(name)} is {shorten(text, MAX_QUOTED)}, not a number of at least {least:g}")
+        if not least <= value <= most:
+            quoted = shorten(text, MAX_QUOTED)
+            self._faults.append(f"{field_names(name)} is {quoted}, not a number of at least {least:g} and at most {most:,.0f}")
             return None
         return value
 
@@ -273,7 +279,7 @@ def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> st
     field = f"{field_names('host')} {quoted[:MAX_HOST]!r}"
     try:
         url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
-        port = url.port or connection.port or None  # the form's Test button sends 0 for no port
+        port = url.port or connection.port or 0  # the form's Test button sends 0 for no port
     except ValueError:
         faults.append(f"{field} is not one like {DEFAULT_HOST} (is the port a number?)")
         return ""
@@ -289,7 +295,7 @@ def _base_url(connection: Connection, allow_http: bool, faults: list[str]) -> st
             f"{field}: plain http would send the token readable by everyone; use https, or set the extra allow_http for an "
             "emulator in another container"
         )
-    if port and not 0 < port < 65536:
-        faults.append(f"{field_names('port')} is {port}, not a number from 1 to 65535")
+    if not isinstance(port, int) or not 0 <= port < 65536:
+        faults.append(f"{field_names('port')} is {shorten(port)}, not a number from 1 to 65535")
     name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path}"

@@ -130,9 +130,19 @@ def test_the_host_may_hold_scheme_and_port(monkeypatch: pytest.MonkeyPatch, fiel
             {"extra": {"api_version": "2024-01"}},
             "(api_version) is '2024-01', not one of 2026-03, 2026-09, v3",
         ),
-        ({"extra": {"timeout": "soon"}}, "Timeout (timeout) is 'soon', not a number of at least 0.1"),
+        ({"extra": {"timeout": "soon"}}, "Timeout (timeout) is 'soon', not a number of at least 0.1 and at most 300"),
         ({"extra": {"timeout": 0}}, "Timeout (timeout) is '0', not a number"),
         ({"extra": {"timeout": "inf"}}, "Timeout (timeout) is 'inf', not a number"),
+        ({"extra": {"timeout": float("nan")}}, "Timeout (timeout) is 'nan', not a number"),
+        ({"extra": {"timeout": 300.5}}, "Timeout (timeout) is '300.5', not a number of at least 0.1 and at most 300"),
+        ({"extra": {"timeout": "1e400"}}, "Timeout (timeout) is '1e400', not a number"),
+        ({"extra": {"timeout": "9" * 5000}}, "9', not a number of at least 0.1 and at most 300"),
+        ({"extra": {"requests_per_10s": 10**400}}, "0', not a number of at least 1 and at most 100,000"),
+        ({"extra": {"requests_per_10s": 100_001}}, "is '100001', not a number of at least 1 and at most 100,000"),
+        ({"port": 70_000}, "is 70000, not a number from 1 to 65535"),
+        ({"port": -1}, "is -1, not a number from 1 to 65535"),
+        ({"port": 10**400}, "0, not a number from 1 to 65535"),
+        ({"conn_type": "slack"}, "its Connection Type (conn_type) is 'slack', not 'hubchan'"),
         ({"extra": {"requests_per_10s": -1}}, "Requests per 10 seconds (requests_per_10s) is '-1', not a number of at least 1"),
         ({"extra": {"channel_id": "my channel"}}, "Channel ID (channel_id) is 'my channel', not the number of a channel"),
         ({"extra": {"channel_id": 2**31}}, "Channel ID (channel_id) is '2147483648', not the number of a channel"),
@@ -173,9 +183,16 @@ def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "Connection 'hubchan_default' cannot be used: OAuth client secret (password), Refresh token (refresh_token) missing: "
         "all three of the OAuth app are needed, or an access token instead; API version (api_version) is 'v9', not one of "
-        "2026-03, 2026-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1. Edit it under Admin > "
+        "2026-03, 2026-09, v3; Timeout (timeout) is 'x', not a number of at least 0.1 and at most 300. Edit it under Admin > "
         "Connections, or where AIRFLOW_CONN_HUBCHAN_DEFAULT or your secrets backend defines it."
     )
+
+
+def test_the_largest_numbers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 seconds and 100,000 requests: more can only be a mistake."""
+    largest = {"timeout": 300, "requests_per_10s": 100_000}
+    read = account(monkeypatch, {**APP, "port": 65535, "extra": {**REFRESH, **largest}})
+    assert (read.timeout, read.requests_per_10s, read.base_url) == (300.0, 100_000.0, "https://api.hubapi.com:65535")
 
 
 @pytest.mark.parametrize(
@@ -293,8 +310,8 @@ def test_what_is_wrong_with_a_misspelled_extra_is_named_too(monkeypatch: pytest.
         "Extra Fields JSON (extra) has names that are almost right: for 'Timeout' write timeout, for 'request_per_10s' write "
         "requests_per_10s, for 'apiVersion' write api_version, for 'Channel ID' write channel_id",
         "Channel ID (channel_id) is 'sms', not the number of a channel, like 100200",
-        "Requests per 10 seconds (requests_per_10s) is '0', not a number of at least 1",
-        "Timeout (timeout) is 'soon', not a number of at least 0.1",
+        "Requests per 10 seconds (requests_per_10s) is '0', not a number of at least 1 and at most 100,000",
+        "Timeout (timeout) is 'soon', not a number of at least 0.1 and at most 300",
     )
 
 

@@ -439,7 +439,7 @@ def test_the_test_button_names_no_connection(hubspot: Emulator, monkeypatch: pyt
         texts
         == [
             "Not usable yet: API version (api_version) is 'v9', not one of 2026-03, 2026-09, v3; "
-            "Timeout (timeout) is 'x', not a number of at least 0.1"
+            "Timeout (timeout) is 'x', not a number of at least 0.1 and at most 300"
         ]
         * 2
     )
@@ -458,7 +458,8 @@ def test_the_test_button_names_unknown_extras(hubspot: Emulator, monkeypatch: py
     assert text.endswith(f"the app owns channel 100200 (channel accounts: 1){unknown}")
     assert button(monkeypatch, hubspot, note="unr3ad", team="unr3ad", request_per_10s="many") == (
         "Not usable yet: Extra Fields JSON (extra) has names that are almost right: for 'request_per_10s' write "
-        "requests_per_10s; Requests per 10 seconds (requests_per_10s) is 'many', not a number of at least 1" + unknown
+        "requests_per_10s; Requests per 10 seconds (requests_per_10s) is 'many', not a number of at least 1 and at most 100,000"
+        + unknown
     )
 
 
