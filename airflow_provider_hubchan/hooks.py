@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_hubchan import assets
@@ -28,6 +29,7 @@ from airflow_provider_hubchan.client.flow import RetryConfig, fetch
 from airflow_provider_hubchan.client.models import StatusName
 from airflow_provider_hubchan.client.shared_state import shared_state
 from airflow_provider_hubchan.connection import extra_warnings, missing_channel_fault, open_account
+from airflow_provider_hubchan.connection_lookup import why_not_found
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.validation import (
     BATCH_CHECKS,
@@ -39,6 +41,8 @@ from airflow_provider_hubchan.validation import (
 )
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from airflow_provider_hubchan.client.async_driver import AsyncDriver
     from airflow_provider_hubchan.client.models import Account
     from airflow_provider_hubchan.client.sync_driver import SyncDriver
@@ -71,7 +75,9 @@ class HubchanHook(BaseHook):
     def account(self) -> Account:
         """What the connection says, read once.
 
-        :raises BadConnection: naming every field that is missing, misspelled, malformed or contradicts another.
+        :raises BadConnection: naming every field that is missing, misspelled, malformed or contradicts another; an
+            `UnknownConnection` if nothing defines it.
+        :raises AirflowNotFoundException: if it may be defined, and what defines it does not answer.
         """
         return self._open_account(needs_channel=False)
 
@@ -218,7 +224,7 @@ class HubchanHook(BaseHook):
         :return: True if updates will work; and what was found, or has to be fixed, or could not be checked now. Without
             secrets, within the timeout.
         """
-        connection = self.get_connection(self.hubchan_conn_id)
+        connection = self._find_connection()
         try:
             account = open_account(connection, self.log)
             diagnosis = check_connection(account, shared_state(account, mask).limiter, mask)
@@ -280,10 +286,11 @@ class HubchanHook(BaseHook):
         :param out_of_time: why rows are left when *max_runtime* is over.
         :return: *report*, or a new one.
         """
+        ends = time.monotonic() + max_runtime
         channel, report = self.resolve_channel(channel_id), report or Report()
         tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
         with (
-            self.sync_driver(max_runtime=max_runtime, out_of_time=out_of_time) as driver,
+            self.sync_driver(max_runtime=ends - time.monotonic(), out_of_time=out_of_time) as driver,
             record_batch(driver, report, time.monotonic, **tags),
         ):
             run_batch(
@@ -301,7 +308,7 @@ class HubchanHook(BaseHook):
             assets.record_lineage(self, self.portal, channel)
         if report.aborted and report.aborted.refused_at and report.aborted.retry_after is None:
             # in a thread of its own: this one must stay open to signals
-            with self.sync_driver(max_runtime=2 * self.account.timeout) as driver:
+            with self.sync_driver(max_runtime=min(2 * self.account.timeout, ends - time.monotonic())) as driver:
                 for abort in driver.run_all([next_reset(self.account, report.aborted)], 1):
                     report.aborted = abort or report.aborted
         return report
@@ -345,7 +352,15 @@ class HubchanHook(BaseHook):
         return AsyncDriver(self.account, limiter, tokens, self.retry, share=share, deadline=deadline, out_of_time=out_of_time)
 
     def _open_account(self, *, needs_channel: bool) -> Account:
-        return open_account(self.get_connection(self.hubchan_conn_id), self.log, needs_channel=needs_channel)
+        return open_account(self._find_connection(), self.log, needs_channel=needs_channel)
+
+    def _find_connection(self) -> Connection:
+        try:
+            return self.get_connection(self.hubchan_conn_id)
+        except AirflowNotFoundException as error:
+            if reason := why_not_found(self.hubchan_conn_id):
+                raise reason from error
+            raise
 
     def _fetch(self, request: Request) -> dict[str, Any]:
         with self.sync_driver() as driver:

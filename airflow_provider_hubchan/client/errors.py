@@ -4,6 +4,7 @@ HubchanError              catch this to catch everything below
 ├── BadInput              the input: not a list of rows, no file of rows, or not a channel ID       pass something else
 ├── BadRows               the input: too many rows cannot be sent, so nothing was sent              fix the rows upstream
 ├── BadConnection         the connection: fields missing, malformed or contradictory                fix the connection
+│   └── UnknownConnection the connection: nothing defines one of this id                            define it
 ├── CallFailed            a single call got no usable answer; tells whether a retry can help        read `problem`
 ├── StatusPollFailed      messages will not get the statuses that are waited for                    read its text
 └── BatchIncomplete       a batch ended with rows rejected or unresolved (batch/report.py)          read `report`
@@ -132,6 +133,25 @@ class BadConnection(HubchanError, ValueError):
             f"Connection {conn_id!r} cannot be used: {'; '.join(faults)}. Edit it under Admin > Connections, "
             f"or where AIRFLOW_CONN_{conn_id.upper()} or your secrets backend defines it."
         )
+
+
+class UnknownConnection(BadConnection):
+    """Nothing defines a connection of this id.
+
+    :param conn_id: the id.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id, self.faults = conn_id, ("it is not defined",)
+        HubchanError.__init__(
+            self,
+            f"Connection {conn_id!r} is not defined: define it under Admin > Connections, as AIRFLOW_CONN_{conn_id.upper()} or "
+            "in your secrets backend, or give the id of another one as hubchan_conn_id.",
+        )
+
+    def __reduce__(self) -> tuple[type[UnknownConnection], tuple[str]]:
+        """Pickle what it was made with: an exception's own way would give the text to ``__init__``."""
+        return type(self), (self.conn_id,)
 
 
 class CallFailed(HubchanError):
