@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseNotifier
@@ -22,10 +24,11 @@ from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_js
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow
-from airflow_provider_hubchan.client.error_texts import MAX_TEXT, shorten
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput, HubchanError
-from airflow_provider_hubchan.client.flow import RetryConfig, deliver, given_up
-from airflow_provider_hubchan.client.models import Outcome, StatusName, Update
+from airflow_provider_hubchan.client.flow import RetryConfig, deliver
+from airflow_provider_hubchan.client.models import StatusName, Update
+from airflow_provider_hubchan.client.time_limit import TimeIsOver, run_in_time
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.templating import TemplatedArguments
@@ -45,8 +48,10 @@ from airflow_provider_hubchan.validation import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Characters of a failure's reason at most.
-MAX_REASON = 300
+#: Characters of a failure's reason at most, and of an id in the log.
+MAX_REASON, MAX_ID = 300, 60
+#: Seconds after *deadline* that what is under way has to end: the driver needs one for calls that it breaks off.
+GRACE = 2.0
 #: Requests in flight at most on an event loop: others need it, too.
 ASYNC_WORKERS = 8
 
@@ -154,15 +159,16 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         """Mark the messages with threads, and log what became of them."""
         ends = time.monotonic() + self.deadline
         with self._logged_summary() as summary:
-            rows, hook, channel, error_message = self._prepare(context, summary)
-            hook.run_batch(
-                rows,
-                BatchOptions(status=plain_text(self.status), error_message=error_message),
-                channel_id=channel,
-                max_runtime=max(0.0, ends - time.monotonic()),
-                report=summary.report,
-                out_of_time=OUT_OF_TIME,
-            )
+            # In a thread of its own, because XCom, a secrets backend or a metrics client may not answer: it can be left behind.
+            thread = _BackgroundCall(lambda: self._mark_in_threads(context, summary, ends))
+            try:
+                is_done = thread.wait(self.deadline + GRACE)
+            except BaseException:  # Ctrl-C, or Airflow ends the task
+                summary.stop()
+                raise
+            if not is_done:
+                summary.stop()
+                self._give_up(summary)
 
     async def async_notify(self, context: Context) -> None:
         """Mark the messages on an event loop, and log what became of them. A triggerer that is restarted sends them again,
@@ -170,38 +176,51 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         """
         ends = time.monotonic() + self.deadline
         with self._logged_summary() as summary:
-            try:  # in a thread: XCom and connection are read by calls that block
-                prepared = await asyncio.wait_for(asyncio.to_thread(self._prepare, context, summary), self.deadline)
-            except (TimeoutError, asyncio.TimeoutError):
-                summary.report.close(summary.rows)
-            else:
-                await self._mark(*prepared, summary.report, ends)
+            try:
+                await run_in_time(self._mark_on_loop(context, summary, ends), self.deadline + GRACE)
+            except TimeIsOver:
+                self._give_up(summary)
 
-    async def _mark(
-        self, rows: NumberedRows, hook: HubchanHook, channel: str, error_message: str, report: Report, ends: float
-    ) -> None:
-        pending: dict[int, Update] = {}  # those that have no outcome yet, by row
+    def _give_up(self, summary: CallbackSummary) -> None:
+        text = (
+            f"its deadline, {self.deadline:g} seconds, was over while something did not answer that it needs beside HubSpot: "
+            "XCom, the secrets backend or the metrics. Look there."
+        )
+        self.log.error("The callback could not mark the messages: %s", text)
+        summary.has_failed = True
+        summary.report.close(max(summary.rows, summary.report.rows))
+
+    def _mark_in_threads(self, context: Context, summary: CallbackSummary, ends: float) -> None:
+        rows, hook, channel, error_message = self._prepare(context, summary)
+        hook.run_batch(
+            rows,
+            BatchOptions(status=plain_text(self.status), error_message=error_message),
+            channel_id=channel,
+            max_runtime=max(0.0, ends - time.monotonic()),
+            report=summary.report,
+            out_of_time=OUT_OF_TIME,
+        )
+
+    async def _mark_on_loop(self, context: Context, summary: CallbackSummary, ends: float) -> None:
+        # in a thread: XCom and connection are read by calls that block
+        rows, hook, channel, error_message = await asyncio.to_thread(self._prepare, context, summary)
+        report = summary.report
 
         def mark(update: Update) -> Flow[None]:
             report.add((yield from deliver(hook.account, channel, update, hook.retry)))
-            del pending[update.row]
 
         tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
-        async with await hook.async_driver() as driver:
+        left = max(0.0, ends - time.monotonic())
+        async with await hook.async_driver(max_runtime=left, out_of_time=OUT_OF_TIME) as driver:
             with record_batch(driver, report, time.monotonic, **tags):
                 entries = read_rows(rows.pairs, status=plain_text(self.status), error_message=error_message, channel_id=channel)
                 with UpdateStore(entries) as updates:
                     if bad_rows := updates.too_many_bad_rows(max_rejected=0):
                         raise bad_rows
-                    pending |= {update.row: update for update in updates.updates()}
+                    flows = [mark(update) for update in updates.updates()]
                     for outcome in updates.not_sent():
                         report.add(outcome)
-                flows = [mark(update) for update in pending.values()]
-                try:
-                    await asyncio.wait_for(driver.run_all(flows, ASYNC_WORKERS), max(0.0, ends - time.monotonic()))
-                except (TimeoutError, asyncio.TimeoutError):
-                    for update in pending.values():
-                        report.add(Outcome(update, "unresolved", given_up(OUT_OF_TIME)))
+                await driver.run_all(flows, ASYNC_WORKERS)
 
     def _prepare(self, context: Context, summary: CallbackSummary) -> tuple[NumberedRows, HubchanHook, str, str]:
         """Rows, hook, channel, and the error message for FAILED rows that have none."""
@@ -211,7 +230,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
             raise BadInput(f"wrong arguments: {join_faults(faults, MAX_TEXT)}.")
         pairs = self._read_messages(context)
         summary.rows, summary.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
-        hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.deadline))
+        summary.hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.deadline))
         channel, secrets = hook.resolve_channel(self.channel_id), hook.account.secrets()
         error_message = redact(str(self.error_message), secrets) if self.error_message else failure_reason(context, secrets)
         return NumberedRows(pairs[: self.limit]), hook, channel, error_message
@@ -246,9 +265,10 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         except Exception as error:
             is_ours = isinstance(error, HubchanError)
             text = str(error) if is_ours else f"{type(error).__name__}: {error}"
-            self.log.error("The callback could not mark the messages: %s", redact(text), exc_info=not is_ours)
-            if not summary.report.rows:
-                return
+            self.log.error("The callback could not mark the messages: %s", readable(redact(text)), exc_info=not is_ours)
+            summary.has_failed = True
+        if summary.has_failed and not summary.report.rows:
+            return
         is_done = summary.report.updated + summary.report.skipped == summary.report.rows
         (self.log.info if is_done and not summary.left_out else self.log.warning)("%s", summary)
 
@@ -259,21 +279,60 @@ class CallbackSummary:
 
     :param rows: messages to mark.
     :param left_out: messages beyond the limit.
+    :param hook: what marks them, None as long as there is none.
+    :param has_failed: True if the log says why they could not all be marked.
     """
 
     report: Report = field(default_factory=Report)
     rows: int = 0
     left_out: int = 0
+    hook: HubchanHook | None = None
+    has_failed: bool = False
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        if self.hook:
+            self.hook.stop()
 
     def __str__(self) -> str:
         texts = [f"Marked by a callback: {self.report.counts()}."]
         if reasons := self.report.top_reasons():
             texts.append(f"Not updated: {reasons}.")
         for first in self.report.problems[:1]:
-            texts.append(f"The first is row {first['row']}, {first['message_id']}: {first['reason']}")
+            message_id, reason = readable(first["message_id"], MAX_ID), readable(first["reason"], MAX_REASON)
+            texts.append(f"The first is row {first['row']}, {message_id}: {reason}")
         if self.left_out:
             texts.append(f"{self.left_out:,} more were not sent, for the limit is {self.rows:,}; a task marks any number.")
-        return " ".join(texts)
+        return readable(" ".join(texts))
+
+
+class _BackgroundCall:
+    """A call in a thread that can be left behind.
+
+    :param function: what to call; it sees the context variables of this thread.
+    """
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._error: BaseException | None = None
+        self._thread = Thread(target=copy_context().run, args=(self._call, function), name="hubchan-callback", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, for so many *seconds* at most.
+
+        :return: True if it has ended.
+        :raises BaseException: what the call has raised.
+        """
+        self._thread.join(seconds)
+        if self._error:
+            raise self._error
+        return not self._thread.is_alive()
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:  # it is raised where the call is waited for
+            self._error = error
 
 
 def failure_reason(context: Any, secrets: Iterable[str]) -> str:

@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferralError
 
+from airflow_provider_hubchan.batch.row_reader import MAX_ID, id_fault, integer_text
 from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
 from airflow_provider_hubchan.best_effort import best_effort
-from airflow_provider_hubchan.client.error_texts import shorten
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
@@ -42,8 +43,12 @@ if TYPE_CHECKING:
 MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES = 1000, 32_768
 #: Seconds after its own end that Airflow may end a trigger that hangs.
 TRIGGER_MARGIN = 120.0
+#: Seconds of a look that begins when *timeout* is over: with ``timeout=0`` it is the only one, in reschedule mode the last one.
+LATE_LOOK = 600.0
 #: How many ids that are none the text of an error names.
 MAX_NAMED = 20
+#: What a trigger's event may say.
+OUTCOMES = ("done", "failed", "timeout", "error")
 
 
 def _message_ids_faults(message_ids: object) -> list[str]:
@@ -63,13 +68,19 @@ def _message_ids_faults(message_ids: object) -> list[str]:
     return _bad_ids_faults(values)
 
 
+def _id_text(value: object) -> str:
+    """An id as text, empty for what is none."""
+    return value.strip() if isinstance(value, str) else integer_text(value) if isinstance(value, int) else ""
+
+
 def _bad_ids_faults(values: Iterable[object]) -> list[str]:
-    bad = [value for value in values if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip()]
+    bad = [value for value in values if not (text := _id_text(value)) or id_fault(text)]
     if not bad:
         return []
     if all(isinstance(value, Mapping) for value in bad):
         return ['message_ids holds rows: give their ids, [row["message_id"] for row in rows]']
-    named = ", ".join(map(shorten, bad[:MAX_NAMED]))
+    lengths = (f" ({len(value):,} characters)" if isinstance(value, str) and len(value) > MAX_ID else "" for value in bad)
+    named = ", ".join(f"{shorten(value)}{length}" for value, length in zip(bad[:MAX_NAMED], lengths, strict=False))
     more = f" and {len(bad) - MAX_NAMED:,} more" if len(bad) > MAX_NAMED else ""
     return [f"message_ids holds {len(bad)} that are no ids: {named}{more}. Leave them out"]
 
@@ -100,11 +111,14 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
     :param share: part of the account's quota that the sensor may use, in (0, 1]: it must not use up an operator's.
     :param deferrable: wait in the triggerer, for at most 1,000 open messages or 32 KB of ids; with more in the worker.
     :param concurrency: requests in flight at most, from 1.
-    :return: the status of each message, of the first 1,000; how many have each status is in XCom under ``counts``.
+    :return: the status of each message, of the first 1,000 (of as many of them as have 100,000 characters of ids together); how
+        many have each status is in XCom under ``counts``.
     :raises WrongArguments: naming everything that is wrong with the arguments: when the DAG is read, as far as it can be known
         then, else when the task starts. In a task it is an `AirflowFailException`: no retry.
     :raises AirflowFailException: if waiting is of no use any more: no retry.
-    :raises AirflowSensorTimeout: if *timeout* is over.
+    :raises AirflowSensorTimeout: if *timeout* is over. The time counts from the first look, and a look that is under way then
+        is broken off, whatever HubSpot does; with ``timeout=0`` there is one look.
+    :raises TaskDeferralError: if an error ended the wait in the triggerer: the task's retries apply.
     """
 
     template_fields: Sequence[str] = ("message_ids", "channel_id", "hubchan_conn_id")
@@ -147,7 +161,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         self.share, self.deferrable, self.concurrency = share, deferrable, concurrency
         self._hook: HubchanHook | None = None
         self._poll: StatusPoll | None = None
-        self._unknown_until = 0.0
+        self._unknown_until = self._ends = 0.0  # seconds since the epoch
         self.check_when_read(f"task {self.task_id!r}")
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
@@ -161,24 +175,30 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         PollSnapshotStore(context, self.log).save(poll)
         self.log.info("%s.", poll)
         if self.deferrable:
-            self._defer(poll, ends=time.time() + self.timeout)
+            self._defer(poll)
         return False
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str]:
         """Take over what the trigger has seen."""
-        if not isinstance(event, Mapping) or event.get("version") != 1 or "outcome" not in event:
-            raise AirflowFailException(f"This trigger event is not of this version of the provider: {event!r}. Clear the task.")
+        if not isinstance(event, Mapping) or event.get("version") != 1 or event.get("outcome") not in OUTCOMES:
+            raise AirflowFailException(
+                f"This trigger event is not of this version of the provider: {shorten(event, 200)}. Clear the task."
+            )
+        reason = readable(str(event.get("reason")), MAX_TEXT - 100)
         if event["outcome"] == "failed":
-            raise AirflowFailException(event["reason"])
+            raise AirflowFailException(reason)
         if event["outcome"] == "timeout":
-            raise AirflowSensorTimeout(f"The time was over before all had arrived: {event['reason']}.")
+            raise AirflowSensorTimeout(f"The time was over before all had arrived: {reason}.")
+        if event["outcome"] == "error":  # as Airflow does if a trigger raises: a retry may help
+            raise TaskDeferralError(f"The wait in the triggerer was ended by an error, {reason}. Its log has the traceback.")
         poll = StatusPoll(self._checked_ids(), self._target())
         try:
             poll.restore(event["before"])
             deferred = StatusPoll(poll.open, poll.target)
             deferred.restore(event["seen"])
-        except (ValueError, KeyError) as error:
-            raise AirflowFailException(f"message_ids are others than before the wait ({error}). Clear the task.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            text = readable(str(error), 200)
+            raise AirflowFailException(f"message_ids are others than before the wait ({text}). Clear the task.") from error
         poll.statuses |= deferred.statuses
         return self._result(context, poll)
 
@@ -192,6 +212,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         started = time.time()
         if self.reschedule and (first := context["ti"].get_first_reschedule_date(context)):
             started = first.timestamp()
+        self._ends = started + self.timeout
         needed = math.ceil(self.min_share * len(dict.fromkeys(message_ids)) - 1e-9)
         self._unknown_until = started + self.not_found_grace
         poll = StatusPoll(message_ids, self._target(), needed=needed, unknown_until=self._unknown_until)
@@ -202,38 +223,43 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
 
     def _poll_once(self, poll: StatusPoll) -> None:
         self._hook = self._hook or HubchanHook(self.hubchan_conn_id)
+        left = self._ends - time.time()
         try:
             channel = self._hook.resolve_channel(self.channel_id)
-            with self._hook.sync_driver(share=self.share) as driver:
+            with self._hook.sync_driver(share=self.share, max_runtime=left if left > 0.0 else LATE_LOOK) as driver:
                 for _ in driver.run_all(poll.poll(self._hook.account, channel, time.time()), self.concurrency):
                     pass
                 poll.check(driver.aborted)
         except (StatusPollFailed, BadConnection) as error:
             raise AirflowFailException(str(error)) from error
 
-    def _defer(self, poll: StatusPoll, ends: float) -> None:
-        if len(poll.open) > MAX_DEFERRED_IDS or len(json.dumps(poll.open)) > MAX_DEFERRED_BYTES:
+    def _defer(self, poll: StatusPoll) -> None:
+        before = poll.snapshot()
+        if len(poll.open) > MAX_DEFERRED_IDS or len(json.dumps(poll.open)) + len(before) > MAX_DEFERRED_BYTES:
             self.log.info(
                 "%d open messages are too many for a trigger (it takes %d, or %d bytes of ids): waiting in the worker.",
                 *(len(poll.open), MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES),
             )
             return
+        left = self._ends - time.time()
+        if left <= 0.0:  # Airflow ends the task at once
+            return
         from airflow_provider_hubchan.triggers import MessageStatusTrigger  # it imports aiohttp
 
         trigger = MessageStatusTrigger(
             message_ids=poll.open,
-            before=poll.snapshot(),
+            before=before,
             statuses=list(poll.target.statuses),
             fail_on=list(poll.target.fail_on),
             needed=poll.needed - len(poll.message_ids) + len(poll.open),
             unknown_until=self._unknown_until,
-            ends=ends,
+            ends=self._ends,
             poke_interval=self.poke_interval,
             share=self.share,
             channel_id=self.channel_id,
             hubchan_conn_id=self.hubchan_conn_id,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout + TRIGGER_MARGIN))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=left + TRIGGER_MARGIN))
 
     def _result(self, context: Context, poll: StatusPoll) -> dict[str, str]:
         self.log.info("%s.", poll)
@@ -254,4 +280,4 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         message_ids = sorted(values, key=str) if isinstance(values, Set) else list(values)
         if faults := faults or _bad_ids_faults(message_ids):
             raise WrongArguments("Wrong arguments, so nothing was asked", faults)
-        return [str(value).strip() for value in message_ids]
+        return list(map(_id_text, message_ids))

@@ -10,8 +10,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
+from airflow_provider_hubchan.client.time_limit import TimeIsOver, run_in_time
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.task_state import MIN_DEFERRAL
 
@@ -19,6 +21,10 @@ from airflow_provider_hubchan.task_state import MIN_DEFERRAL
 VERSION = 1
 #: Requests in flight at most.
 WORKERS = 4
+#: Seconds after its end that a poll which is broken off has to close its connections.
+GRACE = 1.0
+#: Characters of the reason in an event at most: the triggerer logs it, and Airflow's database keeps it.
+MAX_REASON = 500
 #: Part of a pause by which it may be longer.
 JITTER = 0.4
 
@@ -68,29 +74,45 @@ class MessageStatusTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll now and then; one event: ``version``, ``outcome`` (done, failed, timeout), ``before``, ``seen``, ``reason``."""
+        """Poll now and then; one event: ``version``, ``outcome`` (done, failed, timeout, error), ``before``, ``seen``,
+        ``reason``. It comes at *ends* at the latest, whatever HubSpot, its token address or Airflow's API server do.
+        """
         target = Target(tuple(self.statuses), tuple(self.fail_on))
         poll = StatusPoll(self.message_ids, target, needed=self.needed, unknown_until=self.unknown_until)
         outcome, reason = "timeout", ""
+        left = max(0.0, self.ends - time.time())
         try:
-            hook = HubchanHook(self.hubchan_conn_id)
-            # before the session: a triggerer that starts has much to do
-            await self._sleep(max(self.poke_interval, MIN_DEFERRAL))
-            async with await hook.async_driver(share=self.share) as driver:
-                while time.time() < self.ends:
-                    driver.aborted = None
-                    flows = poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time())
-                    await driver.run_all(flows, WORKERS)
-                    poll.check(driver.aborted)
-                    if poll.is_done:
-                        outcome = "done"
-                        break
-                    self.log.info("%s.", poll)
-                    await self._sleep(self.poke_interval)
+            if await run_in_time(self._poll_until_done(poll), left + GRACE):
+                outcome = "done"
+        except TimeIsOver:
+            pass
         except (StatusPollFailed, BadConnection) as error:
             outcome, reason = "failed", str(error)
+        except Exception as error:
+            self.log.error("The wait was ended by an error.", exc_info=True)
+            outcome, reason = "error", readable(f"{type(error).__name__}: {error}", MAX_REASON)
         event = {"version": VERSION, "outcome": outcome, "before": self.before, "seen": poll.snapshot()}
         yield TriggerEvent(event | {"reason": reason or str(poll)})  # type: ignore[no-untyped-call]
+
+    async def _poll_until_done(self, poll: StatusPoll) -> bool:
+        """Poll until *ends*.
+
+        :return: True if the messages have got there.
+        """
+        hook = HubchanHook(self.hubchan_conn_id)
+        # before the session: a triggerer that starts has much to do
+        await self._sleep(max(self.poke_interval, MIN_DEFERRAL))
+        async with await hook.async_driver(share=self.share, max_runtime=self.ends - time.time()) as driver:
+            while time.time() < self.ends:
+                driver.aborted = None
+                flows = poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time())
+                await driver.run_all(flows, WORKERS)
+                poll.check(driver.aborted)
+                if poll.is_done:
+                    return True
+                self.log.info("%s.", poll)
+                await self._sleep(self.poke_interval)
+        return False
 
     async def _sleep(self, seconds: float) -> None:
         """Somewhat longer, each time by another amount: five hundred triggers that start at once must not poll at once."""

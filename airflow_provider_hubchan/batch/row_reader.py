@@ -35,7 +35,7 @@ Fault: TypeAlias = tuple[str, str]
 #: Sets of keys that a reader remembers.
 _MAX_SHAPES = 1000
 #: Characters of an id: HubSpot's have some tens, and an id is part of an address.
-_MAX_ID = 1000
+MAX_ID = 1000
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: Before the reason that a row had in a report file.
 _EARLIER = "in an earlier report: "
@@ -188,8 +188,8 @@ class RowReader:
 
     def _read_message_id(self, value: object, fields: Mapping[Any, Any], shape: _Shape, faults: list[Fault]) -> str:
         name, kind = self._name("message_id"), type(value).__name__
-        if message_id := value.strip() if isinstance(value, str) else _integer_text(value):
-            if fault := _id_fault(message_id):
+        if message_id := value.strip() if isinstance(value, str) else integer_text(value):
+            if fault := id_fault(message_id):
                 faults.append((f"{name} {fault}", "bad message_id"))
         elif isinstance(value, str):
             faults.append((f"{name} is blank", "no message_id"))
@@ -236,7 +236,7 @@ class RowReader:
         elif isinstance(value, float):  # a column of codes in which some are missing, as pandas has it
             text = str(int(value) if value.is_integer() else value)
         else:
-            text = str(value).strip() if isinstance(value, str | Decimal) else _integer_text(value)
+            text = str(value).strip() if isinstance(value, str | Decimal) else integer_text(value)
             if not text:
                 faults.append((f"{self._name('error_message')} is a {type(value).__name__}, not a string", "bad error_message"))
         if text and not is_encodable(text):
@@ -323,10 +323,13 @@ def _value(fields: Mapping[Any, Any], path: str | tuple[str, ...] | None) -> Any
     return value
 
 
-def _id_fault(message_id: str) -> str | None:
-    """Why a text is no id, None if it can be one."""
-    if len(message_id) > _MAX_ID:
-        return f"is longer than {_MAX_ID:,} characters"
+def id_fault(message_id: str) -> str | None:
+    """Why a text is no id of a message, None if it can be one.
+
+    :param message_id: not empty, without space around it.
+    """
+    if len(message_id) > MAX_ID:
+        return f"is longer than {MAX_ID:,} characters"
     if not message_id.isprintable() and _CONTROL_CHARACTERS.search(message_id):
         return f"{shorten(message_id)} holds a control character"
     if not is_encodable(message_id):
@@ -360,10 +363,10 @@ def _word(value: object) -> str | None:
         value = int(value)
     if isinstance(value, str | bool):
         return str(value).strip().casefold()
-    return _integer_text(value) or None
+    return integer_text(value) or None
 
 
-def _integer_text(value: object) -> str:
+def integer_text(value: object) -> str:
     """The digits of an integer of any kind, empty for anything else."""
     if isinstance(value, bool):
         return ""

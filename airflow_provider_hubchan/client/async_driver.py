@@ -48,6 +48,7 @@ from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
 from airflow_provider_hubchan.client.request_counters import RequestCounters
+from airflow_provider_hubchan.client.time_limit import TimeIsOver, run_in_time
 
 T = TypeVar("T")
 
@@ -154,18 +155,11 @@ class AsyncDriver:
             raise Aborted(self.aborted)
         if self._deadline == math.inf:
             return await self._perform(action)
-        # Not wait_for, which in Python 3.10 and 3.11 can lose a cancellation.
-        task = asyncio.create_task(self._perform(action))
         try:
-            await asyncio.wait([task], timeout=self._deadline - self._clock())
-        finally:
-            if is_late := not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)  # it gives back its permit, or the token's lock
-        if is_late:
+            return await run_in_time(self._perform(action), self._deadline - self._clock())
+        except TimeIsOver:
             self.aborted = self.aborted or self._out_of_time
-            raise Aborted(self.aborted)
-        return task.result()
+            raise Aborted(self.aborted) from None
 
     async def _perform(self, action: Request | Wait | NeedToken) -> Any:
         match action:

@@ -8,6 +8,9 @@ another status, or none                      not yet
 RECEIVED                                     is an incoming one, which has no delivery: the wait has failed
 a refusal that a retry does not change       the wait has failed
 a transient failure, a rate limit            not yet
+none, because the time of the poll is over   not yet
+
+Whatever HubSpot writes into a field, and however long ids are: what is kept of it for errors, logs and XCom is short.
 """
 
 from __future__ import annotations
@@ -15,18 +18,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Flow
 from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
+from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.errors import StatusPollFailed
 from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, Account, MessageStatus
 from airflow_provider_hubchan.client.responses import Accepted, Rejected, message_status
 
-#: How many messages an error names, and how many a result has.
-MAX_NAMED, MAX_RESULTS = 20, 1000
+#: How many messages an error names, and how many characters of them.
+MAX_NAMED, MAX_TEXT = 20, 1100
+#: How many messages a result has, and how many characters their ids have together: it is a row of Airflow's database.
+MAX_RESULTS, MAX_RESULT_IDS = 1000, 100_000
+#: Characters that are shown of an id, of HubSpot's words about a message, and of the name of a status that is not known here.
+MAX_ID, MAX_REASON, MAX_STATUS = 60, 500, 40
+#: How many such statuses are told apart, and what any further one is called.
+MAX_OTHER_STATUSES, OTHER_STATUS = 10, "another status"
 #: In a snapshot: no status that is known.
 _NO_STATUS = "."
 #: The next poll is soon: a failure is tried once more, then left to it.
@@ -61,6 +72,7 @@ class StatusPoll:
         self.needed = len(self.message_ids) if needed is None else needed
         self.statuses: dict[str, str] = {}  # as far as they are known, wanted or not
         self._failed: dict[str, str] = {}  # why a message will not get there
+        self._other_statuses: set[str] = set()  # that HubSpot may add
         self.unanswered: Counter[str] = Counter()  # why there was no answer, in the last poll
 
     @property
@@ -91,8 +103,15 @@ class StatusPoll:
         if aborted and aborted.permanent:
             raise StatusPollFailed(str(aborted.problem))
         if self._failed:
-            named = [f"{message_id}: {reason}" for message_id, reason in list(self._failed.items())[:MAX_NAMED]]
-            more = f"; and {len(self._failed) - MAX_NAMED:,} more" if len(self._failed) > MAX_NAMED else ""
+            named, length = list[str](), 0
+            for message_id, reason in list(self._failed.items())[:MAX_NAMED]:
+                text = f"{readable(message_id, MAX_ID)}: {reason}"
+                if named and length + len(text) > MAX_TEXT:
+                    break
+                named.append(text)
+                length += len(text)
+            left = len(self._failed) - len(named)
+            more = f"; and {left:,} more" if left else ""
             wanted = " or ".join(self.target.statuses)
             raise StatusPollFailed(
                 f"{len(self._failed):,} of {len(self.message_ids):,} messages will not be {wanted} ({'; '.join(named)}{more})."
@@ -120,9 +139,11 @@ class StatusPoll:
         self.statuses |= {message_id: wanted[code] for message_id, code in pairs if code in wanted}
 
     def result(self) -> dict[str, str]:
-        """The status of each message that has one, of the first thousand."""
+        """The status of each message that has one: of the first thousand, and of less if their ids are long."""
         message_ids = self.message_ids[:MAX_RESULTS]
-        return {message_id: self.statuses[message_id] for message_id in message_ids if message_id in self.statuses}
+        lengths = accumulate(map(len, message_ids))
+        fitting = (message_id for message_id, length in zip(message_ids, lengths, strict=True) if length <= MAX_RESULT_IDS)
+        return {message_id: self.statuses[message_id] for message_id in fitting if message_id in self.statuses}
 
     def counts(self) -> dict[str, int]:
         """How many messages have each status, and how many there are."""
@@ -130,7 +151,8 @@ class StatusPoll:
 
     def __str__(self) -> str:
         arrived = len(self.message_ids) - len(self.open)
-        unanswered = "".join(f"; {count:,} got no answer: {label}" for label, count in self.unanswered.most_common(3))
+        causes = self.unanswered.most_common(3)
+        unanswered = "".join(f"; {count:,} got no answer: {readable(label, MAX_ID)}" for label, count in causes)
         return f"{arrived:,} of {len(self.message_ids):,} messages are {' or '.join(self.target.statuses)}{unanswered}"
 
     def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Flow[None]:
@@ -140,17 +162,29 @@ class StatusPoll:
         elif isinstance(answer, Rejected) and answer.problem.status == 404 and now < self._unknown_until:
             self.unanswered["not found yet"] += 1
         elif isinstance(answer, Rejected) or answer.permanent:
-            self._failed[message_id] = str(answer.problem)
+            self._failed[message_id] = readable(str(answer.problem), MAX_REASON)
         else:
             self.unanswered[answer.problem.label] += 1
 
     def _note(self, message_id: str, message: dict[str, Any]) -> None:
-        status, error_message = message_status(message)
-        if status == MessageStatus.RECEIVED:
+        name, error_message = message_status(message)
+        if not isinstance(name, str) or not name:
+            return
+        status = MessageStatus.parse(name)
+        if status is None:
+            self.statuses[message_id] = self._other_status(name)
+            return
+        if status is MessageStatus.RECEIVED:
             self._failed[message_id] = "it is an incoming message, RECEIVED: wait for the ids of outbound ones"
             return
-        if status is None:
-            return
-        self.statuses[message_id] = status
+        self.statuses[message_id] = status.value
         if status in self.target.fail_on and status not in self.target.statuses:
-            self._failed[message_id] = f"{status}, {error_message or 'and HubSpot gives no reason'}"
+            reason = readable(error_message, MAX_REASON).strip() if isinstance(error_message, str) else ""
+            self._failed[message_id] = f"{status}, {reason or 'and HubSpot gives no reason'}"
+
+    def _other_status(self, name: str) -> str:
+        """What to call a status that is not known here: a short text, and only a few different ones."""
+        name = readable(name, MAX_STATUS)
+        if len(self._other_statuses) < MAX_OTHER_STATUSES:
+            self._other_statuses.add(name)
+        return name if name in self._other_statuses else OTHER_STATUS

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import re
+import threading
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from tests.airflow.callback_runs import BOTH, PATH, Call, on_a_loop
 from tests.airflow.dag_runs import Ran
+from tests.dripping_server import DrippingServer, call_in_time
 from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
 from tests.versions import SINCE_3_3
@@ -238,6 +240,64 @@ def test_the_deadline_ends_it(hubspot: Emulator, call: Call, capsys: pytest.Capt
 
 
 @BOTH
+@pytest.mark.parametrize("login", [{}, {"access_token": None, "refresh_token": "r3fr3sh"}], ids=["messages", "token"])
+def test_the_deadline_ends_it_whatever_the_server_does(
+    call: Call, login: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then comes in time for each read: every message is accounted for all the same, and Airflow is not kept."""
+    with DrippingServer() as server:
+        connection = json.loads(server.connection(**login)) | ({"login": "id", "password": "s3cr3t"} if login else {})
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
+        call_in_time(lambda: call({}, messages=[f"m-{number}" for number in range(60)], deadline=1.0))
+        assert server.requests
+    log = capsys.readouterr().out
+    assert "Marked by a callback: 60 rows: 0 updated, 0 skipped, 0 rejected, 60 unresolved." in log
+    assert "Given up: the time was over before there was an answer." in log
+    assert "The callback could not mark the messages" not in log
+
+
+class SilentTaskInstance:
+    """A task instance whose XCom does not answer.
+
+    :ivar answered: set it to end what waits.
+    """
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+
+    def xcom_pull(self, **where: Any) -> Any:
+        self.answered.wait(30.0)
+        return ["m-1"]
+
+
+@BOTH
+def test_the_deadline_ends_it_if_airflow_does_not_answer(
+    hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The messages are in an XCom that cannot be read; nothing is sent later, either."""
+    ti = SilentTaskInstance()
+    release = threading.Timer(4.0, ti.answered.set)  # an event loop ends when its threads have
+    release.start()
+    try:
+        call_in_time(lambda: call({"ti": ti}, messages_task_id="outbox", deadline=0.2))
+    finally:
+        release.cancel()
+        ti.answered.set()
+    log = capsys.readouterr().out
+    assert "its deadline, 0.2 seconds, was over while something did not answer that it needs beside HubSpot" in log
+    assert hubspot.ledger.patches() == []
+
+
+@BOTH
+def test_what_the_log_says_of_a_message_is_short(hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    """An id may have a thousand characters, and HubSpot's words any number."""
+    hubspot.fault(status=400, body={"message": "gone " * 10_000, "category": "X" * 10_000}, times=100)
+    call({}, messages=["m" * 1000])
+    line = next(line for line in capsys.readouterr().out.splitlines() if "Marked by a callback" in line)
+    assert len(line) < 1700  # with what the log adds
+
+
+@BOTH
 def test_a_longer_wait_than_the_deadline_is_not_begun(
     hubspot: Emulator, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,7 +337,9 @@ def test_revoked_credentials_are_tried_once(hubspot: Emulator, call: Call, capsy
         pytest.param({"messages": 7}, "messages is a int, not a list of ids or dicts", id="no rows"),
         pytest.param({"messages": "{{ ti.xcom_pull('a') }}"}, "'ti' is undefined", id="a template that fails"),
         pytest.param({"messages_task_id": "a"}, "there is no task instance here", id="no task instance"),
-        pytest.param({"messages": ["m-1"], "hubchan_conn_id": "nope"}, "The conn_id `nope` isn't defined", id="no connection"),
+        pytest.param(
+            {"messages": ["m-1"], "hubchan_conn_id": "nope"}, "Connection 'nope' is not defined: define it", id="no connection"
+        ),
         pytest.param(
             {"messages": ["m-1"], "hubchan_conn_id": "empty"}, "Connection 'empty' cannot be used", id="empty connection"
         ),

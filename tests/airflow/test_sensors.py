@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.sensors import MAX_DEFERRED_IDS, MessageStatusSensor
-from airflow_provider_hubchan.triggers import MessageStatusTrigger
 from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.sensor_runs import IDS, MODES, SensorTask, first_event, rebuilt
+from tests.airflow.trigger_runs import trigger
+from tests.dripping_server import DrippingServer, call_in_time
 from tests.local_hubspot import sockets_to
 from tests.waiting import wait_until
 
@@ -97,6 +99,67 @@ def test_a_time_that_is_over_is_airflows_own_timeout(hubspot: Emulator, mode: st
         SensorTask(mode, timeout=0.2, soft_fail=False).run()
 
 
+@pytest.fixture
+def dripping(monkeypatch: pytest.MonkeyPatch) -> Iterator[DrippingServer]:
+    with DrippingServer() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", server.connection())
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("soft_fail", "ending"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_a_sensor_ends_in_time_whatever_the_server_does(
+    dripping: DrippingServer, mode: str, soft_fail: bool, ending: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A look has what is left of *timeout*; what has no answer then is open, which is no failure of a message."""
+    with pytest.raises(ending):
+        call_in_time(lambda: SensorTask(mode, timeout=1.0, soft_fail=soft_fail).run())
+    assert dripping.requests
+    assert "0 of 10 messages are READ; 10 got no answer: given up: out of time." in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_later_look_has_what_is_left(dripping: DrippingServer) -> None:
+    """In reschedule mode each look is a process of its own: the time counts from the first one."""
+    task = SensorTask("reschedule", timeout=3600.0)
+    task.context["ti"].began -= timedelta(seconds=3599)
+    with pytest.raises(AirflowSensorTimeout):
+        call_in_time(task.run)
+    assert dripping.requests
+
+
+def test_one_look_is_all_that_a_timeout_of_none_allows(hubspot: Emulator) -> None:
+    """``timeout=0`` asks once, and has time for that."""
+    read(hubspot, *IDS)
+    assert SensorTask("poke", timeout=0.0).run() == dict.fromkeys(IDS, "READ")
+
+
+@pytest.mark.slow
+def test_a_trigger_ends_in_time_whatever_the_server_does(dripping: DrippingServer) -> None:
+    """The event comes at the trigger's own end, not when Airflow takes it away."""
+    event = call_in_time(lambda: asyncio.run(first_event(trigger(6.0))))
+    assert dripping.requests
+    assert event["outcome"] == "timeout"
+    assert event["reason"] == "0 of 1 messages are READ; 1 got no answer: given up: out of time"
+
+
+def test_a_trigger_that_begins_after_its_end_fires_at_once(hubspot: Emulator) -> None:
+    """A triggerer that was away: the wait is over."""
+    assert call_in_time(lambda: asyncio.run(first_event(trigger(-5.0))))["outcome"] == "timeout"
+
+
+@pytest.mark.slow
+def test_a_deferred_sensor_ends_with_its_timeout(hubspot: Emulator) -> None:
+    """The time in the triggerer is what the first look has left."""
+    task = SensorTask("deferrable", timeout=60.0)
+    before = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.sensor().execute(task.context)
+    assert before + 60.0 <= rebuilt(deferred.value.trigger).ends <= time.time() + 60.0
+    assert timedelta(seconds=60) < deferred.value.timeout < timedelta(seconds=181)
+
+
 def test_part_of_the_messages_can_be_enough(hubspot: Emulator) -> None:
     """Eight of ten."""
     read(hubspot, *IDS[:8])
@@ -113,7 +176,11 @@ def test_an_unknown_message_is_waited_for_while_the_grace_lasts(hubspot: Emulato
         SensorTask("poke", message_ids=["nobody"], not_found_grace=60.0, timeout=0.1).run()
 
 
-@pytest.mark.parametrize("ids", [[f"m-{number}" for number in range(MAX_DEFERRED_IDS + 1)], ["m" * 40_000]])
+@pytest.mark.parametrize(
+    "ids",
+    [[f"m-{number}" for number in range(MAX_DEFERRED_IDS + 1)], [f"{number:01000d}" for number in range(40)]],
+    ids=["many", "long"],
+)
 def test_too_many_for_a_trigger_wait_in_the_worker(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], ids: list[str]
 ) -> None:
@@ -141,12 +208,17 @@ def test_few_enough_are_open_after_the_first_poke(hubspot: Emulator) -> None:
     assert task.context["ti"].pushed["counts"] == {"READ": 1100, "messages": 1100}
 
 
-@pytest.mark.parametrize("event", [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}])
+@pytest.mark.parametrize(
+    "event",
+    [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}, {"version": 1, "outcome": "later"}, "x" * 100_000],
+    ids=["none", "text", "empty", "version", "no outcome", "outcome", "long"],
+)
 def test_an_event_of_another_version_is_an_error(event: Any) -> None:
     """An upgrade while the sensor was deferred."""
     task = SensorTask("deferrable")
-    with pytest.raises(AirflowFailException, match="not of this version of the provider"):
+    with pytest.raises(AirflowFailException, match="not of this version of the provider") as caught:
         task.sensor().execute_complete(task.context, event)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.slow
@@ -185,6 +257,8 @@ class Table:
             "message_ids is a Table, whose iteration does not give rows: pass the rows as a list, df.to_pylist()",
         ),
         ({"message_ids": ["m-1", "", None, float("nan"), True]}, "holds 4 that are no ids: '', None, nan, True. Leave"),
+        ({"message_ids": ["m" * 1001]}, "holds 1 that are no ids: 'mmmmmmmmmmmm...mmmmmmmmmmmmm' (1,001 characters). Leave"),
+        ({"message_ids": ["m\0", "\ud800", 10**5000]}, "holds 3 that are no ids: 'm\\x00', '\\ud800', "),
         ({"statuses": "READ"}, "statuses is 'READ': give some of SENT, FAILED, READ as a tuple"),
         ({"statuses": ()}, "statuses is ()"),
         ({"fail_on": ("LOST",)}, "fail_on is ('LOST',)"),
@@ -283,10 +357,7 @@ def test_five_hundred_triggers_on_one_loop_do_not_block_it(hubspot: Emulator) ->
         return list(events)
 
     read(hubspot, *IDS)
-    now = time.time()
-    fixed = {"before": "", "statuses": ["READ"], "fail_on": ["FAILED"], "needed": None, "unknown_until": now, "ends": now + 60}
-    fixed |= {"poke_interval": 1.0, "share": 0.2, "channel_id": None, "hubchan_conn_id": "hubchan_default"}
-    triggers = [MessageStatusTrigger(message_ids=[IDS[number % 10]], **fixed) for number in range(500)]  # type: ignore[arg-type]
+    triggers = [trigger(message_ids=[IDS[number % 10]], poke_interval=1.0) for number in range(500)]
     events = asyncio.run(main())
     assert {event["outcome"] for event in events} == {"done"}
     assert hubspot.ledger.patches() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -136,3 +137,74 @@ def test_an_error_names_twenty() -> None:
     polled(poll, *[message(FAILED)] * 30)
     with pytest.raises(StatusPollFailed, match="; and 10 more"):
         poll.check()
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusType": 7},
+        {"statusType": ["READ"]},
+        {"statusType": {"statusType": "READ"}},
+        {"statusType": True},
+        {"statusType": ""},
+        [],
+        "READ",
+        7,
+    ],
+    ids=["number", "list", "object", "true", "empty", "a list", "a text", "a number"],
+)
+def test_a_status_of_another_type_is_none(answer: Any) -> None:
+    """HubSpot may answer with any JSON in any field."""
+    poll = polled(StatusPoll(["m"], Target()), message(answer))
+    poll.check()
+    assert (poll.is_done, poll.counts(), poll.result()) == (False, {"messages": 1}, {})
+
+
+def test_statuses_that_are_not_known_are_few_and_short() -> None:
+    """They go into XCom and the log."""
+    ids = [f"m-{number}" for number in range(100)]
+    poll = StatusPoll(ids, Target())
+    polled(poll, *(message({"statusType": f"{number}\n\x1b[31m{LONG}"}) for number in range(100)))
+    poll.check()
+    assert len(poll.counts()) == 12  # ten of them, one name for the others, and the number of messages
+    assert poll.counts()["another status"] == 90
+    assert all(name.isprintable() and len(name) <= 40 for name in poll.counts())
+    assert poll.open == ids
+
+
+@pytest.mark.parametrize(
+    "details",
+    [LONG, 7, ["gone"], {"a": 1}, None, " \n ", "gone\x1b[2J\nINFO fine\ud800"],
+    ids=["long", "number", "list", "object", "null", "blank", "control characters"],
+)
+def test_the_reason_of_a_failed_message_is_one_short_line(details: Any) -> None:
+    """Whatever HubSpot has in ``errorMessage``."""
+    failed = {"statusType": "FAILED", "failureDetails": {"errorMessage": details}}
+    with pytest.raises(StatusPollFailed) as caught:
+        polled(StatusPoll(["m"], Target()), message(failed)).check()
+    text = str(caught.value)
+    assert text.startswith("1 of 1 messages will not be SENT or READ (m: FAILED, ")
+    assert text.isprintable()
+    assert len(text) <= 700
+
+
+def test_long_ids_make_no_long_texts() -> None:
+    """An id may have a thousand characters: it is shortened where it is shown, and a result has fewer of them."""
+    ids = [f"{number:01000d}" for number in range(500)]
+    poll = polled(StatusPoll(ids, Target()), *[message(FAILED)] * 500)
+    with pytest.raises(StatusPollFailed, match=r"500 of 500 messages will not be .* and \d+ more\)\.$") as caught:
+        poll.check()
+    assert len(str(caught.value)) <= 1500
+    assert poll.result() == dict.fromkeys(ids[:100], "FAILED")
+    assert len(json.dumps(poll.counts())) < 100
+
+
+def test_words_of_hubspot_make_no_long_texts() -> None:
+    """Category and correlation id as well."""
+    answer = reply(400, {"message": LONG, "category": LONG, "correlationId": LONG})
+    with pytest.raises(StatusPollFailed) as caught:
+        polled(StatusPoll(["m", "n"], Target()), answer, answer).check()
+    assert len(str(caught.value)) <= 1500
