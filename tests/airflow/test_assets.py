@@ -127,7 +127,7 @@ def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Pat
 def test_the_report_of_a_mapped_task_has_its_own_page() -> None:
     """As Airflow's UI addresses it."""
     operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
-    operator.report = Report(rows=1)
+    operator.report = Report(updated=1)
     ti_key = TaskInstanceKey(dag_id="batch", run_id="r 1", task_id="mark", try_number=1, map_index=3)
     assert ReportLink().get_link(operator, ti_key=ti_key) == "/dags/batch/runs/r%201/tasks/mark/mapped/3/xcom"
 

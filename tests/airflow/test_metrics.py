@@ -22,7 +22,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
-from airflow_provider_hubchan.client.models import Account, Quota, RequestCounters
+from airflow_provider_hubchan.client.models import Account, Quota
+from airflow_provider_hubchan.client.request_counters import RequestCounters
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import METRICS, record_batch
@@ -332,7 +333,7 @@ def test_a_tracer_that_fails_leaves_the_batch(
 ) -> None:
     """And what ends the batch is what its caller gets; the metrics are sent."""
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", broken_tracing(Unreadable(), method))
-    with pytest.raises(type(reason)) if reason else nullcontext() as raised, measured(Report(rows=1, updated=1)):
+    with pytest.raises(type(reason)) if reason else nullcontext() as raised, measured(Report(updated=1)):
         if reason:
             raise reason
     assert raised is None or raised.value is reason
@@ -353,7 +354,7 @@ def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
 ) -> None:
     """A quota of no requests has no share that could be used."""
     tracing.clear()
-    with measured(Report(rows=3, updated=2, skipped=1), limit=0):
+    with measured(Report(updated=2, skipped=1), limit=0):
         pass
     assert sent == {"hubchan.updates.updated": 2, "hubchan.updates.skipped": 1, "hubchan.waited": 0, "hubchan.elapsed": 5000}
     (span,) = batches(tracing)
@@ -369,7 +370,7 @@ def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
 def test_a_tag_may_be_anything(sent: Sent, tracing: InMemorySpanExporter, value: Any) -> None:
     """What names a connection is the user's: a tag is a short text on one line."""
     tracing.clear()
-    with measured(Report(rows=1, updated=1), hubchan_conn_id=value):
+    with measured(Report(updated=1), hubchan_conn_id=value):
         pass
     (span,) = batches(tracing)
     tag = (span.attributes or {})["hubchan_conn_id"]

@@ -73,7 +73,7 @@ def test_the_plan_of_a_dry_run_is_the_products() -> None:
     """The line that the page shows, for a batch of as many rows."""
     (shown,) = re.findall(r"^(.* rows: .* to send.*)$", page("rate-limits"), flags=re.MULTILINE)
     lines: list[str] = []
-    report = Report(rows=500, skipped=500)
+    report = Report(skipped=500)
     ProgressLog(lines.append, 12_500).plan(report, Quota(ASSUMED_LIMIT, 10.0), limit_is_known=False, compare_before_write=False)
     assert lines == [shown]
 
