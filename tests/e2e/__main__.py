@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.dripping_server import DrippingServer
 from tests.e2e.airflow import Airflow
 from tests.e2e.deliveries import mapped, notified, waiting
 from tests.e2e.form import MESSAGES, OUTBOX, connected
@@ -26,6 +27,7 @@ from tests.e2e.scenarios import (
     orphaned,
     stopped,
 )
+from tests.e2e.slow_server import dripping
 from tests.e2e.stage import Scenario, Stage
 from tests.e2e.waiting import ENOUGH, say
 
@@ -41,6 +43,7 @@ HUBSPOTS: dict[str, tuple[Any, ...]] = {
     "mapped": (300, *FREE),
     "waiting": (200, *FREE),
     "notified": (50, *FREE),
+    "dripping": (50, *FREE),
     "mark_delivery_report": (MESSAGES, "--messages", str(OUTBOX), *FREE),
 }
 #: The task that matters in each DAG, where it is not "mark".
@@ -56,6 +59,7 @@ ROUNDS: list[list[Row]] = [
     ],
     [
         [("mapped", mapped)],
+        [("dripping", dripping)],
         [("notified", notified), ("waiting", waiting)],
     ],
     [
@@ -72,6 +76,8 @@ def play(processes: Processes, folder: Path) -> int:
     for hubspot in hubspots.values():
         hubspot.start()
     processes.environment |= dict(hubspot.connection() for hubspot in hubspots.values())
+    slow = DrippingServer()
+    processes.environment["AIRFLOW_CONN_DRIPPING"] = slow.connection()  # instead of the emulator
     airflow = Airflow(processes, folder, HERE / "dags")
     processes.environment["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "False"  # the demo's DAG has one
     say("making Airflow's database")
@@ -83,7 +89,7 @@ def play(processes: Processes, folder: Path) -> int:
     def perform_all(row: Row) -> list[tuple[str, bool]]:
         return [stages[name].perform(each) for name, each in row if name in stages]
 
-    with ThreadPoolExecutor(max(map(len, ROUNDS))) as executor:
+    with slow, ThreadPoolExecutor(max(map(len, ROUNDS))) as executor:
         try:
             results = [result for rows in ROUNDS for row in executor.map(perform_all, rows) for result in row]
         finally:
