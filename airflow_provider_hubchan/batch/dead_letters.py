@@ -42,7 +42,8 @@ def _format_update(update: Update, result: str) -> str:
     status = f', "status": "{update.status}"' if update.status else ""
     reason = f', "error_message": {_QUOTE(update.error_message)}' if update.error_message else ""
     rest = _format_rest(update.rest, _OWN_KEYS_OF_UPDATE) if update.rest else ""
-    return f'{{{rest}"message_id": {_QUOTE(update.message_id)}{status}{reason}, "row": {update.row}, {result}}}'
+    row = f'"message_id": {_QUOTE(update.message_id)}{status}{reason}, "row": {update.row}'
+    return f"{{{rest}{row}, {result}}}"
 
 
 @lru_cache(maxsize=8)

@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -54,6 +55,8 @@ T = TypeVar("T")
 
 #: Seconds between two attempts to get the token's lock while somebody else fetches the token.
 LOCK_POLL = 0.02
+#: Connections that are tried for one request: those that were idle may all have to be closed.
+MAX_CONNECTIONS = 20
 
 
 class AsyncDriver:
@@ -88,6 +91,7 @@ class AsyncDriver:
     async def __aenter__(self) -> AsyncDriver:
         seconds = self.account.timeout
         self._session = aiohttp.ClientSession(
+            connector=SilentConnector(),
             timeout=aiohttp.ClientTimeout(total=self.account.total_timeout, sock_connect=seconds, sock_read=seconds),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING},
             auto_decompress=False,  # it would have no bound
@@ -234,10 +238,31 @@ class AsyncDriver:
             return NoResponse(_reason(error))
 
 
+#: What reads the connection of the request that this task makes.
+_protocol: ContextVar[Any] = ContextVar("protocol")
+
+
+class SilentConnector(aiohttp.TCPConnector):
+    """Hands out connections on which nothing has come while nobody had asked: it would be taken for the next answer."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """Get a connection; one that has to be closed is closed.
+
+        :raises aiohttp.ClientConnectionError: if each new one speaks first, which no web server does.
+        """
+        for _ in range(MAX_CONNECTIONS):
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                _protocol.set(connection.protocol)
+                return connection
+            connection.close()
+        raise aiohttp.ClientConnectionError("the other side speaks before it is asked")
+
+
 async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    if reply.status == 101:  # from now on the connection is not one of HTTP
-        reply.close()
+    if reply.status == 101:  # from now on the connection is not one of HTTP; the reply has given it back already
+        _protocol.get().close()
         raise ValueError("101 Switching Protocols was not asked for")
     async for part in reply.content.iter_any():
         body += part

@@ -149,10 +149,6 @@ class UnknownConnection(BadConnection):
             "in your secrets backend, or give the id of another one as hubchan_conn_id.",
         )
 
-    def __reduce__(self) -> tuple[type[UnknownConnection], tuple[str]]:
-        """Pickle what it was made with: an exception's own way would give the text to ``__init__``."""
-        return type(self), (self.conn_id,)
-
 
 class CallFailed(HubchanError):
     """A single call did not get a usable answer.

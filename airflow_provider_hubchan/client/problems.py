@@ -25,8 +25,8 @@ NOT_HUBSPOT = (
 )
 _FIELDS = ("message", "category", "correlationId", "policyName")
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,1000})", re.IGNORECASE)
-#: What a label may hold: a word that is the same for equal causes, so no word with a long number.
-_LABEL_WORD = re.compile(r"(?!.*[0-9]{4})[A-Za-z][A-Za-z0-9_.-]{0,79}")
+#: What a label may hold: a word that is the same for equal causes, so none with the digits of an ID.
+_LABEL_WORD = re.compile(r"(?!(?:.*[0-9]){4})[A-Za-z][A-Za-z0-9_.-]{0,79}")
 
 
 def is_hubspots(payload: dict[str, Any] | None) -> bool:

@@ -77,7 +77,7 @@ class SyncDriver:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if self._workers:  # an exception may have come while they were ended
+            if self._workers and not self._workers.join(0.0):  # an exception came while they were ended
                 self.abort(STOPPED)
                 self._workers.stop(0.0, self._connections.abort)
         finally:

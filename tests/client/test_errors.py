@@ -24,9 +24,12 @@ from airflow_provider_hubchan.client.errors import (
     HubchanError,
     Problem,
     StatusPollFailed,
+    UnknownConnection,
 )
 from airflow_provider_hubchan.client.models import Outcome
 from airflow_provider_hubchan.client.picklable_error import PicklableError
+from airflow_provider_hubchan.client.reply_bounds import ReplyTooLarge
+from airflow_provider_hubchan.client.time_limit import TimeIsOver
 from airflow_provider_hubchan.emulator.api.http import ApiError, Response
 from airflow_provider_hubchan.file_formats import FormatError
 from airflow_provider_hubchan.validation import WrongArguments
@@ -50,6 +53,9 @@ EXAMPLES: list[Exception] = [
     Aborted(STOPPED),
     WrongArguments("Wrong arguments of task 'mark'", ["status is 'sent'", "deferrable is 'yes'"]),
     DuplicateKeyError("'message_id'"),
+    UnknownConnection("hubspot"),
+    TimeIsOver(),
+    ReplyTooLarge(),
     FormatError("it is a ZIP archive: unpack it"),
     ApiError(Response(404, {"message": "no"})),
 ]

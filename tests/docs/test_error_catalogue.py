@@ -46,7 +46,7 @@ FINE = {
     "Extra Fields JSON",
     "the extra …",
     "less than a second",
-    "no answer yet",
+    "no row has an answer yet",
     "of … messages are ……",
     "what the function returns",
     "and … more",
