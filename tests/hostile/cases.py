@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 from airflow_provider_hubchan.client.errors import Problem
@@ -106,21 +108,27 @@ def _requests_of(case: Case) -> tuple[int, int]:
     return (1, 1) if case.ends or case.outcome != "unresolved" else (RETRY.max_attempts, RETRY.max_attempts)
 
 
-def is_presentable(text: str, max_length: int) -> bool:
+def is_presentable(text: str, max_length: int, secrets: Iterable[str] = SECRETS) -> bool:
     """True if any log and any database can hold the text, and anybody may read it."""
     text.encode()
     is_one_line = not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
-    return len(text) <= max_length and is_one_line and not any(secret in text for secret in SPELLED_SECRETS)
+    return len(text) <= max_length and is_one_line and not any(spelling in text for spelling in all_spellings(tuple(secrets)))
 
 
-def assert_presentable(problem: Problem) -> None:
+def assert_presentable(problem: Problem, secrets: Iterable[str] = SECRETS) -> None:
     """What is said of a row is short, on one line, and holds no secret."""
     assert problem.reason
-    assert is_presentable(problem.reason, MAX_REASON), problem.reason[:5000]
-    assert is_presentable(problem.label, MAX_WORD), problem.label[:5000]
-    assert is_presentable(problem.category or "", MAX_WORD), problem.category
-    assert is_presentable(problem.correlation_id or "", MAX_WORD), problem.correlation_id
-    assert is_presentable(str(problem), MAX_REASON + 2 * MAX_WORD + 50)
+    assert is_presentable(problem.reason, MAX_REASON, secrets), problem.reason[:5000]
+    assert is_presentable(problem.label, MAX_WORD, secrets), problem.label[:5000]
+    assert is_presentable(problem.category or "", MAX_WORD, secrets), problem.category
+    assert is_presentable(problem.correlation_id or "", MAX_WORD, secrets), problem.correlation_id
+    assert is_presentable(str(problem), MAX_REASON + 2 * MAX_WORD + 50, secrets)
+
+
+@cache
+def all_spellings(secrets: tuple[str, ...]) -> frozenset[str]:
+    """Each secret in each spelling."""
+    return frozenset(spelling for secret in secrets for spelling in spellings(secret).values())
 
 
 def spellings(secret: str) -> dict[str, str]:
@@ -136,6 +144,3 @@ def spellings(secret: str) -> dict[str, str]:
         "in JSON with slashes escaped": json.dumps(secret)[1:-1].replace("/", "\\/"),
         "in HTML": html.escape(secret),
     }
-
-
-SPELLED_SECRETS = {spelling for secret in SECRETS for spelling in spellings(secret).values()}

@@ -85,9 +85,10 @@ def with_threads(case: Case) -> Run:
                     log=lambda line: None,
                     warn=warnings.append,
                 )
+                aborted = driver.aborted
             assert report.updated + report.skipped + report.rejected + report.unresolved == report.rows == len(sink.outcomes)
             outcomes = {outcome.update.message_id: outcome for outcome in sink.outcomes}
-            return {row: outcomes[row] for row in rows if row in outcomes}, driver.aborted, report
+            return {row: outcomes[row] for row in rows if row in outcomes}, aborted, report
 
         outcomes, aborted, report = batch(case.rows)
         received = list(server.requests)
