@@ -14,11 +14,13 @@ from airflow_provider_hubchan.assets import channel_asset, emit_event
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.best_effort import best_effort
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, format_error
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.links import InboxLink, ReportLink
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
+from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, SNAPSHOT_KEY, PollSnapshotStore
 from tests.airflow.failing import ERRORS, Failing
 
 EVERY_ERROR = pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
@@ -191,6 +193,57 @@ def test_openlineage_gets_nothing_of_what_cannot_be_put_together(hubspot: Emulat
     operator.report = Failing(LookupError("no counters"))  # type: ignore[assignment]
     assert operator.get_openlineage_facets_on_complete(None) is None
     assert "OpenLineage gets nothing of this task" in capsys.readouterr().out
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+DAMAGED = pytest.mark.parametrize(
+    "value",
+    [
+        "text",
+        [],
+        {"batch": None},
+        {"max_tries": 0, "batch": {"version": 2, "outcomes": None}},
+        {"max_tries": 0, "batch": {"version": 1, "marks": None}},
+        {"max_tries": 0, "batch": [], "wait": {"since": "now"}},
+        {"of": None, "seen": None},
+    ],
+    ids=["text", "list", "null", "outcomes null", "older version", "wait", "snapshot null"],
+)
+
+
+@DAMAGED
+def test_a_task_whose_progress_is_damaged_starts_over(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], value: Any
+) -> None:
+    """It is as good as none: the rows are sent, and the finished batch leaves nothing behind."""
+    store = Store({CHECKPOINT_KEY: value})
+    assert execute(context={"task_state_store": store})["updated"] == 2
+    assert capsys.readouterr().out.count("starting over") == 1
+    assert store == {}
+
+
+@DAMAGED
+def test_a_sensor_whose_snapshot_is_damaged_asks_for_all(hubspot: Emulator, value: Any) -> None:
+    """Also one that is of the right messages."""
+    HubchanHook().update_message_statuses(["m-1"], status="READ")
+    store = Store()
+    sensor = MessageStatusSensor(task_id="wait", message_ids=["m-1", "m-2"], min_share=0.5, statuses=["READ"])
+    context: Any = {"ti": Instance(), "task_state_store": store}
+    store[SNAPSHOT_KEY] = value
+    assert sensor.execute(context) == {"m-1": "READ", "m-2": "SENT"}
+    PollSnapshotStore(context, sensor.log).save(StatusPoll(["m-1", "m-2"], Target()))
+    store[SNAPSHOT_KEY] = {**store[SNAPSHOT_KEY], "seen": value}
+    again = MessageStatusSensor(task_id="wait", message_ids=["m-1", "m-2"], min_share=0.5, statuses=["READ"])
+    assert again.execute(context) == {"m-1": "READ", "m-2": "SENT"}
 
 
 def test_one_who_is_timed_out_while_the_report_is_pushed_is_timed_out(hubspot: Emulator) -> None:
