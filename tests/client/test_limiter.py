@@ -30,6 +30,12 @@ def take(limiter: RateLimiter, now: float, share: QuotaShare | None = None) -> l
     return permits
 
 
+def take_one(limiter: RateLimiter, now: float) -> Permit:
+    permit = limiter.acquire(now, limiter.share())
+    assert isinstance(permit, Permit)
+    return permit
+
+
 def wait_for(limiter: RateLimiter, now: float, share: QuotaShare | None = None) -> float:
     """Seconds that the limiter says to wait."""
     wait = limiter.acquire(now, share or limiter.share())
@@ -153,6 +159,43 @@ def test_a_block_without_a_time_is_short_and_doubles() -> None:
     )
     limiter.block(now + 30.0, None)
     assert wait_for(limiter, now + 30.0) == pytest.approx(BASE_BLOCK), "an old 429 is forgotten"
+
+
+@pytest.mark.parametrize("quota", [pytest.param(None, id="no headers"), pytest.param(Quota(110, 10.0, 0), id="headers")])
+def test_a_request_may_go_at_the_time_that_hubspot_named(quota: Quota | None) -> None:
+    """A 429 costs permits, and the last one comes back a window after the response; but after five seconds HubSpot wants one
+    request again. One, until there is a response.
+    """
+    limiter, now = RateLimiter(), 0.0
+    for _ in range(3):
+        limiter.release(now, take_one(limiter, now), quota)
+        limiter.block(now, 5.0)
+        assert wait_for(limiter, now + 2.0) == 3.0
+        now += 5.0
+    assert len(take(limiter, now)) == 1
+
+
+def test_a_pause_without_a_time_allows_no_request_beyond_the_permits() -> None:
+    """What we guess is no invitation, also if it is longer than the time that HubSpot had named."""
+    limiter = RateLimiter(jitter=lambda: 0.5)
+    limiter.release(0.0, take_one(limiter, 0.0), None)
+    limiter.block(0.0, 0.1)
+    limiter.block(0.0, None)
+    assert wait_for(limiter, 1.0) > 8.0
+
+
+def test_the_time_that_hubspot_named_does_not_go_beyond_the_limits() -> None:
+    """Neither the account's limit in a window nor that of the connection is exceeded, however soon HubSpot wants a request."""
+    for limiter, most in ((RateLimiter(4.0), None), (RateLimiter(), 4.0)):
+        sent = list[float]()
+        share = limiter.share(1.0, most)
+        for step in range(400):
+            now = step / 10
+            if isinstance(permit := limiter.acquire(now, share), Permit):
+                sent.append(now)
+                limiter.release(now, permit, None)
+                limiter.block(now, 0.2)
+        assert max(sum(start <= at < start + 10.0 for at in sent) for start in sent) == 4
 
 
 def test_a_429_costs_permits_but_never_the_last() -> None:

@@ -59,13 +59,17 @@ class QuotaShare:
             raise ValueError(f"share is {share!r}: give a part of the account's quota, above 0 and at most 1")
         self.share, self.max_per_10s = share, max_per_10s
         self.taken = 0  # permits of requests in flight, or of responses less than a window ago
+        self.counted = 0  # the same, with permits that were given up: HubSpot counts these, too
         self.next_send = -math.inf  # when the next request may be sent, if there is a permit
         self.wants_until = -math.inf  # somebody was told that there is no permit, and will have asked again by then
 
     def max_permits(self, permits: int, window: float) -> int:
         """How many of *permits* may be taken, at least 1."""
-        bound = math.inf if self.max_per_10s is None else self.max_per_10s * window / 10.0
-        return max(1, int(min(permits * self.share, bound)))
+        return max(1, int(min(permits * self.share, self._max_requests(window))))
+
+    def is_used_up(self, window: float) -> bool:
+        """True if there were as many requests in this window as ``max_per_10s`` allows."""
+        return self.counted >= max(1.0, self._max_requests(window))
 
     def spread(self, now: float, permits: float, window: float) -> None:
         """Note a send: the next comes a tenth sooner than an even spread would have it, after a pause even sooner."""
@@ -82,6 +86,9 @@ class QuotaShare:
             for other in others
         )
         return self.share == 1.0 and unused <= sum(waiting)
+
+    def _max_requests(self, window: float) -> float:
+        return math.inf if self.max_per_10s is None else self.max_per_10s * window / 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,10 +122,11 @@ class RateLimiter:
         self._shares: dict[tuple[float, float | None], QuotaShare] = {}
         self._in_flight = self._given = 0
         self._cooling: deque[tuple[float, QuotaShare]] = deque()  # when the response of each permit came, oldest first
-        self._counted: deque[float] = deque()  # the same, with permits that were given up: HubSpot counts these, too
+        self._counted: deque[tuple[float, QuotaShare]] = deque()  # the same, with permits that were given up
         self._burst_until: float | None = None  # a window after the first send
         self._labelled_at = self._blocked_until = self._now = -math.inf
         self._blocks_in_a_row = 0
+        self._is_invited = False  # HubSpot has named the end of the block, and nobody has sent anything since
         self._lock = Lock()
 
     def share(self, share: float = 1.0, max_per_10s: float | None = None) -> QuotaShare:
@@ -172,6 +180,8 @@ class RateLimiter:
             self._in_flight += 1
             self._given += 1
             share.taken += 1
+            share.counted += 1
+            self._is_invited = False
             share.wants_until = -math.inf
             return Permit(share, now, self._given)
 
@@ -184,7 +194,7 @@ class RateLimiter:
             now = self._advance(now)
             self._in_flight -= 1
             self._cooling.append((now, permit.owner))
-            self._counted.append(now)
+            self._counted.append((now, permit.owner))
             self._quota = quota or self._quota
             if quota is not None and quota.remaining is not None:
                 self._labelled_at = now
@@ -206,12 +216,14 @@ class RateLimiter:
             now = self._advance(now)
             self._fair_share.on_throttled(now, self._unused())
             self._give_up_excess()
+            is_named = seconds is not None
             if seconds is None:
                 if now >= self._blocked_until:  # one burst brings many 429s, and counts as one
                     too_short = now < self._blocked_until + TOO_SHORT
                     self._blocks_in_a_row = self._blocks_in_a_row + 1 if too_short else 0
                 seconds = min(self.window, BASE_BLOCK * 2.0 ** min(self._blocks_in_a_row, 9)) * (0.5 + self._jitter())
-            self._blocked_until = max(self._blocked_until, now + seconds)
+            if now + seconds > self._blocked_until:
+                self._blocked_until, self._is_invited = now + seconds, is_named
 
     def _advance(self, now: float) -> float:
         """The time now, never before the last one: threads read the clock in one order and get the lock in another."""
@@ -222,8 +234,8 @@ class RateLimiter:
         expired = now - self.window - CLOCK_MARGIN
         while self._cooling and self._cooling[0][0] <= expired:
             self._cooling.popleft()[1].taken -= 1
-        while self._counted and self._counted[0] <= expired:
-            self._counted.popleft()
+        while self._counted and self._counted[0][0] <= expired:
+            self._counted.popleft()[1].counted -= 1
 
     def _wait(self, now: float, share: QuotaShare) -> float | None:
         """Seconds to wait, None for a permit."""
@@ -232,15 +244,19 @@ class RateLimiter:
         if self._given and not self._in_flight and not self._counted:
             self._fair_share.reset()
             self._burst_until = None
-        if self._unused() < 1 or self._in_flight + len(self._counted) >= self.limit:
-            wait = self._counted[0] + self.window + CLOCK_MARGIN - now if self._counted else POLL_INTERVAL
+        is_used_up = self._in_flight + len(self._counted) >= self.limit
+        if self._is_invited and not self._in_flight and not is_used_up and not share.is_used_up(self.window):
+            return None  # a permit would come back a window after the response, however soon HubSpot wants the next request
+        if self._unused() < 1 or is_used_up:
+            wait = self._counted[0][0] + self.window + CLOCK_MARGIN - now if self._counted else POLL_INTERVAL
             if self._in_flight and not self._is_spread(now):  # at the beginning each response may bring another permit
                 wait = min(wait, POLL_INTERVAL)
             share.wants_until = now + wait + POLL_INTERVAL
             return wait
         whole = self.limit if self._fair_share.plenty else self.permits  # while there is plenty, a part of all there is
-        if share.taken >= share.max_permits(whole, self.window):
-            oldest = next((at for at, owner in self._cooling if owner is share), None)
+        if share.taken >= share.max_permits(whole, self.window) or share.is_used_up(self.window):
+            requests = self._counted if share.is_used_up(self.window) else self._cooling
+            oldest = next((at for at, owner in requests if owner is share), None)
             return POLL_INTERVAL if oldest is None else oldest + self.window + CLOCK_MARGIN - now
         if share.must_yield(self._shares.values(), now, self._unused(), self.permits, self.window):
             return POLL_INTERVAL
