@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote
@@ -28,6 +29,15 @@ RUN_FACET = "hubchan_status_updates"
 #: The first hook that wrote to each channel: Airflow counts what one hook records as one output, that of another as another.
 _first_writers: dict[tuple[int, str], BaseHook] = {}
 _lock = Lock()
+
+
+def _renew_lock() -> None:
+    """In a process that was forked: a lock that another thread held at that moment would stay locked for ever."""
+    global _lock
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def channel_asset(portal: int | str, channel_id: str, *, extra: dict[str, Any] | None = None) -> Asset:

@@ -95,13 +95,14 @@ class TokenProvider:
     @contextmanager
     def exclusive(self, check: Callable[[], None]) -> Iterator[None]:
         """Hold the lock. *check* is called while the thread waits for it: a fetch can take long, a stop must not."""
-        while not self.lock.acquire(timeout=LOCK_POLL):
+        lock = self.lock  # a process that is forked meanwhile has another one
+        while not lock.acquire(timeout=LOCK_POLL):
             check()
         try:
             check()
             yield
         finally:
-            self.lock.release()
+            lock.release()
 
     def refresh_flow(
         self,

@@ -2,11 +2,13 @@
 
 HubSpot tells which account a refresh token is for only when it is used; so two connections are of one account and app if they
 have the same base URL, app and refresh token (or access token). Their other fields (channel, timeout, ``requests_per_10s``) are
-their own. Processes cannot share; what they do about it is in ratelimit/fair_share.py.
+their own. Processes cannot share; what they do about it is in ratelimit/fair_share.py. A process that is forked keeps the
+tokens; it gets a limiter of its own, and new locks: one that another thread held at that moment would stay locked for ever.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
@@ -50,3 +52,14 @@ def reset() -> None:
     with _lock:
         _limiters.clear()
         _tokens.clear()
+
+
+def _renew_after_fork() -> None:
+    global _lock
+    _lock = Lock()
+    _limiters.clear()  # the requests of other threads would stay in flight
+    for tokens in _tokens.values():
+        tokens.lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_after_fork)
