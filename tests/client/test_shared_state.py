@@ -47,7 +47,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def test_a_process_that_is_forked_during_a_token_fetch_can_send() -> None:
-    """The thread that holds a lock is not in the child, so the locks are new ones; the quota is learned anew, the token stays."""
+    """The thread that holds a lock is not in the child, so the locks are new; the quota is learned anew, the token stays."""
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORK_DURING_A_FETCH], capture_output=True, text=True, timeout=60, check=False
     )
