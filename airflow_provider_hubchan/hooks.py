@@ -20,7 +20,7 @@ from airflow_provider_hubchan.batch.row_reader import read_update
 from airflow_provider_hubchan.batch.rows import Columns, Statuses
 from airflow_provider_hubchan.batch.runner import BatchOptions, run_batch
 from airflow_provider_hubchan.client import endpoints
-from airflow_provider_hubchan.client.actions import OUT_OF_RUNTIME, OUT_OF_TIME, STOPPED, Abort, Request
+from airflow_provider_hubchan.client.actions import OUT_OF_RUNTIME, STOPPED, Abort, Request
 from airflow_provider_hubchan.client.connection_check import Diagnosis, check_connection
 from airflow_provider_hubchan.client.daily_quota import next_reset
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT
@@ -313,7 +313,9 @@ class HubchanHook(BaseHook):
                     report.aborted = abort or report.aborted
         return report
 
-    def sync_driver(self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_TIME) -> SyncDriver:
+    def sync_driver(
+        self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_RUNTIME
+    ) -> SyncDriver:
         """A context manager that performs flows in threads.
 
         :param share: part of the account's quota that it may use, in (0, 1].
@@ -335,7 +337,7 @@ class HubchanHook(BaseHook):
         return driver
 
     async def async_driver(
-        self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_TIME
+        self, *, share: float = 1.0, max_runtime: float = math.inf, out_of_time: Abort = OUT_OF_RUNTIME
     ) -> AsyncDriver:
         """An asynchronous context manager that performs flows on this event loop.
 

@@ -23,7 +23,7 @@ from airflow_provider_hubchan.batch.row_reader import read_rows
 from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.batch.store import UpdateStore
-from airflow_provider_hubchan.client.actions import OUT_OF_TIME, Flow
+from airflow_provider_hubchan.client.actions import DEADLINE_OVER, Flow
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput, HubchanError
 from airflow_provider_hubchan.client.flow import RetryConfig, deliver
@@ -198,7 +198,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
             channel_id=channel,
             max_runtime=max(0.0, ends - time.monotonic()),
             report=summary.report,
-            out_of_time=OUT_OF_TIME,
+            out_of_time=DEADLINE_OVER,
         )
 
     async def _mark_on_loop(self, context: Context, summary: CallbackSummary, ends: float) -> None:
@@ -211,7 +211,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
 
         tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
         left = max(0.0, ends - time.monotonic())
-        async with await hook.async_driver(max_runtime=left, out_of_time=OUT_OF_TIME) as driver:
+        async with await hook.async_driver(max_runtime=left, out_of_time=DEADLINE_OVER) as driver:
             with record_batch(driver, report, time.monotonic, **tags):
                 entries = read_rows(rows.pairs, status=plain_text(self.status), error_message=error_message, channel_id=channel)
                 with UpdateStore(entries) as updates:

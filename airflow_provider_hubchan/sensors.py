@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, T
 from airflow_provider_hubchan.batch.row_reader import MAX_ID, id_fault, integer_text
 from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
 from airflow_provider_hubchan.best_effort import best_effort
+from airflow_provider_hubchan.client.actions import SENSOR_TIMEOUT
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
@@ -188,7 +189,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         if event["outcome"] == "failed":
             raise AirflowFailException(reason)
         if event["outcome"] == "timeout":
-            raise AirflowSensorTimeout(f"The time was over before all had arrived: {reason}.")
+            raise AirflowSensorTimeout(f"The sensor's timeout was over before all had arrived: {reason}.")
         if event["outcome"] == "error":  # as Airflow does if a trigger raises: a retry may help
             raise TaskDeferralError(f"The wait in the triggerer was ended by an error, {reason}. Its log has the traceback.")
         poll = StatusPoll(self._checked_ids(), self._target())
@@ -226,7 +227,8 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         left = self._ends - time.time()
         try:
             channel = self._hook.resolve_channel(self.channel_id)
-            with self._hook.sync_driver(share=self.share, max_runtime=left if left > 0.0 else LATE_LOOK) as driver:
+            left = left if left > 0.0 else LATE_LOOK
+            with self._hook.sync_driver(share=self.share, max_runtime=left, out_of_time=SENSOR_TIMEOUT) as driver:
                 for _ in driver.run_all(poll.poll(self._hook.account, channel, time.time()), self.concurrency):
                     pass
                 poll.check(driver.aborted)

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_hubchan.client.actions import SENSOR_TIMEOUT
 from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.errors import BadConnection, StatusPollFailed
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
@@ -102,7 +103,8 @@ class MessageStatusTrigger(BaseTrigger):
         hook = HubchanHook(self.hubchan_conn_id)
         # before the session: a triggerer that starts has much to do
         await self._sleep(max(self.poke_interval, MIN_DEFERRAL))
-        async with await hook.async_driver(share=self.share, max_runtime=self.ends - time.time()) as driver:
+        left = self.ends - time.time()
+        async with await hook.async_driver(share=self.share, max_runtime=left, out_of_time=SENSOR_TIMEOUT) as driver:
             while time.time() < self.ends:
                 driver.aborted = None
                 flows = poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time())

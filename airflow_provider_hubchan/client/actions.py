@@ -157,11 +157,18 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-#: A person or Airflow ends the batch; a deadline has passed.
+#: A person or Airflow ends the batch.
 STOPPED = Abort(Problem("stopped before there was an answer.", "stopped"), permanent=False)
-OUT_OF_TIME = Abort(Problem("the time was over before there was an answer.", "out of time"), permanent=False)
-#: The same where the time is what the user has set as *max_runtime*.
-OUT_OF_RUNTIME = Abort(Problem("max_runtime was over before there was an answer.", "out of time"), permanent=False)
+#: The time is over. Each names the argument that says how long it is.
+OUT_OF_TIME_LABEL = "out of time"
+OUT_OF_RUNTIME = Abort(Problem("max_runtime was over before there was an answer.", OUT_OF_TIME_LABEL), permanent=False)
+DEADLINE_OVER = Abort(
+    Problem("the callback's deadline was over before there was an answer.", OUT_OF_TIME_LABEL), permanent=False
+)
+SENSOR_TIMEOUT = Abort(Problem("the sensor's timeout was over before there was an answer.", OUT_OF_TIME_LABEL), permanent=False)
+CONNECTION_TIMEOUT = Abort(
+    Problem("the connection's timeout was over before there was an answer.", OUT_OF_TIME_LABEL), permanent=False
+)
 
 
 class Aborted(PicklableError):

@@ -26,7 +26,7 @@ from airflow_provider_hubchan.client.actions import (
     NO_CONNECTION,
     NO_PROXY_CONNECTION,
     NO_SOCKS,
-    OUT_OF_TIME,
+    OUT_OF_RUNTIME,
     PROXY_LOGIN,
     PROXY_REFUSAL,
     READ_TIMEOUT,
@@ -79,7 +79,7 @@ class AsyncDriver:
         *,
         share: float = 1.0,
         deadline: float = math.inf,
-        out_of_time: Abort = OUT_OF_TIME,
+        out_of_time: Abort = OUT_OF_RUNTIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self._limiter, self._tokens, self._retry, self._clock = account, limiter, tokens, retry, clock

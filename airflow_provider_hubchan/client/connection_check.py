@@ -15,8 +15,9 @@ from typing import Any
 
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import (
+    CONNECTION_TIMEOUT,
     INCOMPLETE,
-    OUT_OF_TIME,
+    OUT_OF_TIME_LABEL,
     READ_TIMEOUT,
     Aborted,
     Flow,
@@ -36,7 +37,7 @@ TRY_LATER = "Could not be checked now, try again later: "
 #: Seconds after the account's timeout that the check itself may take to end.
 MARGIN = 1.0
 #: Labels of problems that only say that HubSpot was slow: nobody has to change anything.
-_SLOW = (READ_TIMEOUT, INCOMPLETE, OUT_OF_TIME.problem.label)
+_SLOW = (READ_TIMEOUT, INCOMPLETE, OUT_OF_TIME_LABEL)
 
 
 @dataclass
@@ -78,7 +79,7 @@ def check_connection(account: Account, limiter: RateLimiter, mask: Callable[[str
     def check() -> None:
         # A token fetched for this: the shared one knows nothing of a scope that was granted just now.
         retry, tokens = RetryConfig(max_attempts=1, max_throttles=0), TokenProvider(account, mask)
-        with SyncDriver(account, limiter, tokens, retry, deadline=deadline) as driver:
+        with SyncDriver(account, limiter, tokens, retry, deadline=deadline, out_of_time=CONNECTION_TIMEOUT) as driver:
             diagnoses.append(driver.run(check_flow(account, retry)))
 
     # In a thread of its own: a name service has no timeout of ours.
@@ -87,7 +88,9 @@ def check_connection(account: Account, limiter: RateLimiter, mask: Callable[[str
     thread.join(account.timeout + MARGIN)
     if not diagnoses:
         late = Diagnosis()
-        late.fail(f"no answer within {account.timeout:g} s. Check the API base URL and the network.", OUT_OF_TIME.problem)
+        late.fail(
+            f"no answer within {account.timeout:g} s. Check the API base URL and the network.", CONNECTION_TIMEOUT.problem
+        )
         return late
     return diagnoses[0]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_hubchan.client import headers
 from airflow_provider_hubchan.client.actions import (
-    OUT_OF_TIME,
+    OUT_OF_RUNTIME,
     READ_TIMEOUT,
     STOPPED,
     Abort,
@@ -56,7 +56,7 @@ class SyncDriver:
         *,
         share: float = 1.0,
         deadline: float = math.inf,
-        out_of_time: Abort = OUT_OF_TIME,
+        out_of_time: Abort = OUT_OF_RUNTIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self.limiter, self._tokens, self.retry = account, limiter, tokens, retry

@@ -236,7 +236,7 @@ def test_the_deadline_ends_it(hubspot: Emulator, call: Call, capsys: pytest.Capt
     call({}, messages=["m-1", "m-1", "m-0"], deadline=1.0)
     log = capsys.readouterr().out
     assert re.search(r"Marked by a callback: 3 rows: [01] updated, 1 skipped, 0 rejected, [12] unresolved\.", log)
-    assert ": Given up: the time was over before there was an answer." in log
+    assert ": Given up: the callback's deadline was over before there was an answer." in log
 
 
 @BOTH
@@ -252,7 +252,7 @@ def test_the_deadline_ends_it_whatever_the_server_does(
         assert server.requests
     log = capsys.readouterr().out
     assert "Marked by a callback: 60 rows: 0 updated, 0 skipped, 0 rejected, 60 unresolved." in log
-    assert "Given up: the time was over before there was an answer." in log
+    assert "Given up: the callback's deadline was over before there was an answer." in log
     assert "The callback could not mark the messages" not in log
 
 

@@ -66,7 +66,7 @@ def test_a_wait_ends_at_the_deadline() -> None:
         yield Wait(3600.0)
 
     account = Account(access_token="t")
-    with pytest.raises(Exception, match="the time was over before there was an answer"):
+    with pytest.raises(Exception, match="max_runtime was over before there was an answer"):
         driven(account, lambda driver: driver.run(waiting()), 0.1)
 
 
@@ -92,7 +92,7 @@ def test_another_drivers_token_fetch_does_not_hold_it() -> None:
         with driver._tokens.lock:
             return await driver.run(needing())
 
-    with pytest.raises(Exception, match="the time was over before there was an answer"):
+    with pytest.raises(Exception, match="max_runtime was over before there was an answer"):
         driven(account, use, 0.1)
 
 
