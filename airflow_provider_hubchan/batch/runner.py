@@ -222,7 +222,8 @@ class _BatchRun:
             return
         self._record(outcome, position)
         self._address.record(outcome)
-        self._record_held()
+        if self._driver.aborted is None:  # else they are as unresolved as the rest
+            self._record_held()
         if outcome.warning and not self._has_warned:
             self._has_warned = True
             self._warn(outcome.warning)

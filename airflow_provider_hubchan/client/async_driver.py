@@ -10,7 +10,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -92,6 +91,7 @@ class AsyncDriver:
         seconds = self.account.timeout
         self._session = aiohttp.ClientSession(
             connector=SilentConnector(),
+            response_class=FinalResponse,
             timeout=aiohttp.ClientTimeout(total=self.account.total_timeout, sock_connect=seconds, sock_read=seconds),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING},
             auto_decompress=False,  # it would have no bound
@@ -238,10 +238,6 @@ class AsyncDriver:
             return NoResponse(_reason(error))
 
 
-#: What reads the connection of the request that this task makes.
-_protocol: ContextVar[Any] = ContextVar("protocol")
-
-
 class SilentConnector(aiohttp.TCPConnector):
     """Hands out connections on which nothing has come while nobody had asked: it would be taken for the next answer."""
 
@@ -253,16 +249,26 @@ class SilentConnector(aiohttp.TCPConnector):
         for _ in range(MAX_CONNECTIONS):
             connection = await super().connect(req, traces, timeout)
             if connection.protocol is None or not connection.protocol.should_close:
-                _protocol.set(connection.protocol)
                 return connection
             connection.close()
         raise aiohttp.ClientConnectionError("the other side speaks before it is asked")
 
 
+class FinalResponse(aiohttp.ClientResponse):
+    """A response after which its connection is closed if it is 101: what comes then is not HTTP, and nobody's answer."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """Read up to the headers; the connection of a response without a body is given back then."""
+        protocol = connection.protocol
+        await super().start(connection)
+        if self.status == 101 and protocol is not None:
+            protocol.close()
+        return self
+
+
 async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    if reply.status == 101:  # from now on the connection is not one of HTTP; the reply has given it back already
-        _protocol.get().close()
+    if reply.status == 101:
         raise ValueError("101 Switching Protocols was not asked for")
     async for part in reply.content.iter_any():
         body += part

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 #: Characters of an exception's text at most: it is a line of a log and a cell of a page.
 MAX_TEXT = 1500
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+#: Control characters, line ends, and what changes the direction in which a text is shown.
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 
 

@@ -23,7 +23,7 @@ MAX_RAW = 20_000
 NOT_HUBSPOT = (
     "Look at what stands between this worker and HubSpot (proxy, firewall, gateway), and at the connection's API base URL."
 )
-_FIELDS = ("message", "category", "correlationId", "policyName")
+_FIELDS = ("message", "category", "correlationId")
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,1000})", re.IGNORECASE)
 #: What a label may hold: a word that is the same for equal causes, so none with the digits of an ID.
 _LABEL_WORD = re.compile(r"(?!(?:.*[0-9]){4})[A-Za-z][A-Za-z0-9_.-]{0,79}")
@@ -33,7 +33,9 @@ def is_hubspots(payload: dict[str, Any] | None) -> bool:
     """True if a JSON object is an error of HubSpot's, as far as anybody knows: the bodies of these calls are not documented, so
     one of the fields of HubSpot's other errors is enough (HubSpot docs, error handling).
     """
-    return payload is not None and any(payload.get(name) is not None for name in _FIELDS)
+    if payload is None:
+        return False
+    return isinstance(payload.get("policyName"), str) or any(payload.get(name) is not None for name in _FIELDS)
 
 
 def response_problem(

@@ -47,6 +47,7 @@ from airflow_provider_hubchan.client.actions import (
 from airflow_provider_hubchan.client.endpoints import READ_SCOPE, WRITE_SCOPE
 from airflow_provider_hubchan.client.error_texts import shorten
 from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import MessageStatus
 from airflow_provider_hubchan.client.problems import NOT_HUBSPOT, clean, is_hubspots, response_problem, word
 
 Scope = Literal["row", "account", "batch"]
@@ -342,7 +343,11 @@ def message_status(message: dict[str, Any]) -> tuple[str | None, str | None]:
     status = status if isinstance(status, dict) else {}
     details = status.get("failureDetails")
     error_message = details.get("errorMessage") if isinstance(details, dict) else None
-    return clean(status.get("statusType"), max_length=40), clean(error_message)
+    name = status.get("statusType")
+    if MessageStatus.parse(name) is None:
+        name = clean(name, max_length=40)
+        name = None if MessageStatus.parse(name) else name  # what is only almost a status is none
+    return name, clean(error_message)
 
 
 def other_message_warning(message: dict[str, Any], message_id: str) -> str | None:
