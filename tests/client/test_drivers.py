@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.actions import BAD_PROXY
-from airflow_provider_hubchan.client.models import Account
+from airflow_provider_hubchan.client.actions import (
+    BAD_PROXY,
+    NO_PROXY_CONNECTION,
+    NO_SOCKS,
+    PROXY_LOGIN,
+    PROXY_REFUSAL,
+    UNKNOWN_HOST,
+)
+from airflow_provider_hubchan.client.models import Account, Outcome
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.emulator import Emulator
 from tests.client.driver_runs import FAULTS, add_faults, with_tasks, with_threads
@@ -121,6 +131,95 @@ def test_an_environment_that_cannot_work_is_an_outcome(
     assert len(outcomes) == len(FAULTS)
     assert {outcome.result for outcome in outcomes} == {"unresolved"}
     assert label in {outcome.problem.label.removeprefix("given up: ") for outcome in outcomes if outcome.problem}
+
+
+@contextmanager
+def answering(reply: bytes) -> Iterator[int]:
+    """A port where each connection gets this reply, whatever it asks."""
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+
+        def serve() -> None:
+            while not stopped.is_set():
+                with suppress(OSError):
+                    client, _ = server.accept()
+                    with client:
+                        client.recv(65_536)
+                        client.sendall(reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stopped.set()
+            thread.join()
+
+
+def labels(outcomes: list[Outcome]) -> set[str]:
+    return {outcome.problem.label.removeprefix("given up: ") for outcome in outcomes if outcome.problem}
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", PROXY_LOGIN),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", PROXY_REFUSAL),
+    ],
+    ids=["a login", "a refusal"],
+)
+def test_what_a_proxy_answers_has_words_of_its_own(
+    drive: Any, reply: bytes, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not HubSpot's answer, and no fault of HubSpot's."""
+    with answering(reply) as port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        outcomes = drive(Account(base_url="https://hubspot.invalid", access_token="t", timeout=2.0))
+    assert labels(outcomes) == {label}
+    assert {outcome.result for outcome in outcomes} == {"unresolved"}
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+@pytest.mark.parametrize(
+    ("proxy", "label"),
+    [
+        ("http://127.0.0.1:1", NO_PROXY_CONNECTION),
+        ("http://127.0.0.1:999999", BAD_PROXY),
+        ("http://127.0.0.1:port", BAD_PROXY),
+        ("ftp://127.0.0.1", BAD_PROXY),
+        ("http://", BAD_PROXY),
+        ("socks5://127.0.0.1:1", NO_SOCKS),
+        ("socks5h://127.0.0.1:1", NO_SOCKS),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_has_words_of_its_own(
+    drive: Any, proxy: str, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the log looks at the environment of the worker, and not at HubSpot."""
+    monkeypatch.setenv("https_proxy", proxy)
+    assert labels(drive(Account(base_url="https://hubspot.invalid", access_token="t", timeout=0.5))) == {label}
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+def test_a_host_that_nobody_knows_has_words_of_its_own(drive: Any) -> None:
+    """A typing error in the base URL is not a server that is down."""
+    assert labels(drive(Account(base_url="https://hubspot.invalid", access_token="t", timeout=2.0))) == {UNKNOWN_HOST}
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+@pytest.mark.parametrize("exempt", ["127.0.0.0/8", "10.0.0.0/8, 127.0.0.1", "localhost,127.0.0.1"])
+def test_addresses_are_exempt_from_the_proxy_alone_and_as_ranges(
+    drive: Any, exempt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``NO_PROXY`` means the same to both drivers."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", exempt)
+    monkeypatch.setenv("NO_PROXY", exempt)
+    with Emulator(limit=0) as emulator:
+        emulator.world.seed(FAULTS)
+        assert {outcome.result for outcome in drive(account_of(emulator))} == {"updated"}
 
 
 def test_no_cookie_is_kept() -> None:
