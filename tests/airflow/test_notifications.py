@@ -246,7 +246,7 @@ def test_the_deadline_ends_it_whatever_the_server_does(
 ) -> None:
     """A byte now and then comes in time for each read: every message is accounted for all the same, and Airflow is not kept."""
     with DrippingServer() as server:
-        connection = json.loads(server.connection(**login)) | ({"login": "id", "password": "s3cr3t"} if login else {})
+        connection = json.loads(server.connection(**login)) | ({"login": "id", "password": "dr1pping"} if login else {})
         monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
         call_in_time(lambda: call({}, messages=[f"m-{number}" for number in range(60)], deadline=1.0))
         assert server.requests

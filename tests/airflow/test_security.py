@@ -128,7 +128,7 @@ def test_waiting_writes_nothing(hubspot_emulator: Emulator) -> None:
     hubspot_emulator.world.seed(IDS)
     hubspot_emulator.fault(message_id=IDS[0], status=503)
     with pytest.raises(AirflowSensorTimeout):
-        SensorTask("deferrable", timeout=0.5).run()
+        SensorTask("deferrable", timeout=3.0).run()
     assert {entry.method for entry in hubspot_emulator.ledger.entries if IDS[0] in entry.path} == {"GET"}
 
 

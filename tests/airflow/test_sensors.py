@@ -138,7 +138,7 @@ def test_one_look_is_all_that_a_timeout_of_none_allows(hubspot: Emulator) -> Non
 @pytest.mark.slow
 def test_a_trigger_ends_in_time_whatever_the_server_does(dripping: DrippingServer) -> None:
     """The event comes at the trigger's own end, not when Airflow takes it away."""
-    event = call_in_time(lambda: asyncio.run(first_event(trigger(6.0))))
+    event = call_in_time(lambda: asyncio.run(first_event(trigger(9.0))))
     assert dripping.requests
     assert event["outcome"] == "timeout"
     assert event["reason"] == "0 of 1 messages are READ; 1 got no answer: given up: out of time"

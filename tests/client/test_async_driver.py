@@ -18,7 +18,7 @@ from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from tests.dripping_server import DrippingServer
 
 T = TypeVar("T")
-APP = {"client_id": "id", "client_secret": "s3cr3t", "refresh_token": "r3fr3sh"}
+APP = {"client_id": "id", "client_secret": "dr1pping", "refresh_token": "r3fr3sh"}
 
 
 def driven(account: Account, use: Callable[[AsyncDriver], Awaitable[T]], seconds: float, **options: Any) -> T:
