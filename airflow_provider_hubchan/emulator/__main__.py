@@ -22,7 +22,16 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; nothing protects it: 0.0.0.0 is for a network of containers (default: %(default)s)",
+        help="address to listen on; every program that reaches it may do everything: 0.0.0.0 is for a network of containers "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name or address, without port, that control calls and the page may be called by beside localhost, such as a "
+        "container's name; may be given several times",
     )
     parser.add_argument("--port", type=int, default=8920, help="0 for any free one (default: %(default)s)")
     parser.add_argument(
@@ -86,7 +95,9 @@ def _make_emulator(options: argparse.Namespace) -> Emulator:
     if options.state and not Path(options.state).absolute().parent.is_dir():
         raise ValueError(f"--state: there is no folder {Path(options.state).parent}")
     try:
-        emulator = Emulator(host=options.host, port=options.port, tls=options.tls, **settings)
+        emulator = Emulator(
+            host=options.host, port=options.port, tls=options.tls, allowed_hosts=options.allowed_host, **settings
+        )
     except OSError as error:
         raise ValueError(
             f"--host {options.host} --port {options.port}: {error.strerror}; choose another, or port 0 for any free one"

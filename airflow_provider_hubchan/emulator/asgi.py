@@ -80,7 +80,9 @@ async def send_response(
 
 
 def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
-    """A protocol of uvicorn that puts its transport into the scope, because ASGI cannot drop a connection.
+    """A protocol of uvicorn that puts more into the scope.
+
+    *transport*, because ASGI cannot drop a connection; *target*, the URL as it stood on the wire: ASGI has only its path.
 
     :param open_transports: where all connections that are open are kept.
     """
@@ -96,6 +98,10 @@ def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
                 await app(scope, receive, send)
 
             self.app: Any = app_with_transport
+
+        def on_url(self, url: bytes) -> None:
+            super().on_url(url)
+            self.scope["target"] = self.url
 
         def connection_lost(self, exc: Exception | None) -> None:
             open_transports.discard(self.transport)

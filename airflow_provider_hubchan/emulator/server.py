@@ -10,7 +10,7 @@ import tempfile
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
@@ -23,6 +23,7 @@ from airflow_provider_hubchan.emulator.asgi import Server, read_body, send_respo
 from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.faults.injection import Injected, inject
+from airflow_provider_hubchan.emulator.origin_check import parse_allowed_hosts, with_origin_check, with_page_check
 from airflow_provider_hubchan.emulator.request_log.entry import Entry
 
 CONTROL = "/_emulator"
@@ -37,23 +38,31 @@ class Emulator(HubspotBackend):
     ...     hubspot.connection()["conn_type"]
     'hubchan'
 
-    :param host: IPv4 address to listen on, ``0.0.0.0`` for all. Nothing protects it: whoever reaches it may do everything.
+    :param host: IPv4 address to listen on, ``0.0.0.0`` for all. Every program that reaches it may do everything.
     :param port: 0 for any free one.
+    :param allowed_hosts: names and addresses that the control API and the page may be called by, with any port, beside *host*,
+        ``localhost``, names under it, and loopback addresses: ``["hubspot"]`` in a network of containers.
     :param tls: True to serve https, with a certificate that `ca_file` vouches for.
     :param settings: fields of `Settings`; ``limit=0`` for a rate limit that is never reached.
     :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped; else None.
     :raises OSError: it cannot listen there.
-    :raises ValueError: names every setting that is not allowed.
+    :raises ValueError: names every setting that is not allowed, or every allowed host that is neither a name nor an address.
     """
 
-    def __init__(self, *, host: str = LOOPBACK, port: int = 0, tls: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, *, host: str = LOOPBACK, port: int = 0, tls: bool = False, allowed_hosts: Iterable[str] = (), **settings: Any
+    ) -> None:
         super().__init__(**settings)
+        hosts = parse_allowed_hosts(allowed_hosts)
         self._certificate = make_certificate() if tls else None
         self.ca_file = self._certificate.ca_file if self._certificate else None
         self._in_flight: Counter[tuple[str, str]] = Counter()
-        self._control = control_app(self)
         self._socket = socket.create_server((host, port), backlog=512)
-        reachable = LOOPBACK if host == ALL_ADDRESSES else host
+        listens_on_all = self._socket.getsockname()[0] == ALL_ADDRESSES
+        reachable = LOOPBACK if listens_on_all else host
+        hosts |= parse_allowed_hosts([reachable])
+        self._control = with_origin_check(control_app(self), hosts)
+        self._api = with_page_check(self._serve_api, hosts)
         self.url = f"{'https' if tls else 'http'}://{reachable}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self._serve,
@@ -99,8 +108,10 @@ class Emulator(HubspotBackend):
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         send = with_date(send, lambda: self.world.clock.now())
-        if scope["path"] == "/" or scope["path"].startswith(CONTROL):
-            return await self._control(scope, receive, send)
+        is_control = scope["path"] == "/" or scope["path"].startswith(CONTROL)
+        await (self._control if is_control else self._api)(scope, receive, send)
+
+    async def _serve_api(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(
             scope["method"],
             scope["raw_path"].decode("ascii"),
