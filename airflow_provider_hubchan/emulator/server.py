@@ -26,7 +26,7 @@ from airflow_provider_hubchan.emulator.faults.injection import Injected, inject
 from airflow_provider_hubchan.emulator.origin_check import parse_allowed_hosts, with_origin_check, with_page_check
 from airflow_provider_hubchan.emulator.request_log.entry import Entry
 
-CONTROL = "/_emulator"
+CONTROL, PAGE = "/_emulator", ("/", "/favicon.ico")
 LOOPBACK, ALL_ADDRESSES = "127.0.0.1", "0.0.0.0"  # noqa: S104  # only if asked for
 
 
@@ -108,7 +108,7 @@ class Emulator(HubspotBackend):
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         send = with_date(send, lambda: self.world.clock.now())
-        is_control = scope["path"] == "/" or scope["path"].startswith(CONTROL)
+        is_control = scope["path"] in PAGE or scope["path"].startswith(CONTROL)
         await (self._control if is_control else self._api)(scope, receive, send)
 
     async def _serve_api(self, scope: Any, receive: Any, send: Any) -> None:

@@ -264,6 +264,7 @@ def test_the_page_can_load_and_run_nothing_but_its_own(asked: Asked, path: str, 
 def test_the_page_is_to_be_looked_at_only(emulator: Emulator, asked: Asked) -> None:
     """HubSpot's own addresses are as they were, and looking is not in the ledger."""
     assert asked("POST", "/").status == 405
+    assert asked("GET", "/favicon.ico").status == 204
     assert asked("GET", "/x").status == 404
     assert [entry.path for entry in emulator.ledger.entries] == ["/x"]
 

@@ -41,6 +41,10 @@ def _file(name: str) -> Handler:
     return handler
 
 
+async def _no_icon(backend: HubspotBackend, request: Request) -> Response:
+    return Response(status_code=204)
+
+
 async def _events(backend: HubspotBackend, request: Request) -> Response:
     thread_filter = ThreadFilter.parse(dict(request.query_params))
     return StreamingResponse(events(backend, thread_filter), media_type="text/event-stream", headers=HEADERS)
@@ -49,6 +53,7 @@ async def _events(backend: HubspotBackend, request: Request) -> Response:
 #: Method, path and handler of every call of the page. A handler raises ``ValueError`` for a request that is wrong.
 PAGE_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/", _file("page.html")),
+    ("GET", "/favicon.ico", _no_icon),  # the browser asks for it where it shows JSON: not a call of HubSpot's API
     ("GET", "/_emulator/page/page.css", _file("page.css")),
     ("GET", "/_emulator/page/page.js", _file("page.js")),
     ("GET", "/_emulator/events", _events),
