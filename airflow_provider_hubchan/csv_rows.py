@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, islice
 
 from airflow_provider_hubchan.batch.rows import bad_line, column_faults, is_encodable
-from airflow_provider_hubchan.client.error_texts import shorten, shorten_all
+from airflow_provider_hubchan.client.error_texts import count_of, shorten, shorten_all
 from airflow_provider_hubchan.client.errors import BadRow
 from airflow_provider_hubchan.file_formats import (
     BLANK,
@@ -66,7 +66,8 @@ def _read_unusual(source: _RecordLines, names: list[str], cells: list[str], text
         return source.bad_record("it holds a NUL character: the file is damaged, or binary", "a NUL character")
     if len(cells) != len(names):
         cut_off = "" if source.record[-1].endswith("\n") else CUT_OFF
-        return source.bad_record(f"it has {len(cells):,} cells for {len(names):,} columns{cut_off}", "wrong number of cells")
+        reason = f"it has {count_of(len(cells), 'cell')} for {count_of(len(names), 'column')}{cut_off}"
+        return source.bad_record(reason, "wrong number of cells")
     return dict(zip(names, [cell or None for cell in cells], strict=True))
 
 

@@ -24,7 +24,7 @@ from airflow_provider_hubchan.batch.rows import NumberedRows, numbered, parse_js
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import DEADLINE_OVER, Flow
-from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, count_of, readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput, HubchanError
 from airflow_provider_hubchan.client.flow import RetryConfig, deliver
 from airflow_provider_hubchan.client.models import StatusName, Update
@@ -183,7 +183,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
 
     def _give_up(self, summary: CallbackSummary) -> None:
         text = (
-            f"its deadline, {self.deadline:g} seconds, was over while something did not answer that it needs beside HubSpot: "
+            f"its deadline of {self.deadline:g} s was over while something did not answer that it needs beside HubSpot: "
             "XCom, the secrets backend or the metrics. Look there."
         )
         self.log.error("The callback could not mark the messages: %s", text)
@@ -302,7 +302,8 @@ class CallbackSummary:
             message_id, reason = readable(first["message_id"], MAX_ID), readable(first["reason"], MAX_REASON)
             texts.append(f"The first is row {first['row']}, {message_id}: {reason}")
         if self.left_out:
-            texts.append(f"{self.left_out:,} more were not sent, for the limit is {self.rows:,}; a task marks any number.")
+            left_out = count_of(self.left_out, "more row")
+            texts.append(f"Not sent, for the limit is {self.rows:,}: {left_out}. A task marks any number.")
         return readable(" ".join(texts))
 
 

@@ -17,7 +17,7 @@ from airflow_provider_hubchan.batch.report import BatchIncomplete, Report, forma
 from airflow_provider_hubchan.batch.rows import numbered, parse_json_text
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.best_effort import best_effort
-from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable
+from airflow_provider_hubchan.client.error_texts import MAX_TEXT, count_of, readable
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
@@ -351,7 +351,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
             return
         seconds = max(aborted.retry_after, MIN_DEFERRAL)
         waited = time.time() - checkpoints.waiting_since(report.rows - report.unresolved)
-        text = f"{report.unresolved:,} rows left; {aborted.wait_reason} {format_duration(seconds)}."
+        text = f"{count_of(report.unresolved, 'row')} left; {aborted.wait_reason} {format_duration(seconds)}."
         if waited + seconds > self.max_wait:
             text += f" It has waited {format_duration(waited)} already." if waited > MIN_DEFERRAL else ""
             raise AirflowFailException(

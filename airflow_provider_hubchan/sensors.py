@@ -239,7 +239,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         before = poll.snapshot()
         if len(poll.open) > MAX_DEFERRED_IDS or len(json.dumps(poll.open)) + len(before) > MAX_DEFERRED_BYTES:
             self.log.info(
-                "%d open messages are too many for a trigger (it takes %d, or %d bytes of ids): waiting in the worker.",
+                "The open messages are too many for a trigger (%d; it takes %d, or %d bytes of ids): waiting in the worker.",
                 *(len(poll.open), MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES),
             )
             return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan.batch.rows import Delivered, NumberedRows, Resolved, numbered
+from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class DeliveryStates:
         needed = max((index + 1 for index, state in self.states.items() if state != "removed"), default=0)
         if self.shared_index is None and not needed <= messages <= instances:
             raise BadInput(
-                f"There are {messages:,} messages and {instances:,} mapped instances of {self.task_id}, so nothing was sent. "
-                "Give one message for each instance, in the order of the map indexes; if an instance delivers many messages, "
-                "put both tasks into one mapped task group."
+                f"{count_of(messages, 'message')} and {count_of(instances, 'mapped instance')} of {self.task_id} do not match, "
+                "so nothing was sent. Give one message for each instance, in the order of the map indexes; if an instance "
+                "delivers many messages, put both tasks into one mapped task group."
             )
 
     def _error_message(self, index: int, error_message: str | None) -> str:

@@ -18,7 +18,7 @@ from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.report import CUMULATIVE, Report
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
-from airflow_provider_hubchan.client.error_texts import format_error, readable
+from airflow_provider_hubchan.client.error_texts import count_of, format_error, readable
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import RESULTS, Outcome, Result
 
@@ -101,7 +101,7 @@ class OutcomeMap:
         """
         codes = decompress(text, len(self._codes) + COUNTED_BEYOND)
         if len(codes) > len(self._codes):
-            raise ValueError(f"{len(codes)} outcomes for {len(self._codes)} updates")
+            raise ValueError(f"{count_of(len(codes), 'outcome')} for {count_of(len(self._codes), 'update')}")
         if codes != codes.translate(_LASTING_ONLY) or max(codes, default=0) > len(_LASTING) * _TRIES:
             raise ValueError("an outcome that is none")
         self._codes[: len(codes)] = codes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from airflow_provider_hubchan.client.actions import Abort
+from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import Outcome
 
@@ -41,7 +42,7 @@ class CircuitBreaker:
         if not 0 < self._threshold <= self._unresolved_in_a_row:
             return None
         last = self._last.reason if self._last else ""
-        text = f"{self._unresolved_in_a_row} rows in a row got no answer, so the others were not tried. {last}"
+        text = f"{count_of(self._unresolved_in_a_row, 'row')} in a row got no answer, so the others were not tried. {last}"
         return Abort(Problem(text, "HubSpot does not answer"), permanent=False)
 
 
@@ -92,5 +93,7 @@ class AddressCheck:
             return None
         last = self._held[-1][1].problem
         assert last is not None
-        problem = replace(last, reason=f"{len(self._held)} rows in a row: {_WRONG_ADDRESS} The last one: {last.reason}")
+        problem = replace(
+            last, reason=f"{count_of(len(self._held), 'row')} in a row: {_WRONG_ADDRESS} The last one: {last.reason}"
+        )
         return Abort(replace(problem, label="404, the address is wrong"), permanent=True)

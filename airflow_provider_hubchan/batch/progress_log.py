@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_hubchan.batch.report import Report
-from airflow_provider_hubchan.client.error_texts import count_of
+from airflow_provider_hubchan.client.error_texts import are, count_of
 from airflow_provider_hubchan.client.models import Quota
 
 if TYPE_CHECKING:
@@ -50,18 +50,18 @@ class ProgressLog:
         self._done_before = report.rows
         to_send = self._rows - report.rows
         requests = to_send * (2 if compare_before_write else 1)
-        twice = f" with {requests:,} requests, a GET before each PATCH" if compare_before_write else ""
+        twice = f" with {count_of(requests, 'request')}, a GET before each PATCH" if compare_before_write else ""
         earlier = report.earlier["rejected"]
         rejected = f", {earlier:,} rejected earlier" if earlier else ""
         if bad := report.rejected - earlier:
             rejected += f", {bad:,} that cannot be sent"
         left_out = self._reasons_left_out
-        reasons = f" {left_out:,} error messages beside SENT or READ are left out." if left_out else ""
+        reasons = f" {count_of(left_out, 'error message')} beside SENT or READ {are(left_out)} left out." if left_out else ""
         assumed = "" if limit_is_known else " (until HubSpot's first reply tells the account's own)"
         duration = format_estimate(requests * quota.window / quota.limit)
         self._log(
-            f"{self._rows:,} rows: {to_send:,} to send{twice}, {report.skipped:,} skipped{rejected}. "
-            f"Quota {quota.limit:,} requests per {quota.window:g} s{assumed}: {duration}.{reasons}"
+            f"{count_of(self._rows, 'row')}: {to_send:,} to send{twice}, {report.skipped:,} skipped{rejected}. "
+            f"Quota {count_of(quota.limit, 'request')} per {quota.window:g} s{assumed}: {duration}.{reasons}"
         )
 
     def not_found(self, messages: int, pause: float, grace_left: float) -> None:
@@ -71,7 +71,7 @@ class ProgressLog:
         :param grace_left: seconds of ``not_found_grace`` that are left.
         """
         self._log(
-            f"HubSpot does not know {messages:,} of the messages yet (404); asking again in {format_duration(pause)}, "
+            f"HubSpot does not know {count_of(messages, 'message')} yet (404); asking again in {format_duration(pause)}, "
             f"not_found_grace lasts for {format_duration(grace_left)} more."
         )
 
@@ -108,7 +108,7 @@ class ProgressLog:
     def end(self, report: Report) -> None:
         """Log what became of the batch, and the most frequent reasons why rows were not updated."""
         self._log(
-            f"{report.counts()}; {report.requests:,} requests, {report.rate_limited:,} answered with 429, "
+            f"{report.counts()}; {count_of(report.requests, 'request')}, {report.rate_limited:,} answered with 429, "
             f"in {format_duration(report.elapsed_seconds)}, of which {format_duration(report.waited_seconds)} waiting."
         )
         if reasons := report.top_reasons():

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_hubchan.client.actions import Abort
-from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.client.error_texts import count_of, readable
 from airflow_provider_hubchan.client.errors import BadRow, HubchanError, Problem
 from airflow_provider_hubchan.client.models import Outcome, Result, Update
 
@@ -136,7 +136,7 @@ class Report:
     def counts(self) -> str:
         """The four outcomes as a text."""
         return (
-            f"{self.rows:,} rows: {self.updated:,} updated, {self.skipped:,} skipped, "
+            f"{count_of(self.rows, 'row')}: {self.updated:,} updated, {self.skipped:,} skipped, "
             f"{self.rejected:,} rejected, {self.unresolved:,} unresolved"
         )
 

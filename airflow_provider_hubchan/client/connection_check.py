@@ -25,6 +25,7 @@ from airflow_provider_hubchan.client.actions import (
     Response,
 )
 from airflow_provider_hubchan.client.endpoints import READ_SCOPE, WRITE_SCOPE
+from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.flow import Answer, RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import Account, Token
@@ -159,4 +160,5 @@ def _check_scopes(diagnosis: Diagnosis, introspection: dict[str, Any] | None) ->
         diagnosis.notes.append("both custom-channels scopes are granted")
     expires_in = introspection.get("expires_in")
     if isinstance(expires_in, int | float) and 0 < expires_in <= MAX_LIFE:
-        diagnosis.notes.append(f"the token is good for {expires_in / 60:.0f} more minutes and is renewed before it ends")
+        minutes = round(expires_in / 60)
+        diagnosis.notes.append(f"the token is good for {count_of(minutes, 'more minute')} and is renewed before it ends")

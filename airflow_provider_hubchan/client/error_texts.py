@@ -56,3 +56,8 @@ def shorten_all(values: Iterable[object], most: int = 20, length: int = 40) -> s
 def count_of(number: int, noun: str) -> str:
     """A number and what is counted: ``1 row``, ``2,000 rows``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def are(number: int) -> str:
+    """The verb for so many: ``is`` or ``are``."""
+    return "is" if number == 1 else "are"

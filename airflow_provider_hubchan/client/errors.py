@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.client.error_texts import count_of, readable
 from airflow_provider_hubchan.client.picklable_error import PicklableError
 
 
@@ -116,7 +116,8 @@ class BadRows(HubchanError, ValueError):
             named.append(f"and {left:,} more")
         limit = "" if allowed == "0" else f" max_rejected allows {allowed}."
         super().__init__(
-            f"{self.count:,} of {rows:,} rows cannot be sent ({'; '.join(named)}).{limit} Fix them upstream; nothing was sent."
+            f"{self.count:,} of {count_of(rows, 'row')} cannot be sent ({'; '.join(named)}).{limit} Fix them upstream; nothing "
+            "was sent."
         )
 
 

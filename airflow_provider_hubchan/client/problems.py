@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_hubchan.client.actions import Response
-from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.client.error_texts import count_of, readable
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.redaction import redact
 
@@ -103,4 +103,4 @@ def _describe_body(response: Response, secrets: Iterable[str]) -> str:
     kind = clean(content_type, secrets, MAX_WORD) or "an unnamed type"
     found = _TITLE.search(response.body[:MAX_RAW])
     title = clean(found.group(1).decode(errors="replace"), secrets, MAX_TITLE) if found else None
-    return f"{len(response.body):,} bytes of {kind}" + (f', titled "{title}"' if title else "")
+    return f"{count_of(len(response.body), 'byte')} of {kind}" + (f', titled "{title}"' if title else "")

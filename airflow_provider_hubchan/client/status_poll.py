@@ -24,7 +24,7 @@ from typing import Any
 from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Flow
 from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
-from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.client.error_texts import are, count_of, readable
 from airflow_provider_hubchan.client.errors import StatusPollFailed
 from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, Account, MessageStatus
@@ -114,7 +114,8 @@ class StatusPoll:
             more = f"; and {left:,} more" if left else ""
             wanted = " or ".join(self.target.statuses)
             raise StatusPollFailed(
-                f"{len(self._failed):,} of {len(self.message_ids):,} messages will not be {wanted} ({'; '.join(named)}{more})."
+                f"{len(self._failed):,} of {count_of(len(self.message_ids), 'message')} will not be {wanted} "
+                f"({'; '.join(named)}{more})."
             )
 
     def snapshot(self) -> str:
@@ -133,7 +134,7 @@ class StatusPoll:
         """
         codes = decompress(snapshot, len(self.message_ids) + COUNTED_BEYOND).decode()
         if len(codes) != len(self.message_ids):
-            raise ValueError(f"{len(codes)} statuses for {len(self.message_ids)} messages")
+            raise ValueError(f"statuses of {count_of(len(codes), 'message')}, not of {len(self.message_ids):,}")
         wanted = {status.code: status.value for status in MessageStatus if status in self.target.statuses}
         pairs = zip(self.message_ids, codes, strict=True)
         self.statuses |= {message_id: wanted[code] for message_id, code in pairs if code in wanted}
@@ -150,10 +151,12 @@ class StatusPoll:
         return {**Counter(self.statuses.values()), "messages": len(self.message_ids)}
 
     def __str__(self) -> str:
-        arrived = len(self.message_ids) - len(self.open)
+        messages = len(self.message_ids)
+        arrived = messages - len(self.open)
+        of_all = f"{arrived:,} of {count_of(messages, 'message')} {are(1 if arrived == 1 else messages)}"
         causes = self.unanswered.most_common(3)
         unanswered = "".join(f"; {count:,} got no answer: {readable(label, MAX_ID)}" for label, count in causes)
-        return f"{arrived:,} of {len(self.message_ids):,} messages are {' or '.join(self.target.statuses)}{unanswered}"
+        return f"{of_all} {' or '.join(self.target.statuses)}{unanswered}"
 
     def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Flow[None]:
         answer = yield from request_flow(endpoints.get_message(account, channel_id, message_id), RETRY, account.secrets())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_hubchan.emulator.faults.schedule import read_faults
+from airflow_provider_hubchan.emulator.model.numbers import count_of
 from airflow_provider_hubchan.emulator.model.settings import Settings
 from airflow_provider_hubchan.emulator.server import Emulator
 
@@ -76,7 +77,7 @@ def main() -> None:
 def _print_introduction(emulator: Emulator) -> None:
     """Print where the emulator is, and how to connect."""
     world = emulator.world
-    print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {len(world.messages):,} messages.")
+    print(f"HubSpot emulator at {emulator.url}, channel {world.channel_id}, {count_of(len(world.messages), 'message')}.")
     print("Connect Airflow with:")
     print(f"  export AIRFLOW_CONN_HUBCHAN_DEFAULT='{json.dumps(emulator.connection())}'")
     if emulator.ca_file:

@@ -97,7 +97,7 @@ def test_an_error_without_a_text_is_named_by_its_class() -> None:
     ("arguments", "text"),
     [
         pytest.param({"messages": ["nobody"]}, "max_rejected allows 0", id="rejected"),
-        pytest.param({"messages": [""]}, "1 of 1 rows cannot be sent", id="bad row"),
+        pytest.param({"messages": [""]}, "1 of 1 row cannot be sent", id="bad row"),
     ],
 )
 def test_a_report_that_cannot_be_pushed_leaves_the_verdict(

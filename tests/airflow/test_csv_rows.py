@@ -170,7 +170,7 @@ def test_a_bad_record_keeps_its_text_and_the_others_are_read(tmp_path: Path) -> 
     found = rows(tmp_path, content)
     assert [number for number, _ in found] == [2, 4, 5, 6, 7, 8, 9, 10]
     assert found[:3] == [
-        bad(2, "it has 1 cells for 2 columns", CELLS, "a"),
+        bad(2, "it has 1 cell for 2 columns", CELLS, "a"),
         bad(4, "it has 3 cells for 2 columns", CELLS, 'b,"x\ny",z'),
         bad(5, "it is not UTF-8: write the file in UTF-8", "not UTF-8", "c,\\udcff"),
     ]
@@ -179,7 +179,7 @@ def test_a_bad_record_keeps_its_text_and_the_others_are_read(tmp_path: Path) -> 
     assert found[5:] == [
         (8, {"message_id": "h", "to": None}),
         bad(9, "it has 3 cells for 2 columns", CELLS, "ü,1,2"),
-        bad(10, "it has 1 cells for 2 columns, and the file ends in it: was it written to its end?", CELLS, "i"),
+        bad(10, "it has 1 cell for 2 columns, and the file ends in it: was it written to its end?", CELLS, "i"),
     ]
 
 

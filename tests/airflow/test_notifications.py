@@ -223,7 +223,7 @@ def test_what_is_beyond_the_limit_is_counted(hubspot: Emulator, call: Call, caps
     call({}, messages=[f"m-{number}" for number in range(60)], limit=50)
     assert len(reasons(hubspot)) == 50
     assert (
-        "50 rows: 50 updated, 0 skipped, 0 rejected, 0 unresolved. 10 more were not sent, for the limit is 50"
+        "50 rows: 50 updated, 0 skipped, 0 rejected, 0 unresolved. Not sent, for the limit is 50: 10 more rows. "
         in capsys.readouterr().out
     )
 

@@ -67,7 +67,7 @@ def test_who_wants_no_xcom_gets_none(hubspot: Emulator, capsys: pytest.CaptureFi
     ran = mark(messages=["nobody"], status="READ", do_xcom_push=False)
     assert (ran.state(), ran.xcom()) == ("failed", None)
     log = capsys.readouterr().out
-    assert "1 rows: 0 updated, 0 skipped, 1 rejected" in log
+    assert "1 row: 0 updated, 0 skipped, 1 rejected" in log
     assert "The report is in XCom" not in log
 
 

@@ -113,7 +113,7 @@ def test_lines_end_as_windows_ends_them(file: Write) -> None:
     assert rows(file("rows.jsonl", JSON_LINES.replace("\n", "\r\n"))) == JSON_ROWS
     assert rows(file("rows.csv", "message_id,to\r\na,\r\nb\r\n")) == [
         (2, {"message_id": "a", "to": None}),
-        (3, BadRow(3, "it has 1 cells for 2 columns", "wrong number of cells", original='{"line": "b"}')),
+        (3, BadRow(3, "it has 1 cell for 2 columns", "wrong number of cells", original='{"line": "b"}')),
     ]
 
 

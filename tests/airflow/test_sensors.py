@@ -141,7 +141,7 @@ def test_a_trigger_ends_in_time_whatever_the_server_does(dripping: DrippingServe
     event = call_in_time(lambda: asyncio.run(first_event(trigger(9.0))))
     assert dripping.requests
     assert event["outcome"] == "timeout"
-    assert event["reason"] == "0 of 1 messages are READ; 1 got no answer: given up: out of time"
+    assert event["reason"] == "0 of 1 message is READ; 1 got no answer: given up: out of time"
 
 
 def test_a_trigger_that_begins_after_its_end_fires_at_once(hubspot: Emulator) -> None:

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from airflow_provider_hubchan.batch.row_reader import read_rows
 from airflow_provider_hubchan.batch.rows import Resolved, numbered
 from airflow_provider_hubchan.batch.store import UpdateStore
+from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.client.models import Outcome, Update
@@ -158,7 +159,10 @@ def test_what_an_earlier_try_pushed_is_gone(hubspot: Emulator) -> None:
 def test_another_number_of_messages_is_an_error(hubspot: Emulator, capsys: pytest.CaptureFixture[str], count: int) -> None:
     """It says both numbers, and nothing is sent."""
     assert mapped(["ok"] * 3, messages=[f"m-{number}" for number in range(count)], retries=1).state() == "failed"
-    assert f"There are {count} messages and 3 mapped instances of deliver, so nothing was sent." in capsys.readouterr().out
+    assert (
+        f"{count_of(count, 'message')} and 3 mapped instances of deliver do not match, so nothing was sent."
+        in capsys.readouterr().out
+    )
     assert hubspot.ledger.entries == []
 
 

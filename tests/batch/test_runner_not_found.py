@@ -28,7 +28,7 @@ def test_a_message_that_is_not_found_is_retried_at_the_end(hubspot: Emulator, ca
     assert (report.updated, report.rejected) == (20, 0)
     patched = [entry.message_id for entry in hubspot.ledger.patches()]
     assert (patched[-1], patched.count("m-3"), len(patched)) == ("m-3", 2, 21)
-    assert "HubSpot does not know 1 of the messages yet (404); asking again in 2 seconds" in capsys.readouterr().out
+    assert "HubSpot does not know 1 message yet (404); asking again in 2 seconds" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_a_snapshot_restores_the_wanted_statuses() -> None:
     again = StatusPoll(["a", "b", "c"], Target(("READ",)))
     again.restore(poll.snapshot())
     assert (again.statuses, again.open) == ({"a": "READ"}, ["b", "c"])
-    with pytest.raises(ValueError, match="3 statuses for 2 messages"):
+    with pytest.raises(ValueError, match="statuses of 3 messages, not of 2"):
         StatusPoll(["a", "b"], Target()).restore(poll.snapshot())
     with pytest.raises(ValueError, match=r"\w"):
         again.restore("no base64!")
@@ -186,7 +186,7 @@ def test_the_reason_of_a_failed_message_is_one_short_line(details: Any) -> None:
     with pytest.raises(StatusPollFailed) as caught:
         polled(StatusPoll(["m"], Target()), message(failed)).check()
     text = str(caught.value)
-    assert text.startswith("1 of 1 messages will not be SENT or READ (m: FAILED, ")
+    assert text.startswith("1 of 1 message will not be SENT or READ (m: FAILED, ")
     assert text.isprintable()
     assert len(text) <= 700
 

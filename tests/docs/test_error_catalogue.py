@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.client.actions import NoResponse, Response
+from airflow_provider_hubchan.client.error_texts import are, count_of
 from airflow_provider_hubchan.client.responses import (
     NO_RESPONSE_RULES,
     RULES,
@@ -29,7 +32,7 @@ from airflow_provider_hubchan.client.responses import (
 from airflow_provider_hubchan.connection import field_names
 from airflow_provider_hubchan.metrics import METRICS
 from tests.docs.pages import table
-from tests.modules import OURS, errors
+from tests.modules import OURS, errors, modules
 from tests.paths import DOCS
 
 PAGE = (DOCS / "errors.md").read_text(encoding="utf-8")
@@ -47,7 +50,6 @@ FINE = {
     "the extra …",
     "less than a second",
     "no row has an answer yet",
-    "of … messages are ……",
     "what the function returns",
     "and … more",
     "no comma or bracket after it",
@@ -65,10 +67,22 @@ FINE = {
 MACHINE = re.compile(r"SELECT|INSERT|CREATE TABLE|FROM entry|https?:|\\")
 
 
+def written(part: ast.expr) -> str:
+    """A piece of a formatted text: a counted noun in the plural, ``…`` for other values."""
+    match part:
+        case ast.Constant(str(text)):
+            return text
+        case ast.FormattedValue(ast.Call(ast.Name("count_of"), [_, ast.Constant(str(noun))])):
+            return f"… {noun}s"
+        case ast.FormattedValue(ast.Call(ast.Name("are"))):
+            return "are"
+    return "…"
+
+
 def words(node: ast.AST) -> Iterator[str]:
     """The texts in a piece of code, ``…`` for what is put into them."""
     if isinstance(node, ast.JoinedStr):
-        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        yield "".join(map(written, node.values))
     elif isinstance(node, ast.Constant):
         yield node.value if isinstance(node.value, str) else ""
     elif not isinstance(node, ast.Compare):
@@ -124,6 +138,36 @@ def test_every_entry_is_of_the_present(entry: str) -> None:
     """A text that no code says any more would be searched for in vain."""
     assert shortened(entry)
     assert any(text.startswith(shortened(entry)) for _, text in TEXTS)
+
+
+#: Counts that are never 1: a limit, what is longer than one, what is named only from 2.
+NEVER_ONE = re.compile(r"_?[A-Z_]+|len\(value\)|settings\..*limit|max_size|attempts|.* or every|updates\[message_id\]")
+COUNTED = re.compile(
+    r" (\w+ )?(rows|messages|requests|times|bytes|characters|cells|columns|updates|outcomes|statuses|instances|ids|lines"
+    r"|seconds|minutes|calls|tries|values)\b| (are|were|have)\b"
+)
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(name, path, id=name) for name, path in modules()])
+def test_what_is_counted_agrees_with_its_number(name: str, path: Path) -> None:
+    """One row is "1 row" and "is": `count_of` and `are` write what depends on a number."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for value, after in itertools.pairwise(node.values if isinstance(node, ast.JoinedStr) else ()):
+            if not isinstance(value, ast.FormattedValue) or not isinstance(after, ast.Constant) or written(value) != "…":
+                continue
+            source = ast.unparse(value.value)
+            if COUNTED.match(str(after.value)) and not NEVER_ONE.fullmatch(source):
+                found.append(f"line {value.lineno}: {{{source}}}{after.value!s}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 rows are"), (1, "1 row is"), (2, "2 rows are"), (1_000, "1,000 rows are")], ids=str
+)
+def test_a_counted_noun_agrees_with_its_number(number: int, text: str) -> None:
+    """Nothing, one, many, and many thousands."""
+    assert f"{count_of(number, 'row')} {are(number)}" == text
 
 
 #: Modules whose texts send people to the connection; elsewhere a channel_id is a row's, or the task's.

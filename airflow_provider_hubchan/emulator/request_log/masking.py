@@ -7,6 +7,8 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from airflow_provider_hubchan.emulator.model.numbers import count_of
+
 MASK = "***"
 #: Names of secrets, in lower case, without dashes and underscores.
 SECRETS = frozenset(
@@ -40,7 +42,9 @@ def masked_body(body: bytes, secrets: frozenset[str] = SECRETS) -> Any:
         pass
     if form := parse_form(body):
         return urlencode([(name, MASK if _normalized(name) in secrets else value) for name, value in form.items()])
-    return f"{len(body)} bytes that may hold a secret" if any(name in _normalized(text) for name in secrets) else text
+    if any(name in _normalized(text) for name in secrets):
+        return f"{count_of(len(body), 'byte')} that may hold a secret"
+    return text
 
 
 def parse_form(body: bytes) -> dict[str, str]:
