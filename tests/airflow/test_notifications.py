@@ -248,7 +248,7 @@ def test_the_deadline_ends_it_whatever_the_server_does(
     with DrippingServer() as server:
         connection = json.loads(server.connection(**login)) | ({"login": "id", "password": "dr1pping"} if login else {})
         monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(connection))
-        call_in_time(lambda: call({}, messages=[f"m-{number}" for number in range(60)], deadline=1.0))
+        call_in_time(lambda: call({}, messages=[f"m-{number}" for number in range(60)], deadline=2.0))
         assert server.requests
     log = capsys.readouterr().out
     assert "Marked by a callback: 60 rows: 0 updated, 0 skipped, 0 rejected, 60 unresolved." in log

@@ -114,7 +114,7 @@ def test_a_sensor_ends_in_time_whatever_the_server_does(
 ) -> None:
     """A look has what is left of *timeout*; what has no answer then is open, which is no failure of a message."""
     with pytest.raises(ending):
-        call_in_time(lambda: SensorTask(mode, timeout=1.0, soft_fail=soft_fail).run())
+        call_in_time(lambda: SensorTask(mode, timeout=2.0, soft_fail=soft_fail).run())
     assert dripping.requests
     assert "0 of 10 messages are READ; 10 got no answer: given up: out of time." in capsys.readouterr().out
 
@@ -123,7 +123,7 @@ def test_a_sensor_ends_in_time_whatever_the_server_does(
 def test_a_later_look_has_what_is_left(dripping: DrippingServer) -> None:
     """In reschedule mode each look is a process of its own: the time counts from the first one."""
     task = SensorTask("reschedule", timeout=3600.0)
-    task.context["ti"].began -= timedelta(seconds=3599)
+    task.context["ti"].began -= timedelta(seconds=3598)
     with pytest.raises(AirflowSensorTimeout):
         call_in_time(task.run)
     assert dripping.requests
