@@ -14,6 +14,12 @@ from airflow_provider_hubchan.emulator.api.http import Response
 
 #: In how many pieces a slow body is sent.
 PIECES = 10
+#: Most bytes of a body that are read for HubSpot's API: the ledger keeps them.
+MAX_BODY = 10_000_000
+
+
+class BodyTooLarge(Exception):
+    """The body of a request has more than `MAX_BODY` bytes."""
 
 
 def with_date(send: Any, now: Callable[[], float]) -> Any:
@@ -42,11 +48,17 @@ async def disconnected_within(receive: Any, seconds: float) -> bool:
 
 
 async def read_body(receive: Any) -> bytes:
-    """The whole body of a request."""
-    parts, more = [], True
+    """The whole body of a request.
+
+    :raises BodyTooLarge: it has more than `MAX_BODY` bytes.
+    """
+    parts, more, size = [], True, 0
     while more:
         message = await receive()
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            raise BodyTooLarge
         more = message.get("more_body", False)
     return b"".join(parts)
 

@@ -13,6 +13,7 @@ from airflow_provider_hubchan.emulator.faults.schedule import Schedule, Schedule
 from airflow_provider_hubchan.emulator.model.numbers import count_of
 from airflow_provider_hubchan.emulator.model.records import Message
 from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.entry import one_line, shortened
 from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 from airflow_provider_hubchan.emulator.snapshot import as_json, from_json
 
@@ -87,13 +88,13 @@ class HubspotBackend:
         answers = Counter(f"with {'no answer' if entry.status is None else entry.status}" for entry in entries)
         hit = sum(entry.fault is not None for entry in entries)
         notes = f", {hit:,} hit by faults" if hit else ""
-        notes += f"; {self.ledger.dropped:,} of them not kept" if self.ledger.dropped else ""
-        failed = [f"{message.id} is FAILED: {message.error_message}" for message in self.messages("FAILED")]
+        notes += f"; {self.ledger.dropped:,} of them are not kept" if self.ledger.dropped else ""
+        failed = self.messages("FAILED")
         return "\n".join(
             [
                 f"{count_of(len(self.world.messages), 'message')}{_counted(self.world.counts())}",
-                *failed[:5],
-                *([f"and {len(failed) - 5:,} more FAILED"] if len(failed) > 5 else []),
+                *(one_line(f"{shortened(each.id)} is FAILED: {shortened(each.error_message)}") for each in failed[:5]),
+                *([f"and {len(failed) - 5:,} more are FAILED"] if len(failed) > 5 else []),
                 f"{count_of(self.ledger.received, 'request')}{_counted(answers)}{notes}",
                 *([f"the last {last}:"] if len(entries) > last else []),
                 *(entry.as_line() for entry in entries[-last:]),

@@ -42,6 +42,8 @@ from airflow_provider_hubchan.emulator.ui.page import PAGE_ROUTES
 
 Handler = Callable[[HubspotBackend, Request], Awaitable[Any]]
 
+#: Most characters of an error, which may name values that were sent.
+MAX_ERROR = 1_500
 _JSON_LINES = "application/jsonl"
 _TOKEN_FIELDS = ("scopes", "life", "value")
 
@@ -221,7 +223,7 @@ async def _respond(backend: HubspotBackend, scope: Any, receive: Any) -> Respons
         text = json.dumps(result)  # in ASCII: a body may hold half a surrogate pair
         return Response(text, media_type="application/json")
     except (ValueError, TypeError) as error:
-        return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"error": str(error)[:MAX_ERROR]}, 400)
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

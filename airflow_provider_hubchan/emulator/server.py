@@ -17,9 +17,9 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_hubchan.emulator.api import routes
+from airflow_provider_hubchan.emulator.api import errors, routes
 from airflow_provider_hubchan.emulator.api.http import Request
-from airflow_provider_hubchan.emulator.asgi import Server, read_body, send_response, with_date
+from airflow_provider_hubchan.emulator.asgi import BodyTooLarge, Server, read_body, send_response, with_date
 from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.control import control_app
 from airflow_provider_hubchan.emulator.faults.injection import Injected, inject
@@ -112,11 +112,15 @@ class Emulator(HubspotBackend):
         await (self._control if is_control else self._api)(scope, receive, send)
 
     async def _serve_api(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            body = await read_body(receive)
+        except BodyTooLarge:
+            return await send_response(send, errors.body_too_large())
         request = Request(
             scope["method"],
             scope["raw_path"].decode("ascii"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            await read_body(receive),
+            body,
             scope["query_string"].decode("latin-1"),
         )
         message = request.message

@@ -82,6 +82,26 @@ def test_an_entry_says_which_fault_it_was(raw: Raw) -> None:
     )
 
 
+#: A line of its own, a terminal's escapes, an end of line of Unicode's, and half a character.
+FORGED = "x\r\n16:00:00.000 PATCH \x1b[2J\x9b31m\u2028\ud800"
+
+
+def test_no_text_makes_a_line_of_its_own(raw: Raw) -> None:
+    """Neither in the line of a request nor in what is seen; control characters are shown as escapes, and long texts are cut."""
+    raw.emulator.world.seed([FORGED])
+    raw.emulator.fault(message_id="m-1", status=503, body=FORGED)
+    raw.patch("m-1", FORGED.encode(errors="replace"))
+    raw.patch("m-2", {"statusType": "FAILED", "errorMessage": FORGED + "y" * 10_000})
+    raw.emulator.world.messages["100200", FORGED].status = "FAILED"
+    lines = raw.emulator.seen().splitlines()
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if line.startswith("16:")] == [entry.as_line() for entry in raw.emulator.ledger.entries]
+    assert max(map(len, lines)) < 1_000
+    with pytest.raises(AssertionError) as caught:
+        raw.emulator.ledger.assert_each_once(["m-2", FORGED])
+    assert str(caught.value).isprintable()
+
+
 def test_the_caller_of_a_grant_is_in_its_form(raw: Raw) -> None:
     """The app by its client id; the portal only if a token of it was granted; nobody, if nothing says who it is."""
     form = grant_form(raw.emulator)

@@ -342,6 +342,27 @@ def test_a_control_call_that_does_not_exist_is_refused(raw: Raw) -> None:
     assert raw.ask("HEAD", "/_emulator/health")[0] == 200
 
 
+def test_an_error_of_a_control_call_is_short(raw: Raw) -> None:
+    """Whatever was sent."""
+    status, answer, _ = raw.ask("POST", "/_emulator/tokens", {"scopes": "x" * 1_000_000})
+    assert status == 400
+    assert answer["error"].startswith("scopes must be a list of texts, not 'xxx")
+    assert len(answer["error"]) <= 1_500
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
+def test_a_body_without_end_is_refused(raw: Raw, chunked: bool) -> None:
+    """Ten megabytes of a call of HubSpot's API are read, and nothing of more is kept."""
+    for size, status in ((10_000_000, 400), (10_000_001, 413)):
+        body = b"x" * size
+        sent = {"Authorization": f"Bearer {raw.token}"}
+        raw.connection.request("PATCH", message("m-1"), iter([body]) if chunked else body, sent, encode_chunked=chunked)
+        response = raw.connection.getresponse()
+        assert (response.status, len(response.read()) < 1_000) == (status, True)
+    assert [len(entry.request_body) for entry in raw.emulator.ledger.entries] == [10_000_000]
+    assert raw.patch()[0] == 200
+
+
 def test_a_state_that_is_too_deep_is_refused(raw: Raw) -> None:
     """It is answered like any other that cannot be read."""
     status, said, _ = raw.ask("PUT", "/_emulator/state", "[" * 100_000)

@@ -73,6 +73,11 @@ def unknown_address() -> Response:
     return Response(404, {"message": "resource not found"})
 
 
+def body_too_large() -> Response:
+    """413, as a gateway before HubSpot may answer (assumed)."""
+    return Response(413, "<html><head><title>413 Request Entity Too Large</title></head></html>")
+
+
 def channel_not_found(channel_id: str) -> Response:
     """404 for a channel that does not exist, or that another app owns (observed on POST messages)."""
     sub_category = "ChannelIntegrationMessagePublishError.CHANNEL_DOES_NOT_EXIST"

@@ -105,14 +105,14 @@ class Entry:
         }
 
     def as_line(self) -> str:
-        """The entry in one line for people: time of day in UTC, request, answer. The reply is shown from status 300 on."""
+        """The entry in one printable line: time of day in UTC, request, answer. The reply is shown from status 300 on."""
         shown = self.as_json()
         parts = [shown["at"][11:23], self.method, shown["path"] + (f"?{shown['query']}" if self.query else "")]
-        parts += [_short(shown["body"])] if self.request_body else []
+        parts += [shortened(shown["body"])] if self.request_body else []
         parts += ["->", "no answer" if self.status is None else str(self.status)]
-        parts += [_short(shown["reply"])] if self.response_body and (self.status or 0) >= 300 else []
-        parts += [f"(fault: {_short(shown['fault'])})"] if self.fault else []
-        return " ".join(parts)
+        parts += [shortened(shown["reply"])] if self.response_body and (self.status or 0) >= 300 else []
+        parts += [f"(fault: {shortened(shown['fault'])})"] if self.fault else []
+        return one_line(" ".join(parts))
 
 
 def _fault_spec(fault: Fault) -> dict[str, Any]:
@@ -125,6 +125,14 @@ def _fault_spec(fault: Fault) -> dict[str, Any]:
     return spec
 
 
-def _short(value: Any, length: int = 160) -> str:
+def one_line(text: str) -> str:
+    """A text with escapes for its line breaks, control characters and half characters, so that it forges no line of a log."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def shortened(value: Any, length: int = 160) -> str:
+    """A text, or the JSON of anything else, cut to so many characters."""
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text if len(text) <= length else f"{text[:length]}…"

@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow_provider_hubchan.emulator.api.http import Request, Response
 from airflow_provider_hubchan.emulator.model.world import World
-from airflow_provider_hubchan.emulator.request_log.entry import Entry
+from airflow_provider_hubchan.emulator.request_log.entry import Entry, one_line, shortened
 
 #: Entries that are written down at a time.
 CHUNK = 500
@@ -223,4 +223,6 @@ CONDITIONS: dict[str, Callable[[str], Any]] = {
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+    return ", ".join(one_line(shortened(name)) for name in names[:10]) + (
+        f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    )
