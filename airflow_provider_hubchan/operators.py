@@ -220,19 +220,22 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
             hook.stop()
         file = None
         if self.report_file and not self.is_dry_run:
-            file = ReportFile(self.report_file, source=self.messages_file)
+            file = ReportFile(self.report_file, source=self.messages_file, ti=context["ti"])
         checkpoints = TaskCheckpointStore(context, self.log, durable=self.durable and not self.is_dry_run)
         self.report = report = Report(report_file=self.report_file if file else None)
         try:
-            hook.run_batch(
-                self._rows(context),
-                self._options(),
-                channel_id=self.channel_id,
-                max_runtime=math.inf if self.max_runtime is None else self.max_runtime,
-                dead_letters=file,
-                checkpoints=checkpoints,
-                report=report,
-            )
+            try:
+                hook.run_batch(
+                    self._rows(context),
+                    self._options(),
+                    channel_id=self.channel_id,
+                    max_runtime=math.inf if self.max_runtime is None else self.max_runtime,
+                    dead_letters=file,
+                    checkpoints=checkpoints,
+                    report=report,
+                )
+            finally:
+                report.report_file = file.uri if file else None  # another one, if somebody else's was at its place
         except BadRows as error:
             self._push_report(context)
             raise AirflowFailException(readable(f"{error} {self._where_rows_are(report, file)}")) from error
@@ -254,7 +257,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
                 assets.emit_event(context, self.outlets, hook.portal, channel, report.counters())
             return report.summary()
         self._push_report(context)
-        self._defer_or_fail(report, checkpoints)
+        if not isinstance(failure, AirflowFailException):
+            self._defer_or_fail(report, checkpoints)
         raise failure
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -321,11 +325,13 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         aborted = report.aborted
         reason = f" {aborted.problem}" if aborted else f" Not updated: {report.top_reasons() or 'none'}."
         where = f" Every row that was not updated: {report.report_file}." if report.report_file else ""
-        if file_error:
+        if isinstance(file_error, BadInput):
+            where = f" {file_error}"
+        elif file_error:
             where = f" The report file {report.report_file} could not be written to its end ({file_error}): fix that place."
         text = f"{report.counts()}.{reason}{where}" + " The report is in XCom, key 'return_value'." * self.do_xcom_push
         text = readable(text, MAX_TEXT - 200)  # more is said below
-        if report.unresolved and aborted and aborted.permanent:
+        if isinstance(file_error, BadInput) or (report.unresolved and aborted and aborted.permanent):
             return AirflowFailException(text)
         if report.unresolved or file_error:
             return BatchIncomplete(f"{text} {what_next}", report, aborted.retry_after if aborted else None)
@@ -336,6 +342,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         """Where the rows are that cannot be sent."""
         if self.is_dry_run:
             return "A dry run writes no report_file: without dry_run it has all of them, with their reasons."
+        if file and isinstance(file.error, BadInput):
+            return str(file.error)
         if file is None or file.error or not file.may_replace_file:
             return "Set report_file, another one than messages_file, to have all of them with their reasons."
         return f"All of them, with their reasons: {report.report_file}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -46,10 +46,12 @@ class OutcomeMap:
     """What became of each update of a batch, by its position from 0, in one byte each. 0 is an update that is still to be sent.
 
     :param size: updates in the batch.
+    :ivar not_durable: positions of updates that have an outcome and a dead letter which could still be lost.
     """
 
     def __init__(self, size: int) -> None:
         self.size, self._codes = size, bytearray(size)
+        self.not_durable: list[int] = []
 
     def set(self, position: int, result: Result, try_number: int) -> None:
         """Note an outcome.
@@ -58,6 +60,8 @@ class OutcomeMap:
         """
         if result in _LASTING:
             self._codes[position] = 1 + _LASTING.index(result) * _TRIES + min(try_number, _TRIES) - 1
+            if result != "updated":
+                self.not_durable.append(position)
         else:
             self._codes[position] = _UNRESOLVED
 
@@ -87,9 +91,15 @@ class OutcomeMap:
         """How many updates were left for the end of the batch."""
         return self._codes.count(_RETRY_LATER)
 
-    def pack(self, max_length: int) -> str:
-        """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again."""
-        codes = self._codes.translate(_LASTING_ONLY).rstrip(b"\0")
+    def pack(self, max_length: int, left_out: Iterable[int] = ()) -> str:
+        """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again.
+
+        :param left_out: positions of updates to be sent again, too.
+        """
+        codes = self._codes.translate(_LASTING_ONLY)
+        for position in left_out:
+            codes[position] = 0
+        codes = codes.rstrip(b"\0")
         while len(text := compress(bytes(codes))) > max_length:
             codes = codes[: int(len(codes) * 0.9 * max_length / len(text))]
         return text
@@ -209,6 +219,10 @@ class Checkpoint:
         """True if it is time to save."""
         return self._clock() - self._saved_at >= INTERVAL
 
+    def dead_letters_are_durable(self) -> None:
+        """Note that the dead letters of all outcomes so far outlive this process: only such outcomes are kept."""
+        self.outcomes.not_durable.clear()
+
     def save(self) -> None:
         """Keep what has been done so far."""
         self._saved_at = self._clock()
@@ -218,7 +232,7 @@ class Checkpoint:
                 "version": VERSION,
                 "fingerprint": self._fingerprint,
                 "counts": self._report.counts(),
-                "outcomes": self.outcomes.pack(MAX_OUTCOMES_LENGTH),
+                "outcomes": self.outcomes.pack(MAX_OUTCOMES_LENGTH, self.outcomes.not_durable),
                 "cumulative": self._report.cumulative(),
                 "problems": _within(MAX_PROBLEMS_LENGTH, rejected),
             }

@@ -7,52 +7,55 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from airflow_provider_hubchan.batch.rows import ORIGINAL_KEY, REPORT_KEYS, ROW_KEYS, SENDABLE_KEY
+from airflow_provider_hubchan.batch.rows import LINE_KEYS, ORIGINAL_KEY, ROW_KEYS, SENDABLE_KEY, TASK_KEY
 from airflow_provider_hubchan.client.errors import BadRow, Problem
 from airflow_provider_hubchan.client.models import Outcome, Update
 
-#: The keys that a line needs for itself: of a row that cannot be sent, and of one that can.
-_OWN_KEYS = REPORT_KEYS | {SENDABLE_KEY, ORIGINAL_KEY}
-_OWN_KEYS_OF_UPDATE = _OWN_KEYS | ROW_KEYS
+#: The keys that a line needs for itself if its row can be sent. One that cannot be sent keeps its own names.
+_LINE_KEYS_OF_UPDATE = LINE_KEYS | ROW_KEYS
 _QUOTE = json.encoder.encode_basestring_ascii
-_QUOTED_KEYS = tuple(f'"{key}"' for key in _OWN_KEYS_OF_UPDATE)
+_QUOTED_KEYS = tuple(f'"{key}"' for key in _LINE_KEYS_OF_UPDATE)
 
 
-def format_dead_letter(outcome: Outcome, try_number: int, time: str) -> str:
+def format_dead_letter(outcome: Outcome, try_number: int, time: str, task: str = "") -> str:
     """One line of a report file: the row, ready to be fed back, and what became of it, as a JSON object.
 
     :param try_number: number of the task's try, from 1.
     :param time: ISO 8601, UTC.
+    :param task: the task instance that writes it, as JSON; empty outside a task.
     """
-    result = _format_outcome(outcome.result, outcome.problem, try_number, time)
+    result = _format_outcome(outcome.result, outcome.problem, try_number, time, task)
     update = outcome.update
     if isinstance(update, BadRow):
         row = f'"row": {update.row}, "{SENDABLE_KEY}": false'
-        return f"{{{_format_rest(update.original, _OWN_KEYS)}{row}, {result}}}"
+        return f"{{{_format_rest(update.original, LINE_KEYS)}{row}, {result}}}"
     return _format_update(update, result)
 
 
-def format_unresolved(updates: Iterable[Update], problem: Problem, try_number: int, time: str) -> Iterator[str]:
-    """The lines of many updates that were left for one reason. Quickly: a task that is to end may have a million to write."""
-    result = _format_outcome("unresolved", problem, try_number, time)
+def format_unresolved(updates: Iterable[Update], problem: Problem, try_number: int, time: str, task: str = "") -> Iterator[str]:
+    """The lines of many updates that were left for one reason. Quickly: a task that is to end may have a million to write.
+    Arguments as of `format_dead_letter`.
+    """
+    result = _format_outcome("unresolved", problem, try_number, time, task)
     return (_format_update(update, result) for update in updates)
 
 
 def _format_update(update: Update, result: str) -> str:
     status = f', "status": "{update.status}"' if update.status else ""
     reason = f', "error_message": {_QUOTE(update.error_message)}' if update.error_message else ""
-    rest = _format_rest(update.rest, _OWN_KEYS_OF_UPDATE) if update.rest else ""
+    rest = _format_rest(update.rest, _LINE_KEYS_OF_UPDATE) if update.rest else ""
     row = f'"message_id": {_QUOTE(update.message_id)}{status}{reason}, "row": {update.row}'
     return f"{{{rest}{row}, {result}}}"
 
 
 @lru_cache(maxsize=8)
-def _format_outcome(result: str, problem: Problem | None, try_number: int, time: str) -> str:
+def _format_outcome(result: str, problem: Problem | None, try_number: int, time: str, task: str) -> str:
     """What became of a row; for many rows at a time it is the same."""
     fields: dict[str, Any] = {"outcome": result}
     if problem:
         fields |= {"reason": problem.reason, "category": problem.category, "correlation_id": problem.correlation_id}
-    return json.dumps(fields | {"try": try_number, "time": time})[1:-1]
+    text = json.dumps(fields | {"try": try_number, "time": time})[1:-1]
+    return f'{text}, "{TASK_KEY}": {task}' if task else text
 
 
 def _format_rest(rest: str | None, own_keys: frozenset[str]) -> str:
@@ -71,10 +74,11 @@ class DeadLetterSink(Protocol):
     """Takes every row that was not updated. A context manager: entered when all rows are known to be good and before anything
     is sent; left when the report is complete.
 
-    :ivar error: why the dead letters are not complete, None if they are.
     """
 
-    error: Exception | None
+    @property
+    def error(self) -> Exception | None:
+        """Why the dead letters are not complete, None if they are."""
 
     def __enter__(self) -> Any: ...
 
@@ -97,8 +101,11 @@ class DeadLetterSink(Protocol):
     def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
         """Write down many updates that were left for one reason."""
 
-    def flush(self) -> None:
-        """Make what was written durable."""
+    def flush(self) -> bool:
+        """Make what was written durable, as far as it can be and is due.
+
+        :return: True if all of it is: it outlives this process.
+        """
 
     def complete(self) -> None:
         """No row is unresolved: nobody will want the rows again."""
@@ -131,8 +138,9 @@ class NullSink:
     def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
         """Ignore the updates: nobody has to look at them."""
 
-    def flush(self) -> None:
-        """Do nothing: nothing was written."""
+    def flush(self) -> bool:
+        """Nothing was written, so nothing can be lost: True."""
+        return True
 
     def complete(self) -> None:
         """Do nothing: there is no file."""

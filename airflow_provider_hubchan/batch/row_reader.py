@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from airflow_provider_hubchan.batch.row_json import original_json, to_json
 from airflow_provider_hubchan.batch.rows import (
     LINE_KEY,
+    LINE_KEYS,
     ORIGINAL_KEY,
     REPORT_KEYS,
     ROW_KEYS,
@@ -127,7 +128,7 @@ class RowReader:
         """Read a line of a report file. A row that could be sent stands there with our names and our statuses, any other one as
         it came.
         """
-        own = {key: value for key, value in fields.items() if key not in REPORT_KEYS | {SENDABLE_KEY, ORIGINAL_KEY}}
+        own = {key: value for key, value in fields.items() if key not in LINE_KEYS}
         moved = fields.get(ORIGINAL_KEY)
         moved = parse_json_text(moved) if isinstance(moved, str) else moved  # the file was a CSV file in between
         moved = moved if isinstance(moved, dict) else {}

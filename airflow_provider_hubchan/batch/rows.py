@@ -19,8 +19,12 @@ ROW_KEYS = frozenset({"message_id", "status", "error_message"})
 REPORT_KEYS = frozenset({"row", "outcome", "reason", "category", "correlation_id", "try", "time"})
 #: Beside them in a report file: false for a row that could not be sent, which stands there as it came.
 SENDABLE_KEY = "sendable"
+#: Beside them, too: which task instance wrote the line.
+TASK_KEY = "task_instance"
 #: The key under which a report file puts what the row itself had under names that the file needs.
 ORIGINAL_KEY = "as_it_came"
+#: All keys of a line that are not the row's.
+LINE_KEYS = REPORT_KEYS | {SENDABLE_KEY, TASK_KEY, ORIGINAL_KEY}
 #: The key under which a report file puts a line that could not be parsed.
 LINE_KEY = "line"
 

@@ -96,6 +96,8 @@ def run_batch(
                 raise
         if bad_rows:
             raise bad_rows
+        if dead_letters.flush():
+            checkpoint.dead_letters_are_durable()
         if dead_letters.error:
             checkpoint.save()
         elif not options.dry_run:
@@ -255,13 +257,14 @@ class _BatchRun:
         self._pending = None
 
     def _save(self) -> None:
-        """First the dead letters: a checkpoint may not say that a row is rejected when its dead letter is not there."""
+        """First the dead letters: a checkpoint does not have the rows whose dead letters could still be lost."""
         counters, report = self._driver.counters, self._report
         report.requests = int(self._before["requests"]) + counters.requests
         report.rate_limited = int(self._before["rate_limited"]) + counters.rate_limited
         report.waited_seconds = self._before["waited_seconds"] + self._driver.waited
         report.elapsed_seconds = self._before["elapsed_seconds"] + time.monotonic() - self._started
-        self._dead_letters.flush()
+        if self._dead_letters.flush():
+            self._checkpoint.dead_letters_are_durable()
         if not self._options.dry_run:
             self._checkpoint.save()
 

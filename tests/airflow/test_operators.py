@@ -14,8 +14,11 @@ from airflow.sdk import DAG, BaseOperator, ObjectStoragePath, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan.batch.report import BatchIncomplete
+from airflow_provider_hubchan.client.errors import Problem
+from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.validation import WrongArguments
 from tests.airflow.dag_runs import Ran, mark
 from tests.waiting import wait_until
@@ -575,3 +578,71 @@ def test_a_dry_run_is_not_told_to_set_a_report_file(hubspot: Emulator) -> None:
     operator = UpdateMessageStatusOperator(task_id="mark", messages=[""], status="READ", report_file="left.jsonl", dry_run=True)
     with pytest.raises(AirflowFailException, match="A dry run writes no report_file"):
         operator.execute({"ti": None})  # type: ignore[typeddict-item]
+
+
+def mapped_batches(rows: list[list[str]], **arguments: Any) -> Ran:
+    """A task for each list of rows."""
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator.partial(task_id="mark", status="READ", **arguments).expand(messages=rows)
+    return Ran(dag)
+
+
+def test_mapped_instances_with_one_report_file_do_not_overwrite_each_other(
+    hubspot: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second fails without a retry, before anything is sent, and names the template; with it each has its own."""
+    path = f"{tmp_path}/left.jsonl"
+    ran = mapped_batches([["m-1", "nobody-0"], ["m-2", "nobody-1"]], max_rejected=1, retries=2, report_file=path)
+    assert [ran.state(map_index=index) for index in (0, 1)] == ["success", "failed"]
+    assert [json.loads(line)["message_id"] for line in Path(path).read_text().splitlines()] == ["nobody-0"]
+    assert hubspot.ledger.patches("m-2") == []
+    log = capsys.readouterr().out
+    assert "holds what task 'mark', map index 0, of this run wrote, so nothing was sent." in log
+    assert "put {{ ti.map_index }}, {{ ti.task_id }} or {{ run_id }} into the name of report_file." in log
+    assert "UP_FOR_RETRY" not in log
+    own = f"{tmp_path}/left-{{{{ ti.map_index }}}}.jsonl"
+    ran = mapped_batches([["m-1", "nobody-0"], ["m-2", "nobody-1"]], max_rejected=1, report_file=own)
+    assert [ran.state(map_index=index) for index in (0, 1)] == ["success", "success"]
+
+
+class MappedInstance:
+    """A mapped task instance outside a run."""
+
+    try_number, max_tries = 1, 2
+    dag_id, run_id, task_id = "batch", "run-1", "mark"
+
+    def __init__(self, map_index: int) -> None:
+        self.map_index, self.pushed = map_index, dict[str, Any]()
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def test_a_sibling_that_writes_meanwhile_turns_the_task_red(hubspot: Emulator, tmp_path: Path) -> None:
+    """Also if rows are unresolved there is no retry: it would be refused. The sibling's lines stay, those of this task are in a
+    file beside, and the report in XCom and the error name it.
+    """
+    path, instance = tmp_path / "left.jsonl", MappedInstance(1)
+    hubspot.fault(message_id="m-1", delay=30.0)
+    operator = UpdateMessageStatusOperator(
+        task_id="mark", messages=["", "m-1"], status="READ", max_rejected=1, report_file=str(path)
+    )
+
+    def write_once_it_sends() -> None:
+        wait_until(lambda: len(hubspot.ledger.patches()) > 0)
+        with ReportFile(str(path), ti=MappedInstance(0)) as file:
+            file.begin()
+            file.write(Outcome(Update(1, "theirs", MessageStatus.READ), "rejected", Problem("no", "no")), 1)
+        operator.on_kill()
+
+    sibling = threading.Thread(target=write_once_it_sends)
+    sibling.start()
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute({"ti": instance})  # type: ignore[typeddict-item]
+    sibling.join()
+    report = instance.pushed["return_value"]
+    assert [json.loads(line)["message_id"] for line in path.read_text().splitlines()] == ["theirs"]
+    own = [json.loads(line) for line in Path(report["report_file"]).read_text().splitlines()]
+    assert [(line["message_id"], line["outcome"]) for line in own] == [("", "rejected"), ("m-1", "unresolved")]
+    assert str(caught.value).startswith("2 rows: 0 updated, 0 skipped, 1 rejected, 1 unresolved.")
+    assert f"The lines of this task are in {report['report_file']!r}." in str(caught.value)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.models import Outcome
@@ -22,6 +24,12 @@ from tests.local_hubspot import REFUSAL
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+@pytest.fixture(autouse=True)
+def object_store() -> None:
+    """An object store in memory, at ``memory://durable@``."""
+    attach("memory", conn_id="durable", fs=MemoryFileSystem())
 
 
 @pytest.fixture
@@ -111,6 +119,52 @@ def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
     assert report.skipped + report.updated == 200
     assert all(len(hubspot.ledger.patches(name, status=200)) == 1 for name in before)
     assert hubspot.world.counts() == {"READ": 200}
+
+
+class Unfinished(ReportFile):
+    """A report file whose process is gone before the last upload."""
+
+    def __exit__(self, *error: object) -> None:
+        raise Killed
+
+
+@pytest.mark.parametrize("place", ["an object store", "this machine"])
+def test_a_row_counts_as_rejected_when_its_dead_letter_is_durable(hubspot: Emulator, tmp_path: Path, place: str) -> None:
+    """The worker is killed between a checkpoint and the next upload: the retry sends those rows once more, so that they have
+    their reasons. What is on this machine's disk is not sent again.
+    """
+    rows, store = ["nobody-1", *IDS], empty_store()
+    uri = "memory://durable@reports/left.jsonl" if place == "an object store" else str(tmp_path / "left.jsonl")
+    with pytest.raises(Killed):
+        run_interrupted_try(hubspot, store, 120, rows=rows, dead_letters=Unfinished(uri, clock=lambda: 0.0))
+    assert store.text
+    hubspot.schedule.clear()
+    done = len(hubspot.ledger.patches(status=200))
+    report = run_try(store, rows=rows, dead_letters=ReportFile(uri))
+    assert (report.rejected, report.skipped, report.unresolved) == (1, done, 0)
+    assert len(hubspot.ledger.patches("nobody-1")) == (2 if place == "an object store" else 1)
+    (line,) = ReportFile(uri).earlier()
+    assert line["message_id"] == "nobody-1"
+    assert line["category"] == "OBJECT_NOT_FOUND"
+
+
+def test_a_disk_that_is_full_costs_no_reason(hubspot: Emulator, tmp_path: Path) -> None:
+    """All rows are tried and the dead letters are lost; a retry sends the rejected rows again, and only those."""
+    rows, store = ["nobody-1", *IDS, "nobody-2"], empty_store()
+    assert run_try(store, rows=rows, dead_letters=ReportFile("/dev/full")).rejected == 2
+    path = tmp_path / "left.jsonl"
+    assert run_try(store, rows=rows, dead_letters=ReportFile(str(path))).skipped == 200
+    assert [(line["row"], line["category"]) for line in lines(path)] == [(1, "OBJECT_NOT_FOUND"), (202, "OBJECT_NOT_FOUND")]
+    assert len(hubspot.ledger.patches(status=200)) == 200
+
+
+def test_rejected_rows_of_an_object_store_are_not_sent_again(hubspot: Emulator) -> None:
+    """The last upload comes at the end of the batch, and the checkpoint after it has them."""
+    rows, store, uri = ["nobody-1", *IDS], empty_store(), "memory://durable@reports/unresolved.jsonl"
+    run_interrupted_try(hubspot, store, 120, rows=rows, dead_letters=ReportFile(uri))
+    run_try(store, rows=rows, dead_letters=ReportFile(uri))
+    assert len(hubspot.ledger.patches("nobody-1")) == 1
+    assert [line["category"] for line in ReportFile(uri).earlier()] == ["OBJECT_NOT_FOUND"]
 
 
 def test_the_report_file_can_be_fed_back(hubspot: Emulator, tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def test_a_dead_letter_is_as_shown(
     dead_letter = json.loads((tmp_path / "left.jsonl").read_text())
     assert list(dead_letter) == list(shown)
     assert str(dead_letter["reason"]).startswith(shown["reason"].removesuffix("…"))
-    varying = {name: dead_letter[name] for name in ("reason", "correlation_id", "time")}
+    assert list(dead_letter["task_instance"]) == list(shown["task_instance"])
+    varying = {name: dead_letter[name] for name in ("reason", "correlation_id", "time", "task_instance")}
     assert dead_letter == shown | varying
 
 
