@@ -69,7 +69,7 @@ class ReportFile:
         self._failure: Exception | None = None
         self._conflict: str | None = None
         self._time = ""
-        self._begun = self._complete = self._is_durable = self._is_closed = False
+        self._begun = self._complete = self._is_durable = self._is_closed = self._has_read = False
 
     def __enter__(self) -> ReportFile:
         """:raises BadInput: it is a folder, a pipe or a socket, or has a name that no file can have; or what another task
@@ -186,12 +186,18 @@ class ReportFile:
 
     def _add(self, line: str) -> None:
         if self._failure is None:
-            self._try_writing(lambda: self._lines.add(line))
+            try:
+                self._lines.add(line)
+            except OSError as error:
+                self._fail(error)
 
     def _write_lines(self) -> None:
         self._time = ""
         if self._failure is None:
-            self._try_writing(self._lines.write)
+            try:
+                self._lines.write()
+            except OSError as error:
+                self._fail(error)
 
     def _is_all_there(self) -> bool:
         if self._failure or not self._begun:
@@ -239,12 +245,20 @@ class ReportFile:
 
     def _first_line(self) -> dict[str, Any] | None:
         """The first line that is at the place; None if there is no file, or it is empty or may not be read."""
-        self._path.fs.invalidate_cache()
+        line = b""
         try:
+            self._path.fs.invalidate_cache()
             with self._path.fs.open(self._path.path, "rb") as file:
                 line = file.readline(_MAX_LINE)
-        except (FileNotFoundError, PermissionError):
+        except PermissionError:
             return None
+        except FileNotFoundError:
+            pass
+        except Exception:  # a store that lets nobody read has errors of its own; one that did let is away now
+            if self._place or self._has_read:
+                raise
+            return None
+        self._has_read = True
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError):
@@ -259,12 +273,9 @@ class ReportFile:
                 return str(self._path.fs.ukey(self._path.path))
         return ""
 
-    def _try_writing(self, write: Callable[[], object]) -> None:
-        try:
-            write()
-        except OSError as error:  # it does not say which of the disks is full
-            folder = self._file.folder if self._file else self._uri
-            self._failure = OSError(error.errno, error.strerror or str(error), folder)
+    def _fail(self, error: OSError) -> None:
+        """Note why lines cannot be written; the error itself does not say which of the disks is full."""
+        self._failure = OSError(error.errno, error.strerror or str(error), self._file.folder if self._file else self._uri)
 
     def _try(self, do: Callable[[], object]) -> None:
         try:

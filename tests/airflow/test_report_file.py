@@ -88,6 +88,7 @@ class Buckets(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
 
     objects: ClassVar[dict[str, bytes]] = {}
     error: BaseException | None = None
+    read_error: Exception | None = None
     discarded = 0
 
     def info(self, path: str, **others: Any) -> dict[str, Any]:
@@ -98,6 +99,8 @@ class Buckets(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
 
     def _open(self, path: str, mode: str = "rb", **others: Any) -> Any:
         path = "/" + path.lstrip("/")
+        if mode == "rb" and self.read_error:
+            raise self.read_error
         return io.BytesIO(self.objects[self.info(path)["name"]]) if mode == "rb" else BucketFile(self, path, mode, **others)
 
 
@@ -116,7 +119,7 @@ def store() -> Store:
 def buckets() -> Buckets:
     attach("memory", conn_id="buckets", fs=BUCKETS)  # an address that Airflow knows without a provider
     BUCKETS.objects.clear()
-    BUCKETS.error, BUCKETS.discarded = None, 0
+    BUCKETS.error, BUCKETS.read_error, BUCKETS.discarded = None, None, 0
     return BUCKETS
 
 
@@ -695,6 +698,24 @@ with ReportFile({str(path)!r}, ti=Instance(0)) as file:
     assert ids(path) == ["m-1", "m-2", "m-4"]
     assert write_report(tmp_path / "other.jsonl", [rejected(4)]).error is None
     assert {each.name for each in tmp_path.iterdir()} == {"left.jsonl", "other.jsonl", left.name}
+
+
+def test_a_store_that_may_not_be_read_is_written_to(buckets: Buckets) -> None:
+    """What is there cannot be known; a store that was read and fails then is another matter."""
+    buckets.objects["/reports/theirs.jsonl"] = b""
+    buckets.read_error = OSError("Forbidden: reports/theirs.jsonl")
+    with ReportFile("memory://buckets@reports/theirs.jsonl", ti=Instance(1)) as file:
+        file.begin()
+        file.write(rejected(1), 1)
+    assert file.error is None
+    assert b"m-1" in buckets.objects["/reports/theirs.jsonl"]
+    buckets.read_error = None
+    with ReportFile("memory://buckets@reports/theirs.jsonl", ti=Instance(1)) as file:
+        file.begin()
+        file.write(rejected(2), 1)
+        buckets.read_error = OSError("503 Slow Down")
+    assert str(file.error) == "503 Slow Down"
+    assert b"m-1" in buckets.objects["/reports/theirs.jsonl"]
 
 
 def test_a_full_temporary_directory_is_named(store: Any) -> None:

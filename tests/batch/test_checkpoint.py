@@ -40,6 +40,18 @@ def test_an_outcome_keeps_its_result_and_try(result: Result, try_number: int) ->
     assert [again.is_open(position) for position in range(3)] == [True, False, True]
 
 
+def test_an_update_whose_dead_letter_could_be_lost_is_left_out() -> None:
+    """It is open in the next try; in this one it is not."""
+    outcomes = OutcomeMap(3)
+    for position, result in enumerate(("updated", "rejected", "skipped")):
+        outcomes.set(position, result, 1)  # type: ignore[arg-type]
+    assert outcomes.not_durable == [1, 2]
+    again = OutcomeMap(3)
+    again.unpack(outcomes.pack(1000, [1]))
+    assert [again.is_open(position) for position in range(3)] == [False, True, False]
+    assert not outcomes.is_open(1)
+
+
 def test_tries_beyond_the_last_that_is_told_apart_count_as_that_one() -> None:
     """Nobody retries a hundred times, and nothing may break if somebody does."""
     outcomes = OutcomeMap(1)

@@ -6,6 +6,8 @@ from typing import cast
 from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
 from airflow_provider_hubchan.batch.progress_log import ProgressLog, format_duration
 from airflow_provider_hubchan.batch.report import MAX_PROBLEMS, Report
+from airflow_provider_hubchan.batch.row_reader import read_rows
+from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Quota, Result, Update
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
@@ -59,6 +61,16 @@ def test_a_line_of_the_report_file_can_be_fed_back() -> None:
         "try": 2,
         "time": "2026-11-22T15:00:00+00:00",
     }
+
+
+def test_a_line_names_the_task_instance_that_wrote_it() -> None:
+    """That is no part of the row when it is fed back; a row's own key of this name is kept."""
+    task = {"dag_id": "batch", "run_id": "run-1", "task_id": "mark", "map_index": 3}
+    update = Update(7, "m-7", MessageStatus.SENT, rest='{"task_instance": "theirs"}')
+    line = json.loads(format_dead_letter(Outcome(update, "rejected", NOT_FOUND), 1, "2026-11-22", json.dumps(task)))
+    assert (line["task_instance"], line["as_it_came"]) == (task, {"task_instance": "theirs"})
+    (again,) = read_rows(numbered([line]))
+    assert again == Update(1, "m-7", MessageStatus.SENT, rest='{"task_instance": "theirs"}')
 
 
 class Driver:

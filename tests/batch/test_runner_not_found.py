@@ -53,9 +53,10 @@ def test_a_batch_that_ends_while_it_waits_leaves_what_is_not_found_for_a_retry(h
     hook, store, report = HubchanHook(), MemoryStore(), Report()
 
     class Stopping(RecordingSink):
-        def flush(self) -> None:
+        def flush(self) -> bool:
             if len(self.outcomes) == 1:
                 hook.stop()
+            return True
 
     hubspot.fault(message_id="m-1", delay=2.5)
     options = BatchOptions(status="READ", not_found_grace=600.0, concurrency=1)
