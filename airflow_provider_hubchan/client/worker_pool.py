@@ -106,7 +106,8 @@ class WorkerPool(Generic[S, T]):
         self._stopped.set()
         deadline = time.monotonic() + max(0.0, min(seconds, TIMEOUT_MAX))
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.ident is not None:  # else an exception came before it began
+                thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def stop(self, seconds: float, abort: Callable[[], None]) -> None:
@@ -130,14 +131,14 @@ class WorkerPool(Generic[S, T]):
 
     def _start_thread(self) -> None:
         thread = Thread(target=self._work, name=f"hubchan-{self.size}", daemon=True)
+        self._threads.append(thread)  # before it begins: after an exception right then, it must be waited for
         try:
             thread.start()
         except RuntimeError:  # the machine gives no more threads: those that are there have to do
+            self._threads.pop()
             if not self._threads:
                 raise
             self._max_workers = self.size
-        else:
-            self._threads.append(thread)
 
     def _work(self) -> None:
         has_worked = False
