@@ -32,7 +32,7 @@ class LineFile:
         self._open_file = open_file
         self._descriptor: int | None = None
         self._lines: list[str] = []
-        self.size = 0
+        self.size = self._in_file = 0
 
     def open(self) -> int:
         """Open the file unless it is open.
@@ -47,6 +47,11 @@ class LineFile:
     def descriptor(self) -> int | None:
         """The descriptor of the open file; None if it is not open."""
         return self._descriptor
+
+    @property
+    def count(self) -> int:
+        """How many lines there are, those in memory among them."""
+        return self._in_file + len(self._lines)
 
     def add(self, line: str) -> None:
         """Add a line, without its end.
@@ -71,7 +76,8 @@ class LineFile:
             with suppress(OSError):  # a device has no size
                 os.ftruncate(descriptor, self.size)
             raise
-        self._lines, self.size = [], self.size + len(content)  # in one statement: a signal comes before or after it
+        # In one statement: a signal comes before or after it.
+        self._lines, self.size, self._in_file = [], self.size + len(content), self._in_file + len(self._lines)
 
     def move(self, open_file: Callable[[], int]) -> None:
         """Go on in another file, which is given the same lines.

@@ -118,6 +118,11 @@ class ReportFile:
             return self._uri
         return str(self._file.place if isinstance(self._file, LocalFile) else self._file.path)
 
+    @property
+    def written(self) -> int:
+        """How many lines were taken, those that are still in memory among them."""
+        return self._lines.count
+
     def __exit__(self, *error: object) -> None:
         try:
             self._write_lines()

@@ -80,6 +80,12 @@ class DeadLetterSink(Protocol):
     def error(self) -> Exception | None:
         """Why the dead letters are not complete, None if they are."""
 
+    @property
+    def written(self) -> int:
+        """How many lines were taken. It rises in the one step that takes a line: after an exception it tells what is left to
+        write.
+        """
+
     def __enter__(self) -> Any: ...
 
     def __exit__(self, *error: object) -> None: ...
@@ -94,9 +100,7 @@ class DeadLetterSink(Protocol):
         """All lines of earlier tries are written: what they left may be replaced."""
 
     def write(self, outcome: Outcome, try_number: int) -> None:
-        """Write an outcome down, if it is not *updated*. The outcome of one row may come twice in a row: after an exception
-        nobody knows whether the first call was complete. It is written once.
-        """
+        """Write an outcome down, if it is not *updated*."""
 
     def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
         """Write down many updates that were left for one reason."""
@@ -115,6 +119,11 @@ class NullSink:
     """Takes dead letters and keeps none."""
 
     error: Exception | None = None
+
+    @property
+    def written(self) -> int:
+        """Always 0: no line is kept."""
+        return 0
 
     def __enter__(self) -> NullSink:
         return self

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import compress, takewhile
+from itertools import compress, islice, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_hubchan.batch.checkpoint import Checkpoint, CheckpointStore
@@ -127,10 +127,12 @@ class _BatchRun:
         self._started = time.monotonic()
         self._grace_ends = self._started + options.not_found_grace
         self._breaker, self._address = CircuitBreaker(driver.retry.break_after), AddressCheck()
-        #: The outcome that is being recorded, its position, and the rows that were accounted for before it.
-        self._pending: tuple[Outcome, int | None, int] | None = None
+        #: The outcome that is being recorded and its position; the rows and dead letters that there were before it.
+        self._pending: tuple[Outcome, int | None, int, int] | None = None
         #: The last row that was recorded of those that are not sent.
         self._last_not_sent = 0
+        #: How many dead letters there were before those of the rows that are left; None as long as none is given up.
+        self._given_up_after: int | None = None
 
     def send(self) -> None:
         """Send every update that has no outcome yet; those that are left when the batch ends early stay without one."""
@@ -152,7 +154,7 @@ class _BatchRun:
         """
         report, driver = self._report, self._driver
         self._complete_pending()
-        for result in driver.drain():
+        for result in driver.drain() if self._given_up_after is None else ():
             if result is not None:
                 self._handle_result(*result)
         if driver.aborted is None:
@@ -174,11 +176,13 @@ class _BatchRun:
 
     def _give_up_the_rest(self, problem: Problem) -> None:
         """Count all updates without an outcome as *unresolved* at once, then write them down: there may be a million."""
-        rows, left = self._updates.rows, self._outcomes.without_outcome()
-        if self._report.rows == rows:
-            return
-        self._report.close(rows, compress(self._updates.updates(), left), problem)
-        self._dead_letters.write_unresolved(compress(self._updates.updates(), left), problem, self._try_number)
+        left = self._outcomes.without_outcome()
+        if self._given_up_after is None:
+            self._given_up_after = self._dead_letters.written
+        self._report.close(self._updates.rows, compress(self._updates.updates(), left), problem)
+        written = self._dead_letters.written - self._given_up_after  # before an exception
+        updates = islice(compress(self._updates.updates(), left), written, None)
+        self._dead_letters.write_unresolved(updates, problem, self._try_number)
 
     def _send_and_retry_not_found(self) -> None:
         """Send all, then again and again those that HubSpot does not know yet, until the grace for them is over."""
@@ -239,19 +243,20 @@ class _BatchRun:
 
         :param position: of its update, None for a row that is not sent.
         """
-        self._pending = (outcome, position, self._report.rows)
+        self._pending = (outcome, position, self._report.rows, self._dead_letters.written)
         self._complete_pending()
 
     def _complete_pending(self) -> None:
-        """Do all of `_record`, or what is left of it after an exception: each step may be done twice."""
+        """Do all of `_record`, or what is left of it after an exception."""
         if self._pending is None:
             return
-        outcome, position, rows_before = self._pending
+        outcome, position, rows_before, written_before = self._pending
         if position is None:
             self._last_not_sent = outcome.update.row
         else:
             self._outcomes.set(position, outcome.result, self._try_number)
-        self._dead_letters.write(outcome, self._try_number)
+        if self._dead_letters.written == written_before:
+            self._dead_letters.write(outcome, self._try_number)
         if self._report.rows == rows_before:
             self._report.add(outcome)
         self._pending = None

@@ -22,10 +22,13 @@ class RecordingSink(NullSink):
         self.outcomes: list[Outcome] = []
         self._on_write = on_write
 
+    @property
+    def written(self) -> int:
+        return len(self.outcomes)
+
     def write(self, outcome: Outcome, try_number: int) -> None:
-        if not self.outcomes or self.outcomes[-1] is not outcome:
-            self.outcomes.append(outcome)
-            self._on_write(outcome)
+        self.outcomes.append(outcome)
+        self._on_write(outcome)
 
     def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
         for update in updates:

@@ -5,9 +5,9 @@ once, and nothing is left behind.
 from __future__ import annotations
 
 import ast
+import json
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,10 +20,10 @@ import airflow_provider_hubchan
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.flow import RetryConfig
-from airflow_provider_hubchan.client.models import Outcome
 from airflow_provider_hubchan.client.shared_state import reset, shared_state
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
+from airflow_provider_hubchan.report_file import ReportFile
 from tests.batch.in_memory import MemoryStore, RecordingSink
 from tests.local_hubspot import REFUSAL, sockets_to
 
@@ -96,14 +96,20 @@ def hubspot() -> Iterator[Emulator]:
         yield emulator
 
 
-def run(emulator: Emulator, at: int | None) -> tuple[Interruption, Report, list[Outcome]]:
+def run(emulator: Emulator, at: int | None, file: Path | None = None) -> tuple[Interruption, Report, list[int]]:
+    """Run the batch.
+
+    :param file: takes the dead letters; without it they are kept in memory.
+    :return: with the rows of the dead letters.
+    """
     emulator.reset()
     emulator.world.seed([*(f"m-{number}" for number in range(6)), "bad", "busy", "nowhere"])
     emulator.fault(message_id="bad", status=400, body=REFUSAL)
     emulator.fault(message_id="busy", status=503)
     emulator.fault(message_id="nowhere", status=404, body={"message": "No."})
     reset()
-    report, sink, interruption = Report(), RecordingSink(), Interruption(at)
+    report, memory, interruption = Report(), RecordingSink(), Interruption(at)
+    sink = ReportFile(str(file)) if file else memory
     hook = HubchanHook(retry=RetryConfig(base_delay=0.001))
     options = BatchOptions(max_rejected=5, concurrency=3)
     try:
@@ -112,25 +118,29 @@ def run(emulator: Emulator, at: int | None) -> tuple[Interruption, Report, list[
     except Interrupted:
         assert interruption.place
     assert shared_state(hook.account).limiter.in_flight == 0
-    return interruption, report, sink.outcomes
+    if file:
+        rows = [json.loads(line)["row"] for line in file.read_text().splitlines()] if file.exists() else []
+    else:
+        rows = [outcome.update.row for outcome in memory.outcomes if outcome.result != "updated"]
+    return interruption, report, rows
 
 
 @pytest.mark.slow
-def test_an_exception_at_any_line_loses_no_row(hubspot: Emulator) -> None:
+def test_an_exception_at_any_line_loses_no_row(hubspot: Emulator, tmp_path: Path) -> None:
     """Nothing was begun, or the report has every row once and the dead letters each row that was not updated."""
     counted, report, _ = run(hubspot, None)
     assert (report.rows, report.updated, report.skipped, report.rejected) == (len(ROWS), 7, 1, 4)
     begun, sockets = 0, set[Any]()
     for number in range(LINES):
         at = number * counted.lines // LINES
-        interruption, report, outcomes = run(hubspot, at)
+        interruption, report, rows = run(hubspot, at, tmp_path / f"{at}.jsonl" if number % 2 else None)
         where = f"at line {at}, {interruption.place}"
-        rows = Counter(outcome.update.row for outcome in outcomes if outcome.result != "updated")
-        assert max(rows.values(), default=0) <= 1, where
+        assert len(rows) == len(set(rows)), where
         if report.rows:
             begun += 1
             assert report.rows == report.updated + report.skipped + report.rejected + report.unresolved == len(ROWS), where
-            assert len(rows) == len(ROWS) - report.updated, where
+            # an older report file stays until it is known what earlier tries have done
+            assert len(rows) == len(ROWS) - report.updated or (not rows and "/checkpoint.py" in interruption.place), where
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("hubchan-")] == [], where
         sockets, before = {socket.laddr for socket in sockets_to(hubspot)}, sockets
         assert interruption.place.startswith(CLOSERS) or sockets <= before, where
