@@ -7,8 +7,9 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 #: Lines that are kept in memory at most.
@@ -60,6 +61,19 @@ class LineFile:
         """
         self._lines.append(line)
         if len(self._lines) >= _MAX_LINES:
+            self.write()
+
+    def add_all(self, lines: Iterable[str]) -> None:
+        """Add many lines and write them, some at a time.
+
+        :raises OSError: they cannot be written; the lines that are in the file already are whole.
+        """
+        iterator = iter(lines)
+        while True:
+            before = len(self._lines)
+            self._lines.extend(islice(iterator, _MAX_LINES))
+            if len(self._lines) == before:
+                return
             self.write()
 
     def write(self) -> None:

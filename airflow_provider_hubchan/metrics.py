@@ -71,7 +71,12 @@ METRICS = (
     Metric("hubchan.requests", "counter", "requests sent, repeats included", lambda batch: batch.driver.counters.requests),
     Metric("hubchan.rate_limited", "counter", "requests answered with 429", lambda batch: batch.driver.counters.rate_limited),
     Metric("hubchan.token_refreshes", "counter", "access tokens fetched", lambda batch: batch.tokens_fetched),
-    Metric("hubchan.waited", "timer", "waiting of a worker, the mean of all workers", lambda batch: batch.driver.waited * 1000),
+    Metric(
+        "hubchan.waited",
+        "timer",
+        "time in which no request was under way because all waited",
+        lambda batch: batch.driver.waited * 1000,
+    ),
     Metric("hubchan.elapsed", "timer", "from the first row to the last outcome", lambda batch: batch.elapsed * 1000),
     Metric(
         "hubchan.quota_used",

@@ -166,8 +166,12 @@ class ReportFile:
     def write_unresolved(self, updates: Iterable[Update], problem: Problem, try_number: int) -> None:
         """Write down many updates that were left for one reason."""
         self._time = self._time or _now()
-        for line in format_unresolved(updates, problem, try_number, self._time, self._task_json):
-            self._add(line)
+        if self._failure is None:
+            lines = format_unresolved(updates, problem, try_number, self._time, self._task_json)
+            try:
+                self._lines.add_all(lines)
+            except OSError as error:
+                self._fail(error)
 
     def flush(self) -> bool:
         """Make what was written durable, as far as it can be and is due.

@@ -101,7 +101,7 @@ class ProgressLog:
         if (seconds := driver.blocked_for) >= 1.0:
             texts.append(f"; nothing is sent for {format_duration(seconds)}")
         if failed := counters.failed - self._failed:
-            texts.append(f"; {count_of(failed, 'request')} failed and will be tried again, the last: {counters.last_failure}")
+            texts.append(f"; {count_of(failed, 'request')} failed, the last: {counters.last_failure}")
         self._rate_limited, self._failed = counters.rate_limited, counters.failed
         return "".join(texts)
 

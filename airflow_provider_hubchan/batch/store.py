@@ -41,6 +41,8 @@ SELECT entry.row, entry.message_id, entry.status, entry.error_message, entry.res
 FROM entry LEFT JOIN winners USING (row) LEFT JOIN entry AS best ON best.row = winner
 WHERE entry.result IS NOT NULL OR winner <> entry.row ORDER BY entry.row
 """
+#: By name, with None for a row without one.
+_STATUSES: dict[str | None, MessageStatus] = {status.value: status for status in MessageStatus}
 
 
 class UpdateStore:
@@ -87,7 +89,10 @@ class UpdateStore:
 
     def updates(self) -> Iterator[Update]:
         """The updates to send, in the order of their rows."""
-        return map(_update, self._database.execute(_UPDATES))
+        for row, message_id, status, error_message, rest in self._database.execute(
+            _UPDATES
+        ):  # many, and a task may have to end
+            yield Update(row, message_id, _STATUSES.get(status), error_message, rest)
 
     def update(self, row: int) -> Update:
         """The update of one row."""

@@ -129,8 +129,8 @@ def test_the_progress_log_says_what_holds_the_batch_up() -> None:
     assert lines == [
         "0 of 10 rows done (0%), 0.0 per second, 0 rejected, 0 unresolved; HubSpot answered 3 requests with 429 (limit 110 per "
         "10 s, assumed); nothing is sent for 8 seconds, no row has an answer yet.",
-        "0 of 10 rows done (0%), 0.2 per second, 0 rejected, 4 unresolved; 2 requests failed and will be tried again, the "
-        "last: no connection, about 30 seconds left.",
+        "0 of 10 rows done (0%), 0.2 per second, 0 rejected, 4 unresolved; 2 requests failed, the last: "
+        "no connection, about 30 seconds left.",
         "1 of 10 rows done (10%), 0.2 per second, 0 rejected, 4 unresolved, about 30 seconds left.",
     ]
 
