@@ -17,7 +17,7 @@ from airflow_provider_hubchan.client.models import Quota
 MAX_LENGTH = 60
 #: The highest limit, and seconds of the longest window, that are believed: HubSpot's windows last one second and ten (HubSpot
 #: docs, usage guidelines).
-MAX_LIMIT, MAX_WINDOW = 1_000_000_000, 600.0
+MAX_LIMIT, MAX_WINDOW = 1_000_000_000, 60.0
 #: A Retry-After beyond this many seconds is not believed: HubSpot's longest documented wait is 24 hours (status 477).
 MAX_RETRY_AFTER = 7 * 24 * 3600.0
 #: A ``Date`` before 2020 or after 2099, in seconds since the epoch, is not believed.

@@ -259,6 +259,8 @@ def test_an_accepted_response_has_the_message() -> None:
         ({"Max": "9" * 20, "Interval-Milliseconds": "10000"}, None),
         ({"Max": "9" * 5000, "Remaining": "9" * 5000, "Interval-Milliseconds": "9" * 5000}, None),
         ({"Max": "110", "Interval-Milliseconds": "31536000000"}, None),
+        ({"Max": "110", "Interval-Milliseconds": "60001"}, None),
+        ({"Max": "110", "Interval-Milliseconds": "60000"}, Quota(110, 60.0, None)),
         ({"Max": "110", "Interval-Milliseconds": "0"}, None),
         ({"Max": "110", "Interval-Milliseconds": "nan"}, None),
         ({"Max": "110", "Remaining": "9" * 400, "Interval-Milliseconds": "10000"}, Quota(110, 10.0, None)),
