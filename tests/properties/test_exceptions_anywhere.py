@@ -29,7 +29,7 @@ from tests.local_hubspot import REFUSAL, sockets_to
 
 PACKAGE = str(Path(airflow_provider_hubchan.__file__).parent)
 #: What runs in the batch's own thread: the emulator is another program.
-PARTS = tuple(f"{PACKAGE}/{part}" for part in ("batch", "client", "hooks.py", "metrics.py"))
+PARTS = tuple(f"{PACKAGE}/{part}" for part in ("batch", "client", "hooks.py", "metrics.py", "report_file.py", "line_file.py"))
 #: Where sockets are closed: after an exception right there, they are left to the garbage collector.
 CLOSERS = ("/client/sync_driver.py", "/client/transport.py")
 #: How many of the lines are tried, spread evenly: all of them take minutes.
@@ -133,7 +133,9 @@ def test_an_exception_at_any_line_loses_no_row(hubspot: Emulator, tmp_path: Path
     begun, sockets = 0, set[Any]()
     for number in range(LINES):
         at = number * counted.lines // LINES
-        interruption, report, rows = run(hubspot, at, tmp_path / f"{at}.jsonl" if number % 2 else None)
+        folder = tmp_path / str(at)  # of its own: an exception where the lock of a folder is given up leaves it locked
+        folder.mkdir()
+        interruption, report, rows = run(hubspot, at, folder / "left.jsonl" if number % 2 else None)
         where = f"at line {at}, {interruption.place}"
         assert len(rows) == len(set(rows)), where
         if report.rows:
