@@ -284,7 +284,7 @@ def test_the_deadline_ends_it_if_airflow_does_not_answer(
         release.cancel()
         ti.answered.set()
     log = capsys.readouterr().out
-    assert "its deadline, 0.2 seconds, was over while something did not answer that it needs beside HubSpot" in log
+    assert "its deadline of 0.2 s was over while something did not answer that it needs beside HubSpot" in log
     assert hubspot.ledger.patches() == []
 
 
