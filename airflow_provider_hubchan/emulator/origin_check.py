@@ -43,8 +43,12 @@ class OriginError(Exception):
     """
 
     def __init__(self, status: int, text: str) -> None:
-        self.status = status
+        self.status, self.text = status, text
         super().__init__(text)
+
+    def __reduce__(self) -> tuple[type[OriginError], tuple[int, str]]:
+        """How to copy it: `Exception` would call ``__init__`` with the text alone."""
+        return type(self), (self.status, self.text)
 
 
 class Authority(NamedTuple):

@@ -31,7 +31,10 @@ from airflow_provider_hubchan.client.picklable_error import PicklableError
 from airflow_provider_hubchan.client.reply_bounds import ReplyTooLarge
 from airflow_provider_hubchan.client.time_limit import TimeIsOver
 from airflow_provider_hubchan.emulator.api.http import ApiError, Response
+from airflow_provider_hubchan.emulator.asgi import BodyTooLarge
+from airflow_provider_hubchan.emulator.origin_check import OriginError
 from airflow_provider_hubchan.file_formats import FormatError
+from airflow_provider_hubchan.report_file import _PlaceTakenError
 from airflow_provider_hubchan.validation import WrongArguments
 from tests.modules import PACKAGE, modules
 from tests.versions import SINCE_3_3
@@ -58,6 +61,9 @@ EXAMPLES: list[Exception] = [
     ReplyTooLarge(),
     FormatError("it is a ZIP archive: unpack it"),
     ApiError(Response(404, {"message": "no"})),
+    OriginError(403, "no"),
+    BodyTooLarge(),
+    _PlaceTakenError("is a folder now"),
 ]
 
 
