@@ -224,15 +224,17 @@ class HubchanHook(BaseHook):
         :return: True if updates will work; and what was found, or has to be fixed, or could not be checked now. Without
             secrets, within the timeout.
         """
-        connection = self._find_connection()
+        warnings: list[str] = []
         try:
+            connection = self._find_connection()
+            warnings = extra_warnings(connection)
             account = open_account(connection, self.log)
             diagnosis = check_connection(account, shared_state(account, mask).limiter, mask)
         except BadConnection as error:
             diagnosis = Diagnosis()
             for fault in error.faults:  # without the connection's id: Airflow tests a form under a made-up one
                 diagnosis.fail(fault)
-        diagnosis.notes += extra_warnings(connection)
+        diagnosis.notes += warnings
         return diagnosis.ok, str(diagnosis)
 
     def stop(self) -> None:

@@ -36,10 +36,11 @@ MAX_COUNTER = 100 * 365 * 24 * 3600
 _LASTING: tuple[Result, ...] = ("updated", "rejected", "skipped")
 _TRIES = 80
 #: Not done: without a final answer in this try, or to be tried again at the end of the batch.
-_UNRESOLVED, _RETRY_LATER = 254, 255
-_LASTING_ONLY = bytes(code if code < _UNRESOLVED else 0 for code in range(256))
+_HELD, _UNRESOLVED, _RETRY_LATER = 253, 254, 255
+_LASTING_ONLY = bytes(code if code < _HELD else 0 for code in range(256))
 #: 1 for an update without an outcome in this try, 0 for the others.
-_WITHOUT_OUTCOME = bytes(int(code in (0, _RETRY_LATER)) for code in range(256))
+_WITHOUT_OUTCOME = bytes(int(code in (0, _HELD, _RETRY_LATER)) for code in range(256))
+_IS_UPDATED = bytes(int(1 <= code <= _TRIES) for code in range(256))
 
 
 class OutcomeMap:
@@ -77,6 +78,15 @@ class OutcomeMap:
     def without_outcome(self) -> bytearray:
         """1 for each update that has no outcome yet, 0 for each that has one, in their order."""
         return self._codes.translate(_WITHOUT_OUTCOME)
+
+    @property
+    def has_updated(self) -> bool:
+        """True if HubSpot has accepted an update, in this try or in an earlier one."""
+        return 1 in self._codes.translate(_IS_UPDATED)
+
+    def hold(self, position: int) -> None:
+        """Note that there is an answer, which says nothing of the update yet: it is not to be sent again in this try."""
+        self._codes[position] = _HELD
 
     def retry_later(self, position: int) -> None:
         """Leave an update for the end of the batch: HubSpot may know its message then."""
@@ -147,6 +157,8 @@ class Progress:
         counters: dict[str, Any] = {name: cumulative.get(name) for name in CUMULATIVE} if isinstance(cumulative, dict) else {}
         if not counters or not all(map(_is_counter, counters.values())):
             raise ValueError("a counter that is none")
+        if counters["waited_seconds"] > counters["elapsed_seconds"]:
+            raise ValueError("more waiting than time")
         if not isinstance(problems, list) or not all(map(_is_problem, problems)):
             raise ValueError("problems that are not those of a report")
         return cls(readable(counts, 200), outcomes, counters, problems)

@@ -42,7 +42,7 @@ class CircuitBreaker:
         if not 0 < self._threshold <= self._unresolved_in_a_row:
             return None
         last = self._last.reason if self._last else ""
-        text = f"{count_of(self._unresolved_in_a_row, 'row')} in a row got no answer, so the others were not tried. {last}"
+        text = f"{count_of(self._unresolved_in_a_row, 'row')} in a row got no answer, so no other row is tried. {last}"
         return Abort(Problem(text, "HubSpot does not answer"), permanent=False)
 
 
@@ -52,10 +52,12 @@ class AddressCheck:
     HubSpot names a ``category`` when it does not know a message; the 404 of an unknown address has another shape (seen in its
     developer forum; nobody has documented it). So a 404 without a category is held back until another row proves that the
     address is right; it is *rejected* then. If `MAX_BARE_NOT_FOUND` of them come and nothing is proved, it is the address.
+
+    :param is_proved: True if an earlier try has proved the address.
     """
 
-    def __init__(self) -> None:
-        self._is_proved = False
+    def __init__(self, *, is_proved: bool = False) -> None:
+        self._is_proved = is_proved
         self._held: list[tuple[int, Outcome]] = []
 
     def holds(self, position: int, outcome: Outcome) -> bool:

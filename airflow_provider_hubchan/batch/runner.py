@@ -126,7 +126,10 @@ class _BatchRun:
         self._before = report.cumulative()
         self._started = time.monotonic()
         self._grace_ends = self._started + options.not_found_grace
-        self._breaker, self._address = CircuitBreaker(driver.retry.break_after), AddressCheck()
+        self._breaker, self._address = (
+            CircuitBreaker(driver.retry.break_after),
+            AddressCheck(is_proved=checkpoint.outcomes.has_updated),
+        )
         #: The outcome that is being recorded and its position; the rows and dead letters that there were before it.
         self._pending: tuple[Outcome, int | None, int, int] | None = None
         #: The last row that was recorded of those that are not sent.
@@ -225,6 +228,7 @@ class _BatchRun:
             outcome = replace(outcome, problem=replace(outcome.problem, reason=reason))
         self._breaker.record(outcome)
         if self._address.holds(position, outcome):
+            self._outcomes.hold(position)
             return
         self._record(outcome, position)
         self._address.record(outcome)
@@ -278,8 +282,9 @@ class _BatchRun:
 
 
 def _unless_aborted(entries: Iterable[T], driver: SyncDriver, report: Report) -> Iterator[T]:
-    """A long file is not read to its end after a stop."""
+    """What gives the rows may be slow, or have no end: it is not read to its end after a stop, or after the batch's time."""
     for number, entry in enumerate(entries, 1):
-        if number % 1000 == 0 and driver.aborted:
-            raise BatchIncomplete(f"Stopped while the rows were read, at row {number:,}; nothing was sent.", report)
+        if driver.is_overdue or (driver.aborted and number % 1000 == 0):
+            why = "Stopped" if driver.aborted is STOPPED else "The time was over"
+            raise BatchIncomplete(f"{why} while the rows were read, at row {number:,}; nothing was sent.", report)
         yield entry

@@ -25,7 +25,7 @@ from airflow_provider_hubchan.client.actions import (
     Response,
 )
 from airflow_provider_hubchan.client.endpoints import READ_SCOPE, WRITE_SCOPE
-from airflow_provider_hubchan.client.error_texts import count_of
+from airflow_provider_hubchan.client.error_texts import count_of, format_error
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.flow import Answer, RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import Account, Token
@@ -80,8 +80,13 @@ def check_connection(account: Account, limiter: RateLimiter, mask: Callable[[str
     def check() -> None:
         # A token fetched for this: the shared one knows nothing of a scope that was granted just now.
         retry, tokens = RetryConfig(max_attempts=1, max_throttles=0), TokenProvider(account, mask)
-        with SyncDriver(account, limiter, tokens, retry, deadline=deadline, out_of_time=CONNECTION_TIMEOUT) as driver:
-            diagnoses.append(driver.run(check_flow(account, retry)))
+        try:
+            with SyncDriver(account, limiter, tokens, retry, deadline=deadline, out_of_time=CONNECTION_TIMEOUT) as driver:
+                diagnoses.append(driver.run(check_flow(account, retry)))
+        except Exception as error:  # of this machine: Airflow's masker is away, there is no memory
+            failed = Diagnosis()
+            failed.fail(f"the check itself failed ({format_error(error)})")
+            diagnoses.append(failed)
 
     # In a thread of its own: a name service has no timeout of ours.
     thread = Thread(target=check, daemon=True)

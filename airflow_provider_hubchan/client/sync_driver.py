@@ -89,6 +89,11 @@ class SyncDriver:
         return Quota(self._share.max_permits(self.limiter.limit, self.limiter.window), self.limiter.window)
 
     @property
+    def is_overdue(self) -> bool:
+        """True if everything should have ended by now, after a stop or at the deadline."""
+        return self._clock() >= min(self._leave_at, self._deadline + GRACE)
+
+    @property
     def waited(self) -> float:
         """Seconds so far in which nothing was sent because everybody waited; see `RequestCounters`."""
         return self.counters.waited(self._clock())

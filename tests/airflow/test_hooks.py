@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan.batch.runner import BatchOptions
+from airflow_provider_hubchan.client.connection_check import check_connection
 from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadRows, CallFailed
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.client.models import Account, Outcome
@@ -637,3 +638,21 @@ def test_bad_rows_are_rejected_rows_of_the_hook_too(hubspot: Emulator) -> None:
     report = HubchanHook().update_message_statuses(rows, max_rejected=1, **arguments)
     assert (report.updated, report.skipped, report.rejected) == (1, 1, 1)
     assert report.reasons == {("skipped", "not final"): 1, ("rejected", "unknown status '?'"): 1}
+
+
+def test_the_test_button_names_a_fault_of_its_own(hubspot: Emulator) -> None:
+    """A masker that is away, no memory: that is neither HubSpot's slowness nor a wrong connection field."""
+
+    def mask_nothing(secret: str) -> None:
+        raise OSError("the supervisor is gone")
+
+    account = replace(account_of(hubspot), timeout=5.0)
+    diagnosis = check_connection(account, RateLimiter(), mask_nothing)
+    assert str(diagnosis) == "Not usable yet: the check itself failed (OSError: the supervisor is gone)"
+
+
+def test_the_test_button_names_an_unknown_connection() -> None:
+    """It answers for any id."""
+    ok, text = HubchanHook("nobody_defines_this").test_connection()
+    assert not ok
+    assert "it is not defined" in text

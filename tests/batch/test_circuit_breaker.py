@@ -25,7 +25,7 @@ def test_rows_in_a_row_without_an_answer_trip_it() -> None:
     assert abort is not None
     assert not abort.permanent
     assert abort.problem == Problem(
-        "3 rows in a row got no answer, so the others were not tried. No answer from HubSpot: no connection.",
+        "3 rows in a row got no answer, so no other row is tried. No answer from HubSpot: no connection.",
         "HubSpot does not answer",
     )
 

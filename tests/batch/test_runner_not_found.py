@@ -77,3 +77,40 @@ def test_compare_before_write_skips_what_has_the_status_already(hubspot: Emulato
     assert report.reasons == {("skipped", "already READ"): 20}
     assert len(hubspot.ledger.patches()) == 20
     assert "20 to send with 40 requests, a GET before each PATCH" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_404_without_a_category_is_held_once_after_its_grace(hubspot: Emulator) -> None:
+    """It says nothing of the message until the address is proved; it is not sent again and again for that."""
+    hubspot.fault(message_id="m-0", status=404, body={"message": "No."}, times=1000)
+    hubspot.fault(message_id="m-1", status=404, body={"message": "No."}, times=1)
+    sink = RecordingSink()
+    options = BatchOptions(status="READ", not_found_grace=0.5, max_rejected=1)
+    report = HubchanHook().run_batch(["m-0", "m-1"], options, dead_letters=sink)
+    assert (report.rows, report.updated, report.rejected, report.unresolved) == (2, 1, 1, 0)
+    assert [outcome.update.message_id for outcome in sink.outcomes if outcome.result != "updated"] == ["m-0"]
+    assert len(hubspot.ledger.patches("m-0")) == 2
+
+
+def test_404s_without_a_category_alone_reject_their_rows_after_the_grace(hubspot: Emulator) -> None:
+    """Fewer than twenty do not speak against the address, however often each was tried."""
+    hubspot.fault(message_id="m-0", status=404, body={"message": "No."}, times=1000)
+    options = BatchOptions(status="READ", not_found_grace=0.2, max_rejected=1)
+    report = HubchanHook().run_batch(["m-0"], options, dead_letters=RecordingSink())
+    assert (report.aborted, report.rejected, len(hubspot.ledger.patches("m-0"))) == (None, 1, 2)
+
+
+def test_what_an_earlier_try_updated_proves_the_address(hubspot: Emulator) -> None:
+    """A retry of many messages that HubSpot does not know is not taken for a wrong address."""
+    store, ids = MemoryStore(), ["m-0", *(f"n-{number}" for number in range(25))]
+    for message_id in ids[1:]:
+        hubspot.fault(message_id=message_id, status=477, headers={"Retry-After": "7200"})
+    options = BatchOptions(status="READ", concurrency=1)
+    first = HubchanHook().run_batch(ids, options, checkpoints=store)
+    assert (first.updated, first.unresolved) == (1, 25)
+    hubspot.schedule.clear()
+    for message_id in ids[1:]:
+        hubspot.fault(message_id=message_id, status=404, body={"message": "No."})
+    store.try_number = 2
+    again = HubchanHook().run_batch(ids, options, checkpoints=store)
+    assert (again.aborted, again.rejected, again.unresolved) == (None, 25, 0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import Outcome, Update
@@ -190,3 +190,22 @@ def test_the_rows_of_a_stopped_batch_are_accounted_for_without_a_thread(hubspot:
     first_of_the_rest = len(order) - 1 - order[::-1].index("updated")
     assert order[first_of_the_rest + 1 : first_of_the_rest + 4] == ["unresolved", "saved", "the rest"]
     assert os.path.exists(path)
+
+
+@pytest.mark.parametrize(
+    ("stops", "max_runtime", "text"), [(True, 60.0, "Stopped while"), (False, 0.05, "The time was over while")]
+)
+def test_rows_that_come_slowly_are_not_read_to_their_end(hubspot: Emulator, stops: bool, max_runtime: float, text: str) -> None:
+    """What gives the rows may have no end: a stop and *max_runtime* end the reading, and nothing is sent."""
+    hook = HubchanHook()
+
+    def rows() -> Iterator[str]:
+        for number in range(10_000):
+            if stops and number == 10:
+                hook.stop()
+            threading.Event().wait(0.01)  # a source that is slow
+            yield f"m-{number}"
+
+    with pytest.raises(BatchIncomplete, match=text):
+        hook.update_message_statuses(rows(), status="READ", max_runtime=max_runtime)
+    assert hubspot.ledger.patches() == []
