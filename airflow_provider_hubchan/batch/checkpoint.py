@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.report import CUMULATIVE, Report
+from airflow_provider_hubchan.batch.rows import REPORT_KEYS
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
 from airflow_provider_hubchan.client.error_texts import count_of, format_error, readable
@@ -283,8 +284,12 @@ class Checkpoint:
             update = updates.update(row)
             if line.get("message_id") == update.message_id:
                 result, try_number = not_updated.pop(row)
-                report.add(Outcome(update, result, _earlier_problem(try_number, line)))
-                dead_letters.keep(line)
+                outcome = Outcome(update, result, _earlier_problem(try_number, line))
+                report.add(outcome)
+                if REPORT_KEYS.issubset(line):
+                    dead_letters.keep(line)
+                else:  # kept in the checkpoint: a problem without the rest of its row
+                    dead_letters.write(outcome, try_number)
         for row, (result, try_number) in not_updated.items():
             outcome = Outcome(updates.update(row), result, _earlier_problem(try_number, {}))
             report.add(outcome)

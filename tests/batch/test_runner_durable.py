@@ -99,6 +99,21 @@ def test_without_a_file_twenty_reasons_are_kept(hubspot: Emulator) -> None:
     assert report.reasons["rejected", "decided in try 1"] == 30
 
 
+def test_a_row_whose_reason_is_in_the_checkpoint_alone_is_written_whole(hubspot: Emulator, tmp_path: Path) -> None:
+    """The first try had no report file, or somebody removed it: the line of the second can be fed back all the same."""
+    rows = [{"message_id": "nobody", "status": "FAILED", "error_message": "gone", "phone": "+1"}, *IDS]
+    path, store = tmp_path / "left.jsonl", empty_store()
+    run_interrupted_try(hubspot, store, 120, rows=rows)
+    run_try(store, rows=rows, dead_letters=ReportFile(str(path)))
+    (line,) = lines(path)
+    assert (line["status"], line["error_message"], line["phone"]) == ("FAILED", "gone", "+1")
+    assert (line["outcome"], line["try"], line["row"]) == ("rejected", 1, 1)
+    assert "HubSpot answered 404" in line["reason"]
+    hubspot.world.seed(["nobody"])
+    again = HubchanHook().run_batch(read_file(str(path)), BatchOptions())
+    assert (again.updated, again.rows) == (1, 1)
+
+
 def test_a_killed_worker_costs_one_checkpoint(hubspot: Emulator) -> None:
     """The last checkpoint is what counts: rows after it are sent again, rows before it are not."""
     store = empty_store()
