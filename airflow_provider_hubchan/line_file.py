@@ -1,4 +1,4 @@
-"""Files of lines that others may read meanwhile: on this machine, they hold whole lines and nothing else."""
+"""Files of lines that others may read meanwhile: they hold whole lines and nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
+from airflow_provider_hubchan.batch.checkpoint import INTERVAL
+
 #: Lines that are kept in memory at most.
 _MAX_LINES = 1000
 #: Bytes of a name that names made of it begin with: with what is added they stay far below the 255 of most file systems.
@@ -19,6 +21,8 @@ _MAX_NAME, _MAX_SUFFIX = 100, 20
 #: How often a lock is tried for, a hundredth of a second apart: it is held for less than that.
 _LOCK_ATTEMPTS = 100
 _CHUNK_BYTES = 1 << 20
+#: A file is copied to grow: then so many times as long as that took there is none, and on average no more bytes a second.
+_COPY_PAUSE, _COPIED_BYTES_PER_SECOND = 20.0, 1_000_000
 
 
 class LineFile:
@@ -26,11 +30,12 @@ class LineFile:
     that is killed in the middle of a write can leave the beginning of a line, at the end.
 
     :param open_file: opens the file for reading and writing, once there is a line to write, and returns its descriptor.
+    :param prepare: called before lines are written.
     :ivar size: bytes of the lines that are in the file.
     """
 
-    def __init__(self, open_file: Callable[[], int]) -> None:
-        self._open_file = open_file
+    def __init__(self, open_file: Callable[[], int], prepare: Callable[[], None] = lambda: None) -> None:
+        self._open_file, self._prepare = open_file, prepare
         self._descriptor: int | None = None
         self._lines: list[str] = []
         self.size = self._in_file = 0
@@ -83,6 +88,7 @@ class LineFile:
         """
         if not self._lines:
             return
+        self._prepare()
         content, descriptor = "".join(f"{line}\n" for line in self._lines).encode(), self.open()
         try:
             _write(descriptor, content, self.size)
@@ -131,19 +137,22 @@ class LineFile:
 
 
 class LocalFile:
-    """A file on this machine that is written under a random name in the same folder, put to its place in one step, and then
-    grown there. Until then the older file stays.
+    """A file on this machine that is written under a random name in the same folder, and put to its place in one step. Until
+    then the older file stays. Nothing is written into a file that is at its place: it grows by being replaced, so that there
+    are whole lines whenever the process is killed.
 
     :param place: where it is to be, links resolved.
+    :param clock: seconds, monotonic.
     :ivar place: where it is, or will be.
     :ivar folder: where there must be room for it.
     :ivar has_been_there: True if it was put to its place, even if somebody else has replaced it since.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self.folder, self.has_been_there = place, str(place.parent), False
         self._temporary: Path | None = None
-        self.lines = LineFile(self._create)
+        self._clock, self._due, self._pause = clock, clock(), 0.0
+        self.lines = LineFile(self._create, self._leave_place)
 
     def probe(self) -> None:
         """Try whether a file can be made in the folder.
@@ -165,6 +174,11 @@ class LocalFile:
         except OSError:
             return False
 
+    @property
+    def is_due(self) -> bool:
+        """True if it is time to put it to its place again."""
+        return self._clock() >= self._due
+
     def publish(self, check: Callable[[], None]) -> None:
         """Put the file to its place, unless it is there.
 
@@ -175,13 +189,14 @@ class LocalFile:
             self._temporary, self.has_been_there = None, True
             return
         if self._temporary is None and self.lines.descriptor is not None:  # it was there, and is no more
-            self.lines.move(self._create)
+            self._copy()
         self.lines.open()
         assert self._temporary
         with _locked(self.place.parent):
             check()
             os.replace(self._temporary, self.place)
         self._temporary, self.has_been_there = None, True
+        self._due = self._clock() + (self._pause if self._pause > INTERVAL else 0.0)  # nobody comes sooner than that
 
     def move_aside(self) -> None:
         """Take another name in the same folder, for what is at the place stays there."""
@@ -196,6 +211,23 @@ class LocalFile:
             self.lines.close()
         finally:
             self._remove_temporary()
+
+    def _leave_place(self) -> None:
+        if self.lines.descriptor is not None and (self._temporary is None or self.is_there):
+            self._copy()
+
+    def _copy(self) -> None:
+        """Go on in a copy under another name.
+
+        :raises OSError: it cannot be made; the file is as it was.
+        """
+        started = self._clock()
+        try:
+            self.lines.move(self._create)
+        except BaseException:  # also a signal's: half a copy must not be put to the place
+            self._remove_temporary()
+            raise
+        self._pause = max(_COPY_PAUSE * (self._clock() - started), self.lines.size / _COPIED_BYTES_PER_SECOND)
 
     def _create(self) -> int:
         name = f".{_shortened(self.place.name)}.{secrets.token_hex(8)}.part"
@@ -213,6 +245,7 @@ class LocalFile:
         if self._temporary:
             with suppress(OSError):  # a folder that has become read-only, or is gone
                 self._temporary.unlink()
+            self._temporary = None
 
 
 def aside_name(name: str) -> str:

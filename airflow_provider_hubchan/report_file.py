@@ -34,14 +34,13 @@ class ReportFile:
     """JSON Lines, ready to be fed back as ``messages_file``. What is at the place are whole lines, and the older file stays
     until there are new ones:
 
-        a local file     is written under a random name beside the place. The first checkpoint with lines puts it there in one
-                         step; then it grows, by the lines of each further checkpoint
+        a local file     is written under a random name beside the place, and put there in one step, by each checkpoint that has
+                         new lines; once it has millions of bytes, only so often that a megabyte a second is copied
         an object        is uploaded as a whole when lines were added, as often as takes a twentieth of the time, and at the end
         a device         is written to as it is
 
-    A full disk leaves the lines of the checkpoints before; so does a process that is killed, and if that happens in the middle
-    of a write, the beginning of a line at the end, which a retry does not read. A symbolic link stays, and the file that it
-    leads to is replaced.
+    A full disk leaves the lines of the checkpoints before, and so does a process that is killed, even in the middle of a write.
+    A symbolic link stays, and the file that it leads to is replaced.
 
     Every line says which task instance wrote it. What another instance of the same run wrote is not replaced: if it is there at
     the beginning, nothing is sent; if it comes meanwhile, the lines of this one go into a file beside, which `error` names.
@@ -72,8 +71,8 @@ class ReportFile:
         self._begun = self._complete = self._is_durable = self._is_closed = self._has_read = False
 
     def __enter__(self) -> ReportFile:
-        """:raises BadInput: it is a folder, a pipe or a socket, or has a name that no file can have; or what another task
-            instance of this run wrote is there.
+        """:raises BadInput: it is a folder, a pipe or a socket, or has a name that no file can
+            have; or what another task instance of this run wrote is there.
         :raises OSError: it cannot be written.
         """
         kind, place = special_kind(self._path), self._place
@@ -82,7 +81,7 @@ class ReportFile:
         if kind == "a device" and place is not None:
             self._lines = LineFile(lambda: os.open(place, os.O_WRONLY | os.O_CLOEXEC))
             return self
-        self._file = StoredFile(self._path, self._clock) if place is None else LocalFile(place)
+        self._file = StoredFile(self._path, self._clock) if place is None else LocalFile(place, self._clock)
         self._lines = self._file.lines
         try:
             self._check_place()
@@ -181,10 +180,11 @@ class ReportFile:
         if self._is_closed:
             return self._is_durable
         self._write_lines()
-        if self._begun and not self._is_source and self._failure is None and self._lines.size:
+        is_possible = self._begun and not self._is_source and self._failure is None and self._lines.size
+        if is_possible and self._file and self._file.is_due:
             if isinstance(self._file, LocalFile):
                 self._try(self._publish)
-            elif self._file and self._file.is_due:
+            else:
                 with suppress(Exception):  # a store that is busy now will take it soon, or at the end
                     self._publish()
         return self._is_all_there()

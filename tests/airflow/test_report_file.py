@@ -700,6 +700,49 @@ with ReportFile({str(path)!r}, ti=Instance(0)) as file:
     assert {each.name for each in tmp_path.iterdir()} == {"left.jsonl", "other.jsonl", left.name}
 
 
+@pytest.mark.parametrize("limit", [8_000, 40_000], ids=["among the first lines", "among many"])
+def test_a_worker_that_is_killed_in_the_middle_of_a_write_leaves_whole_lines(tmp_path: Path, limit: int) -> None:
+    """Half a line would be a row that cannot be read: fed back, the file would be refused because of it."""
+    path = tmp_path / "left.jsonl"
+    script = f"""
+import resource, signal
+from tests.airflow.test_report_file import Instance, ReportFile, rejected
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel writes what there is room for, and ends the process
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))
+with ReportFile({str(path)!r}, ti=Instance(0)) as file:
+    file.begin()
+    for row in range(10_000):
+        file.write(rejected(row), 1)
+        row % 10 or file.flush()
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGXFSZ
+    assert path.read_bytes().endswith(b"}\n")
+    assert ids(path) == [f"m-{row}" for row in range(len(ids(path)))]
+    assert path.stat().st_size > limit / 2
+    assert len(list(read_rows(numbered(read_file(str(path)))))) == len(ids(path))
+
+
+def test_a_file_that_is_large_is_replaced_less_often(tmp_path: Path) -> None:
+    """Each replacement copies it: at most a megabyte a second is written on average. At the end, every line is there."""
+    path, now = tmp_path / "left.jsonl", 0.0
+    with ReportFile(str(path), clock=lambda: now) as file:
+        file.begin()
+        for row in range(25_000):
+            file.write(rejected(row), 1)
+        assert file.flush()
+        size = path.stat().st_size
+        assert size > 3_000_000
+        file.write(rejected(25_000), 1)
+        assert file.flush()
+        file.write(rejected(25_001), 1)
+        now = size / 1_000_000 - 0.01
+        assert not file.flush()
+        now += 0.02
+        assert file.flush()
+        file.write(rejected(25_002), 1)
+    assert len(path.read_text().splitlines()) == 25_003
+
+
 def test_a_store_that_may_not_be_read_is_written_to(buckets: Buckets) -> None:
     """What is there cannot be known; a store that was read and fails then is another matter."""
     buckets.objects["/reports/theirs.jsonl"] = b""
