@@ -34,6 +34,27 @@ def local_path(path: ObjectStoragePath) -> Path | None:
     return Path(os.path.realpath(path.path)) if path.protocol in ("", "file", "local") else None
 
 
+def is_planted_link(path: ObjectStoragePath) -> bool:
+    """True for a link on this machine that is not to be followed: see `is_planted`."""
+    given = Path(path.path)
+    try:
+        return local_path(path) is not None and is_planted(given.lstat(), given.parent.stat(), os.geteuid())
+    except OSError:
+        return False
+
+
+def is_planted(link: os.stat_result, folder: os.stat_result, user: int) -> bool:
+    """True for a link of another user's in a folder where everybody may write and nobody may remove what is not theirs, such as
+    ``/tmp``: it could lead to any file of this user's. Linux does not follow it either (``fs.protected_symlinks``).
+
+    :param link: what ``lstat`` tells of it.
+    :param folder: what ``stat`` tells of the folder that it is in.
+    :param user: id of the user who would follow it.
+    """
+    anybody = stat.S_ISVTX | stat.S_IWOTH
+    return stat.S_ISLNK(link.st_mode) and folder.st_mode & anybody == anybody and link.st_uid not in (user, folder.st_uid)
+
+
 def special_kind(path: ObjectStoragePath) -> str:
     """``a folder``, ``a pipe``, ``a socket``, ``a device`` or ``a link to itself``; an empty text for a file, and if nothing is
     there.

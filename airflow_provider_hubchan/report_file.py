@@ -19,7 +19,7 @@ from airflow_provider_hubchan.client.error_texts import readable, shorten
 from airflow_provider_hubchan.client.errors import BadInput, Problem
 from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.line_file import LineFile, LocalFile
-from airflow_provider_hubchan.object_storage import MAX_URI, StoredFile, local_path, special_kind, storage_path
+from airflow_provider_hubchan.object_storage import MAX_URI, StoredFile, is_planted_link, local_path, special_kind, storage_path
 
 #: Bytes of a line that is looked at for who wrote it.
 _MAX_LINE = 10_000_000
@@ -71,13 +71,18 @@ class ReportFile:
         self._begun = self._complete = self._is_durable = self._is_closed = self._has_read = False
 
     def __enter__(self) -> ReportFile:
-        """:raises BadInput: it is a folder, a pipe or a socket, or has a name that no file can
+        """:raises BadInput: it is a folder, a pipe, a socket or a link of a stranger, or has a name that no file can
             have; or what another task instance of this run wrote is there.
         :raises OSError: it cannot be written.
         """
         kind, place = special_kind(self._path), self._place
         if kind not in ("", "a device"):
             raise BadInput(f"report_file {self._name} is {kind}: give the name of a file")
+        if is_planted_link(self._path):
+            raise BadInput(
+                f"report_file {self._name} is a link that another user has put into a folder where everybody may write: remove "
+                "it, or give another name"
+            )
         if kind == "a device" and place is not None:
             self._lines = LineFile(lambda: os.open(place, os.O_WRONLY | os.O_CLOEXEC))
             return self

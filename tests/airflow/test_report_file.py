@@ -30,6 +30,7 @@ from airflow_provider_hubchan.batch.row_reader import read_rows
 from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.client.errors import BadInput, Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
+from airflow_provider_hubchan.object_storage import is_planted
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 
@@ -657,6 +658,23 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
         write_report(link, [rejected(row)], Instance(run_id=f"run-{row}"))
         assert (link.is_symlink(), ids(target)) == (True, [f"m-{row}"])
     assert len(list(target.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder_mode", "owner", "planted"),
+    [
+        pytest.param(stat.S_IFLNK, 0o1777, 1001, True, id="a link of another user"),
+        pytest.param(stat.S_IFLNK, 0o1777, 1000, False, id="a link of one's own"),
+        pytest.param(stat.S_IFLNK, 0o1777, 0, False, id="a link of the folder's owner"),
+        pytest.param(stat.S_IFLNK, 0o0755, 1001, False, id="a folder where few may write"),
+        pytest.param(stat.S_IFREG, 0o1777, 1001, False, id="no link"),
+    ],
+)
+def test_a_link_is_followed_where_linux_follows_it(kind: int, folder_mode: int, owner: int, planted: bool) -> None:
+    """A link in ``/tmp`` that another user has made could lead to any file that the worker may replace."""
+    link = os.stat_result((kind | 0o777, 0, 0, 1, owner, 0, 0, 0, 0, 0))
+    folder = os.stat_result((stat.S_IFDIR | folder_mode, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    assert is_planted(link, folder, 1000) is planted
 
 
 def test_a_file_has_the_mode_of_a_new_one_or_of_the_older(tmp_path: Path) -> None:
