@@ -232,7 +232,7 @@ class Checkpoint:
         """True if it is time to save."""
         return self._clock() - self._saved_at >= INTERVAL
 
-    def dead_letters_are_durable(self) -> None:
+    def confirm_dead_letters(self) -> None:
         """Note that the dead letters of all outcomes so far outlive this process: only such outcomes are kept."""
         self.outcomes.not_durable.clear()
 

@@ -97,7 +97,7 @@ def run_batch(
         if bad_rows:
             raise bad_rows
         if dead_letters.flush():
-            checkpoint.dead_letters_are_durable()
+            checkpoint.confirm_dead_letters()
         if dead_letters.error:
             checkpoint.save()
         elif not options.dry_run:
@@ -273,7 +273,7 @@ class _BatchRun:
         report.waited_seconds = self._before["waited_seconds"] + self._driver.waited
         report.elapsed_seconds = self._before["elapsed_seconds"] + time.monotonic() - self._started
         if self._dead_letters.flush():
-            self._checkpoint.dead_letters_are_durable()
+            self._checkpoint.confirm_dead_letters()
         if not self._options.dry_run:
             self._checkpoint.save()
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.picklable_error import PicklableError
@@ -86,6 +86,7 @@ class Response:
     body: bytes = field(repr=False)
     sent_at: float = 0.0
     payload: dict[str, Any] | None = field(init=False, repr=False, compare=False)
+    reason: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Read the body here, where the response is made: whatever its bytes do to a parser concerns this response alone."""
@@ -100,6 +101,8 @@ class NoResponse:
     """
 
     reason: str
+    status: ClassVar[None] = None
+    headers: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def of_tls_error(cls, error: Exception) -> NoResponse:

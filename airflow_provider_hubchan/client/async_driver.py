@@ -210,12 +210,10 @@ class AsyncDriver:
         try:
             response = await self._exchange(request, sent_at)
         finally:
-            now, status = self._clock(), response.status if isinstance(response, Response) else None
+            now = self._clock()
             if permit:
-                quota = headers.quota(response.headers) if isinstance(response, Response) else None
-                self._limiter.release(now, permit, quota)
-            failure = response.reason if isinstance(response, NoResponse) else ""
-            self.counters.request_ended(now, counts=permit is not None, status=status, failure=failure)
+                self._limiter.release(now, permit, headers.quota(response.headers))
+            self.counters.request_ended(now, counts=permit is not None, status=response.status, failure=response.reason)
         return response
 
     async def _exchange(self, request: Request, sent_at: float) -> Response | NoResponse:

@@ -140,6 +140,9 @@ _CONTACT_SUPPORT = "HubSpot asks to contact its support about it."
 #: Requests that the limit of somebody between us and HubSpot is worth.
 _FEW = 5
 
+#: Fields of errors, which no answer to one of our calls has.
+_ERROR_FIELDS = ("category", "correlationId", "errorType", "message", "error", "errors", "error_description")
+
 Author = Literal["HubSpot", "somebody else", "anybody"]
 
 
@@ -261,7 +264,7 @@ RULES = (
     Rule(range(500, 1000), "anybody", Transient),
 )
 
-#: The same for a response that did not come: the verdict, how many requests it is worth, what to do.
+#: The same for a response that did not come: the verdict, and what to do next.
 NO_RESPONSE_RULES: dict[str, tuple[type[Transient | Blocked], str]] = {
     NO_CONNECTION: (Transient, "Check the API base URL, and the worker's way to it (proxy, firewall)."),
     UNKNOWN_HOST: (Transient, "Check the host of the API base URL and of the proxy, and the worker's name service (DNS)."),
@@ -282,8 +285,6 @@ NO_RESPONSE_RULES: dict[str, tuple[type[Transient | Blocked], str]] = {
     TOO_LARGE: (Transient, NOT_HUBSPOT),
     UNTRUSTED_TLS: (Blocked, "Check the API base URL, or the CA bundle of the worker."),
 }
-#: Those after which the same call may get its answer another time, although nobody changes anything.
-SLOW = (READ_TIMEOUT, INCOMPLETE)
 
 
 def classify(response: Response | NoResponse, secrets: Iterable[str] = ()) -> Verdict:
@@ -325,9 +326,10 @@ def _author(response: Response) -> Author:
 
 
 def _is_error(payload: dict[str, Any]) -> bool:
-    """True if the object is an error. The ``status`` of a message is an object, that of an error a text."""
-    fields = ("category", "correlationId", "errorType")
-    return payload.get("status") == "error" or ("id" not in payload and any(payload.get(name) for name in fields))
+    """True if the object is an error, of HubSpot or of a gateway. The ``status`` of a message is an object, that of an error a
+    text; an error has no ``id``.
+    """
+    return isinstance(payload.get("status"), str) or ("id" not in payload and any(payload.get(name) for name in _ERROR_FIELDS))
 
 
 def _rule_for(status: int, payload: Mapping[str, Any] | None, author: Author) -> Rule:

@@ -216,10 +216,8 @@ class SyncDriver:
             total = min(self.account.total_timeout, left)
             response = self._connections.send(request, sent_at, min(self.account.timeout, left), total)
         finally:
-            now, status = self._clock(), response.status if isinstance(response, Response) else None
+            now = self._clock()
             if permit:
-                quota = headers.quota(response.headers) if isinstance(response, Response) else None
-                self.limiter.release(now, permit, quota)
-            failure = response.reason if isinstance(response, NoResponse) else ""
-            self.counters.request_ended(now, counts=permit is not None, status=status, failure=failure)
+                self.limiter.release(now, permit, headers.quota(response.headers))
+            self.counters.request_ended(now, counts=permit is not None, status=response.status, failure=response.reason)
         return response

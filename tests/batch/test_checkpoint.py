@@ -155,7 +155,7 @@ def good() -> dict[str, Any]:
         outcome: Any = Outcome(Update(position + 1, f"m-{position + 1}", MessageStatus.READ), result, problem)  # type: ignore[arg-type]
         report.add(outcome)
         checkpoint.outcomes.set(position, outcome.result, 1)
-    checkpoint.dead_letters_are_durable()
+    checkpoint.confirm_dead_letters()
     checkpoint.save()
     kept: dict[str, Any] = json.loads(json.dumps(store.kept))
     return kept
