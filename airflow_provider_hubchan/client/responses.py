@@ -326,10 +326,8 @@ def _author(response: Response) -> Author:
 
 
 def _is_error(payload: dict[str, Any]) -> bool:
-    """True if the object is an error, of HubSpot or of a gateway. The ``status`` of a message is an object, that of an error a
-    text; an error has no ``id``.
-    """
-    return isinstance(payload.get("status"), str) or ("id" not in payload and any(payload.get(name) for name in _ERROR_FIELDS))
+    """True if the object is an error, of HubSpot or of a gateway: it says so, or has no ``id``."""
+    return payload.get("status") == "error" or ("id" not in payload and any(payload.get(name) for name in _ERROR_FIELDS))
 
 
 def _rule_for(status: int, payload: Mapping[str, Any] | None, author: Author) -> Rule:
