@@ -207,7 +207,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         self.not_found_grace = not_found_grace
         self.compare_before_write = compare_before_write
         self._hook: HubchanHook | None = None
-        self._killed = False
+        self._killed = self._is_resumed = False
         #: What became of the batch, once it has begun.
         self.report: Report | None = None
         self.check_when_read(f"task {self.task_id!r}")
@@ -221,7 +221,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         file = None
         if self.report_file and not self.is_dry_run:
             file = ReportFile(self.report_file, source=self.messages_file, ti=context["ti"])
-        checkpoints = TaskCheckpointStore(context, self.log, durable=self.durable and not self.is_dry_run)
+        durable = self.durable and not self.is_dry_run
+        checkpoints = TaskCheckpointStore(context, self.log, durable=durable, is_resumed=self._is_resumed)
         self.report = report = Report(report_file=self.report_file if file else None)
         try:
             try:
@@ -263,6 +264,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on after a wait outside the worker slot."""
+        self._is_resumed = True
         return self.execute(context)
 
     def on_kill(self) -> None:

@@ -72,11 +72,15 @@ class TaskCheckpointStore:
     The store survives a retry, a killed worker and a deferral, and also a clear. Who clears a task wants it to start over: a
     clear raises the instance's ``max_tries``, a retry does not, so what is kept says with which it was written.
 
+    Each call costs a request to Airflow's API server. A first try has nothing to go on with, so it asks for nothing; and what
+    was not stored is not deleted.
+
     :param context: of the task; without ``task_state_store`` (Airflow 3.2) nothing is kept, and the log says so.
     :param durable: False to keep nothing.
+    :param is_resumed: True if this try has begun already, and was deferred.
     """
 
-    def __init__(self, context: Mapping[str, Any], log: Logger, *, durable: bool = True) -> None:
+    def __init__(self, context: Mapping[str, Any], log: Logger, *, durable: bool = True, is_resumed: bool = False) -> None:
         instance = context["ti"]
         self.try_number = max(1, getattr(instance, "try_number", 1))
         self._max_tries = getattr(instance, "max_tries", 0)
@@ -84,6 +88,7 @@ class TaskCheckpointStore:
         self._store = context.get("task_state_store") if durable else None
         self._kept = Kept(self._max_tries)
         self._is_lost = False
+        self._may_be_stored = self._has_earlier = is_resumed or self.try_number > 1
         if durable and self._store is None and self._max_tries > 0:
             log.info("This Airflow keeps no task state (3.3 does): a retry will send the whole batch again.")
 
@@ -101,12 +106,14 @@ class TaskCheckpointStore:
 
     def load(self) -> dict[str, Any] | None:
         """What an earlier try saved; None after a clear, and if there is nothing, or nothing that can be read. Never raises."""
-        if self._store is None:
+        if self._store is None or not self._has_earlier:
             return None
         kept = None
         # a repeat does less harm than a red task, whatever the API server or its answer is like
         with best_effort(self._log.warning, "The progress of an earlier try could not be read; starting over"):
-            if (value := self._store.get(CHECKPOINT_KEY)) is not None:
+            value = self._store.get(CHECKPOINT_KEY)
+            self._may_be_stored = value is not None
+            if value is not None:
                 kept = Kept.parse(value)
         if kept is None:
             return None
@@ -122,8 +129,8 @@ class TaskCheckpointStore:
         self._write()
 
     def clear(self) -> None:
-        """Delete the stored checkpoint; never raises."""
-        if self._store is not None:
+        """Delete the stored checkpoint, if there may be one; never raises."""
+        if self._store is not None and self._may_be_stored:
             with best_effort(self._log.warning, "The progress of the finished batch could not be deleted; a clear starts over"):
                 self._store.delete(CHECKPOINT_KEY)
 
@@ -143,7 +150,7 @@ class TaskCheckpointStore:
     def _write(self) -> None:
         if self._store is None:
             return
-        self._is_lost = True
+        self._is_lost = self._may_be_stored = True
         with best_effort(self._log.warning, "Progress could not be kept; a retry may repeat what this try has done"):
             self._store.set(CHECKPOINT_KEY, self._kept.as_json())
             self._is_lost = False

@@ -1,168 +1,32 @@
-"""What is kept of a batch between the tries of a task: a retry goes on where the last try ended.
+"""Keeping the progress of a batch between the tries of a task: a retry goes on where the last try ended.
 
-A checkpoint is bound to what it describes. It holds a fingerprint of rows and arguments; if these are others now, the batch
-starts over and the log says so.
+What is kept is bound to the updates that it speaks of, by a digest over their rows, messages, statuses and error messages, from
+the first to the last one that was taken for sending. If these are others now, the batch starts over and the log says so. Rows
+after them may change: a file that has grown at its end goes on.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from hashlib import blake2b
 from itertools import chain
 from typing import Any, Protocol
 
 from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
-from airflow_provider_hubchan.batch.report import CUMULATIVE, Report
+from airflow_provider_hubchan.batch.progress import MAX_BITS_LENGTH, Progress
+from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.rows import REPORT_KEYS
 from airflow_provider_hubchan.batch.store import UpdateStore
-from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
+from airflow_provider_hubchan.batch.update_states import UpdateStates, updated_in
 from airflow_provider_hubchan.client.error_texts import count_of, format_error, readable
 from airflow_provider_hubchan.client.errors import Problem
-from airflow_provider_hubchan.client.models import RESULTS, Outcome, Result
+from airflow_provider_hubchan.client.models import Outcome, Update
 
-VERSION = 2
 #: Seconds between two checkpoints: what a killed worker may cost in repeats.
 INTERVAL = 2.0
-#: Characters of the outcomes at most: with the rest it stays under the 64 KB that Airflow's store warns about.
-MAX_OUTCOMES_LENGTH = 40_000
-#: Characters of the named problems at most.
-MAX_PROBLEMS_LENGTH = 20_000
-#: The highest counter that is believed: a hundred years of seconds, or as many requests.
-MAX_COUNTER = 100 * 365 * 24 * 3600
-
-#: Outcomes that hold in the next try, and how many tries are told apart.
-_LASTING: tuple[Result, ...] = ("updated", "rejected", "skipped")
-_TRIES = 80
-#: Not done: without a final answer in this try, or to be tried again at the end of the batch.
-_HELD, _UNRESOLVED, _RETRY_LATER = 253, 254, 255
-_LASTING_ONLY = bytes(code if code < _HELD else 0 for code in range(256))
-#: 1 for an update without an outcome in this try, 0 for the others.
-_WITHOUT_OUTCOME = bytes(int(code in (0, _HELD, _RETRY_LATER)) for code in range(256))
-_IS_UPDATED = bytes(int(1 <= code <= _TRIES) for code in range(256))
-
-
-class OutcomeMap:
-    """What became of each update of a batch, by its position from 0, in one byte each. 0 is an update that is still to be sent.
-
-    :param size: updates in the batch.
-    :ivar not_durable: positions of updates that have an outcome and a dead letter which could still be lost.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size, self._codes = size, bytearray(size)
-        self.not_durable: list[int] = []
-
-    def set(self, position: int, result: Result, try_number: int) -> None:
-        """Note an outcome.
-
-        :param try_number: number of the task's try, from 1.
-        """
-        if result in _LASTING:
-            self._codes[position] = 1 + _LASTING.index(result) * _TRIES + min(try_number, _TRIES) - 1
-            if result != "updated":
-                self.not_durable.append(position)
-        else:
-            self._codes[position] = _UNRESOLVED
-
-    def get(self, position: int) -> tuple[Result, int] | None:
-        """The outcome of an update and the try that had it; None if there is no lasting one."""
-        code = self._codes[position] - 1
-        return (_LASTING[code // _TRIES], code % _TRIES + 1) if 0 <= code < len(_LASTING) * _TRIES else None
-
-    def is_open(self, position: int) -> bool:
-        """True if there is no outcome yet."""
-        return self._codes[position] == 0
-
-    def without_outcome(self) -> bytearray:
-        """1 for each update that has no outcome yet, 0 for each that has one, in their order."""
-        return self._codes.translate(_WITHOUT_OUTCOME)
-
-    @property
-    def has_updated(self) -> bool:
-        """True if HubSpot has accepted an update, in this try or in an earlier one."""
-        return 1 in self._codes.translate(_IS_UPDATED)
-
-    def hold(self, position: int) -> None:
-        """Note that there is an answer, which says nothing of the update yet: it is not to be sent again in this try."""
-        self._codes[position] = _HELD
-
-    def retry_later(self, position: int) -> None:
-        """Leave an update for the end of the batch: HubSpot may know its message then."""
-        self._codes[position] = _RETRY_LATER
-
-    def is_retried_later(self, position: int) -> bool:
-        """True if it was left for the end of the batch."""
-        return self._codes[position] == _RETRY_LATER
-
-    @property
-    def retry_later_count(self) -> int:
-        """How many updates were left for the end of the batch."""
-        return self._codes.count(_RETRY_LATER)
-
-    def pack(self, max_length: int, left_out: Iterable[int] = ()) -> str:
-        """All lasting outcomes, as a text of at most so many characters; what does not fit is forgotten, and sent again.
-
-        :param left_out: positions of updates to be sent again, too.
-        """
-        codes = self._codes.translate(_LASTING_ONLY)
-        for position in left_out:
-            codes[position] = 0
-        codes = codes.rstrip(b"\0")
-        while len(text := compress(bytes(codes))) > max_length:
-            codes = codes[: int(len(codes) * 0.9 * max_length / len(text))]
-        return text
-
-    def unpack(self, text: object) -> None:
-        """Take over what another try packed.
-
-        :raises ValueError: if it is not such a text, or that of a longer batch.
-        """
-        codes = decompress(text, len(self._codes) + COUNTED_BEYOND)
-        if len(codes) > len(self._codes):
-            raise ValueError(f"{count_of(len(codes), 'outcome')} for {count_of(len(self._codes), 'update')}")
-        if codes != codes.translate(_LASTING_ONLY) or max(codes, default=0) > len(_LASTING) * _TRIES:
-            raise ValueError("an outcome that is none")
-        self._codes[: len(codes)] = codes
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What an earlier try kept, of the same batch and undamaged.
-
-    :param counts: its four outcomes as a text.
-    :param outcomes: of the updates.
-    :param cumulative: the counters of `Report.cumulative`.
-    :param problems: the rejected rows that it named, each with ``row``, ``message_id``, ``outcome`` and ``reason``.
-    """
-
-    counts: str
-    outcomes: OutcomeMap
-    cumulative: dict[str, float]
-    problems: list[dict[str, Any]]
-
-    @classmethod
-    def parse(cls, kept: dict[str, Any], size: int) -> Progress:
-        """Read what a `CheckpointStore` gave back: all of it, or nothing.
-
-        :param size: updates in the batch.
-        :raises ValueError: naming the first thing that is not as `Checkpoint.save` writes it.
-        """
-        counts, cumulative, problems = (kept.get(key) for key in ("counts", "cumulative", "problems"))
-        outcomes = OutcomeMap(size)
-        outcomes.unpack(kept.get("outcomes"))
-        if not isinstance(counts, str):
-            raise ValueError("counts that are no text")
-        counters: dict[str, Any] = {name: cumulative.get(name) for name in CUMULATIVE} if isinstance(cumulative, dict) else {}
-        if not counters or not all(map(_is_counter, counters.values())):
-            raise ValueError("a counter that is none")
-        if counters["waited_seconds"] > counters["elapsed_seconds"]:
-            raise ValueError("more waiting than time")
-        if not isinstance(problems, list) or not all(map(_is_problem, problems)):
-            raise ValueError("problems that are not those of a report")
-        return cls(readable(counts, 200), outcomes, counters, problems)
+#: After a checkpoint there is none for so many times as long as it took: a slow store costs a twentieth of the time.
+PAUSE = 19.0
 
 
 class CheckpointStore(Protocol):
@@ -202,8 +66,8 @@ class NullStore:
 class Checkpoint:
     """The progress of one batch.
 
-    :param fingerprint: equal for equal batches only.
-    :param size: updates in the batch.
+    :param address: where the updates are sent.
+    :param updates: of the batch.
     :param report: this try's; it takes over the requests and times of earlier tries.
     :param log: takes a line for the log.
     :param clock: a monotonic clock, in seconds.
@@ -212,44 +76,53 @@ class Checkpoint:
     def __init__(
         self,
         store: CheckpointStore,
-        fingerprint: str,
-        size: int,
+        address: str,
+        updates: UpdateStore,
         report: Report,
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._fingerprint, self._report, self._clock = store, fingerprint, report, clock
-        self._saved_at = clock()
-        self.outcomes, self.try_number = OutcomeMap(size), store.try_number
-        self._problems: list[dict[str, Any]] = []
-        self._goes_on = False
-        if progress := self._load(log):
-            self._goes_on, self.outcomes, self._problems = True, progress.outcomes, progress.problems
-            report.add_cumulative(progress.cumulative)
-            log(f"Going on where an earlier try ended ({progress.counts}).")
+        self._store, self._updates, self._report, self._log, self._clock = store, updates, report, log, clock
+        self.try_number = store.try_number
+        self.states = UpdateStates(updates.size)
+        #: How many updates were taken, and their digest: one value, for it is read in another thread than it is made in.
+        self._taken = (0, _digest(address))
+        self._done_rows = bytearray()  # 1 for each row that an earlier try has done, by the row's number
+        self._earlier: Progress | None = None
+        self._due_at = clock() + INTERVAL
+        self._has_said_what_is_left_out = False
+        self._load()
 
     def is_due(self) -> bool:
         """True if it is time to save."""
-        return self._clock() - self._saved_at >= INTERVAL
+        return self._clock() >= self._due_at
+
+    def take(self, position: int, update: Update) -> None:
+        """Note that an update is taken for sending, in the order of their positions; one that was taken before is ignored."""
+        taken, digest = self._taken
+        if position == taken:
+            self._taken = taken + 1, _next_digest(digest, update)
 
     def confirm_dead_letters(self) -> None:
         """Note that the dead letters of all outcomes so far outlive this process: only such outcomes are kept."""
-        self.outcomes.not_durable.clear()
+        self.states.not_durable.clear()
 
     def save(self) -> None:
         """Keep what has been done so far."""
-        self._saved_at = self._clock()
-        rejected = [problem for problem in self._report.problems if problem["outcome"] == "rejected"]
-        self._store.save(
-            {
-                "version": VERSION,
-                "fingerprint": self._fingerprint,
-                "counts": self._report.counts(),
-                "outcomes": self.outcomes.pack(MAX_OUTCOMES_LENGTH, self.outcomes.not_durable),
-                "cumulative": self._report.cumulative(),
-                "problems": _within(MAX_PROBLEMS_LENGTH, rejected),
-            }
-        )
+        started = self._clock()
+        taken, digest = self._taken
+        done, left_out = self.states.done(taken, MAX_BITS_LENGTH)
+        progress = Progress(digest.hex(), done, self._report.cumulative(), self._report.problems)
+        self._store.save(progress.as_json())
+        if left_out and not self._has_said_what_is_left_out:
+            self._has_said_what_is_left_out = True
+            text = (
+                "Too many updates are to be tried again, here and there in the batch, to keep which ones: a retry sends "
+                f"{count_of(left_out, 'update')} once more that HubSpot has."
+            )
+            self._log(text)
+        ended = self._clock()
+        self._due_at = ended + max(INTERVAL, PAUSE * (ended - started))
 
     def end(self) -> None:
         """The batch has ended: forget it if nothing is left to do, else keep it for a retry."""
@@ -258,85 +131,112 @@ class Checkpoint:
         else:
             self._store.clear()
 
-    def restore(self, updates: UpdateStore, dead_letters: DeadLetterSink) -> None:
-        """Report every update that has an outcome of an earlier try.
+    def restore(self, dead_letters: DeadLetterSink, warn: Callable[[str], None]) -> None:
+        """Report what earlier tries have done.
 
         Updated ones are *skipped* now, but for those of this same try: it only waited for HubSpot in between. Rejected and
-        skipped ones stay what they are; their reasons are in the dead letters that the earlier try wrote, else a few of them
-        are in the checkpoint.
+        skipped ones stay what they are. Which ones they are is in the dead letters that the earlier try wrote; without a file
+        of these, the first twenty rejected ones are in the checkpoint.
+
+        :param warn: takes a line for the log that a person should look at.
         """
-        report = self._report
-        not_updated: dict[Any, tuple[Result, int]] = {}
-        for position, update in enumerate(updates.updates()) if self._goes_on else ():
-            if (earlier := self.outcomes.get(position)) is None:
-                continue
-            result, try_number = earlier
-            if result == "updated" and try_number == self.try_number:
-                report.add(Outcome(update, "updated"))
-            elif result == "updated":  # in another try; it is not a dead letter
-                report.add(Outcome(update, "skipped", Problem(f"done in try {try_number}", f"done in try {try_number}")))
-            else:
-                not_updated[update.row] = earlier
-        for line in chain(dead_letters.earlier(), self._problems) if not_updated else ():
-            row = line.get("row")  # of a file that anybody may have edited: it may be anything
-            if not isinstance(row, int) or row not in not_updated or line.get("outcome") != not_updated[row][0]:
-                continue
-            update = updates.update(row)
-            if line.get("message_id") == update.message_id:
-                result, try_number = not_updated.pop(row)
-                outcome = Outcome(update, result, _earlier_problem(try_number, line))
-                report.add(outcome)
-                if REPORT_KEYS.issubset(line):
-                    dead_letters.keep(line)
-                else:  # kept in the checkpoint: a problem without the rest of its row
-                    dead_letters.write(outcome, try_number)
-        for row, (result, try_number) in not_updated.items():
-            outcome = Outcome(updates.update(row), result, _earlier_problem(try_number, {}))
-            report.add(outcome)
-            dead_letters.write(outcome, try_number)
-        report.earlier = Counter({result: getattr(report, result) for result in RESULTS})
+        if self._earlier is not None:
+            for (result, label), count in self._earlier.done.counts.items():
+                if (result, label) == updated_in(self.try_number):
+                    self._report.count_earlier("updated", "", count)
+                elif result == "updated":
+                    reason = f"done in try {label}"
+                    self._report.count_earlier("skipped", reason, count)
+                else:
+                    self._report.count_earlier(result, label, count)
+            self._restore_dead_letters(self._earlier, dead_letters, warn)
         dead_letters.begin()
 
-    def _load(self, log: Callable[[str], None]) -> Progress | None:
-        """What an earlier try kept of this batch; None if the batch starts over, for which the log has the reason."""
+    def _restore_dead_letters(self, progress: Progress, dead_letters: DeadLetterSink, warn: Callable[[str], None]) -> None:
+        """Take over the lines of the earlier try's file, as far as they are about rows that it has done."""
+        missing = progress.done.results()
+        del missing["updated"]
+        for line in chain(dead_letters.earlier(), progress.problems) if any(missing.values()) else ():
+            outcome = self._earlier_outcome(line)
+            if outcome is None or not missing.get(outcome.result):
+                continue
+            self._done_rows[outcome.update.row] = 0
+            missing[outcome.result] -= 1
+            self._report.name(outcome)
+            if REPORT_KEYS.issubset(line):
+                dead_letters.keep(line)
+            else:  # kept in the checkpoint: a problem without the rest of its row
+                dead_letters.write(outcome, self.try_number)
+        if dead_letters.uri and any(missing.values()):
+            text = (
+                f"{dead_letters.uri} lacks {count_of(sum(missing.values()), 'line')} that an earlier try has written. The rows "
+                "are counted, and not sent again. Clear the task to send the whole batch and have the lines again."
+            )
+            warn(text)
+
+    def _earlier_outcome(self, line: dict[str, Any]) -> Outcome | None:
+        """What a dead letter says of a row that an earlier try has done; None if it is not about such a row.
+
+        :param line: of a file that anybody may have edited: its values may be anything.
+        """
+        row, result = line.get("row"), line.get("outcome")
+        if not isinstance(row, int) or not 0 < row < len(self._done_rows) or not self._done_rows[row]:
+            return None
+        update = self._updates.update(row)
+        if result not in ("rejected", "skipped") or line.get("message_id") != update.message_id:
+            return None
+        return Outcome(update, result, _earlier_problem(line))
+
+    def _load(self) -> None:
+        """Take over what an earlier try kept of these updates; else the batch starts over, for which the log has the reason."""
         try:
             kept = self._store.load()
             if kept is None:
-                return None
-            if not isinstance(kept, dict) or kept.get("version") != VERSION:
-                raise ValueError("it is of another version of this provider")
-            if kept.get("fingerprint") == self._fingerprint:
-                return Progress.parse(kept, self.outcomes.size)
+                return
+            progress = Progress.parse(kept)
+            if not self._take_earlier(progress):
+                self._log("Rows or arguments are not those of the last try: starting over.")
+                return
+            self.states.take_over(progress.done)
         except Exception as error:  # a store gives back anything; a repeat does less harm than a batch that cannot begin
             text = f"The progress that was kept cannot be read ({format_error(error)}): starting over."
-            log(text)
-            return None
-        log("Rows or arguments are not those of the last try: starting over.")
-        return None
+            self._log(text)
+            return
+        self._earlier = progress
+        self._report.add_cumulative(progress.cumulative)
+        counts = ", ".join(f"{count:,} {result}" for result, count in progress.done.results().items())
+        self._log(f"Going on where an earlier try ended ({count_of(progress.done.total, 'update')} done: {counts}).")
+
+    def _take_earlier(self, progress: Progress) -> bool:
+        """Take the updates that an earlier try had taken, if they are the same; nothing if they are not.
+
+        :raises ValueError: what was kept is damaged.
+        """
+        taken, done_rows = self._taken, bytearray()
+        digits = progress.done.digits() if progress.done.taken <= self._updates.size else b""
+        for update, digit in zip(self._updates.updates(), digits, strict=False):
+            taken = taken[0] + 1, _next_digest(taken[1], update)
+            done_rows.extend(bytes(update.row + 1 - len(done_rows)))
+            done_rows[update.row] = digit == ord("1")
+        if taken != (progress.done.taken, bytes.fromhex(progress.digest)):
+            return False
+        self._taken, self._done_rows = taken, done_rows
+        return True
 
 
-def _is_counter(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COUNTER
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def _is_problem(line: object) -> bool:
-    """True for a rejected row as `Report.problems` holds it: flat, so that it can be written once more."""
-    if not isinstance(line, dict) or not isinstance(line.get("row"), int):
-        return False
-    has_texts = all(isinstance(line.get(key), str) for key in ("message_id", "outcome", "reason"))
-    return has_texts and all(isinstance(key, str) and isinstance(value, str | int | None) for key, value in line.items())
+def _next_digest(digest: bytes, update: Update) -> bytes:
+    fields = (update.row, update.message_id, update.status and update.status.value, update.error_message)
+    return _digest(f"{digest.hex()} {fields!r}")
 
 
-def _earlier_problem(try_number: int, line: dict[str, Any]) -> Problem:
+def _earlier_problem(line: dict[str, Any]) -> Problem:
     """Why a row was not updated, from its dead letter: a line of a file that anybody may have edited."""
     reason, category, correlation_id = (
         readable(value) if isinstance(value := line.get(key), str) else None for key in ("reason", "category", "correlation_id")
     )
-    reason = reason or f"decided in try {try_number}; the reason was not kept"
-    return Problem(reason, f"decided in try {try_number}", None, category, correlation_id)
-
-
-def _within(max_length: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    while len(json.dumps(problems)) > max_length:
-        problems.pop()
-    return problems
+    reason = reason or "decided in an earlier try; the reason was not kept"
+    return Problem(reason, "decided earlier", None, category, correlation_id)

@@ -73,8 +73,11 @@ def _format_rest(rest: str | None, own_keys: frozenset[str]) -> str:
 class DeadLetterSink(Protocol):
     """Takes every row that was not updated. A context manager: entered when all rows are known to be good and before anything
     is sent; left when the report is complete.
-
     """
+
+    @property
+    def uri(self) -> str:
+        """Where the lines are, empty for nowhere."""
 
     @property
     def error(self) -> Exception | None:
@@ -118,6 +121,7 @@ class DeadLetterSink(Protocol):
 class NullSink:
     """Takes dead letters and keeps none."""
 
+    uri = ""
     error: Exception | None = None
 
     @property

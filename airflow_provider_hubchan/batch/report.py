@@ -10,13 +10,15 @@ from typing import Any
 
 from airflow_provider_hubchan.client.actions import Abort
 from airflow_provider_hubchan.client.error_texts import count_of, readable
-from airflow_provider_hubchan.client.errors import BadRow, HubchanError, Problem
+from airflow_provider_hubchan.client.errors import HubchanError, Problem
 from airflow_provider_hubchan.client.models import Outcome, Result, Update
 
 #: Problems that the summary names: it goes into Airflow's database, and a person reads it.
 MAX_PROBLEMS = 20
 #: Different reasons that are counted: some quote what a row holds.
 MAX_REASONS = 1000
+#: The label of the others.
+OTHER_REASONS = "other reasons"
 #: The counters that add up over the tries of a task.
 CUMULATIVE = ("requests", "rate_limited", "waited_seconds", "elapsed_seconds")
 
@@ -67,9 +69,18 @@ class Report:
         setattr(self, outcome.result, getattr(self, outcome.result) + 1)
         if outcome.problem is None:
             return
-        self._count_reason(outcome.result, outcome.problem, 1)
-        if outcome.result in ("rejected", "unresolved"):
-            self._name(outcome.update, outcome.result, outcome.problem)
+        self._count_reason(outcome.result, outcome.problem.label, 1)
+        self.name(outcome)
+
+    def count_earlier(self, result: Result, label: str, count: int) -> None:
+        """Count what an earlier try has done.
+
+        :param label: of the problem, empty for *updated*.
+        """
+        setattr(self, result, getattr(self, result) + count)
+        self.earlier[result] += count
+        if label:
+            self._count_reason(result, label, count)
 
     def close(self, rows: int, left: Iterable[Update] = (), problem: Problem | None = None) -> None:
         """Count the rows that have no outcome as *unresolved*, all at once.
@@ -82,27 +93,29 @@ class Report:
         self.unresolved += count
         if problem is None or not count:
             return
-        self._count_reason("unresolved", problem, count)
+        self._count_reason("unresolved", problem.label, count)
         for update in islice(left, max(0, MAX_PROBLEMS - len(self.problems))):
-            self._name(update, "unresolved", problem)
+            self.name(Outcome(update, "unresolved", problem))
 
-    def _count_reason(self, result: Result, problem: Problem, count: int) -> None:
-        reason = (result, problem.label)
-        if len(self.reasons) >= MAX_REASONS and reason not in self.reasons:
-            reason = (result, "other reasons")
-        self.reasons[reason] += count
-
-    def _name(self, update: Update | BadRow, result: Result, problem: Problem) -> None:
-        if len(self.problems) < MAX_PROBLEMS:
+    def name(self, outcome: Outcome) -> None:
+        """Name a row that was rejected or left unresolved, if it is among the first."""
+        update, problem = outcome.update, outcome.problem
+        if problem and outcome.result in ("rejected", "unresolved") and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(
                 {
                     "row": update.row,
                     "message_id": readable(update.message_id, 200),
-                    "outcome": result,
+                    "outcome": outcome.result,
                     "reason": problem.reason,
                     "correlation_id": problem.correlation_id,
                 }
             )
+
+    def _count_reason(self, result: Result, label: str, count: int) -> None:
+        reason = (result, label)
+        if len(self.reasons) >= MAX_REASONS and reason not in self.reasons:
+            reason = (result, OTHER_REASONS)
+        self.reasons[reason] += count
 
     def cumulative(self) -> dict[str, float]:
         """The counters that add up over the tries of a task, so far."""

@@ -57,6 +57,7 @@ def run_batch(
     report: Report,
     log: Callable[[str], None],
     warn: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Set the statuses of a batch.
 
@@ -66,6 +67,7 @@ def run_batch(
     :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
     :param log: takes a line for the log.
     :param warn: takes a line for the log that a person should look at.
+    :param clock: a monotonic clock, in seconds.
     :raises BadInput: if *rows* are not rows at all; nothing was sent.
     :raises BadRows: if more rows cannot be sent than *max_rejected* allows; nothing was sent, and all rows are in *report*.
     :raises BatchIncomplete: if it was stopped while the rows were read; nothing was sent.
@@ -79,15 +81,15 @@ def run_batch(
     )
     entries = reader.read(numbered(rows, options.columns))
     with UpdateStore(_unless_aborted(entries, driver, report)) as updates:
-        fingerprint = f"{driver.account.base_url} {channel_id} {updates.fingerprint}"
-        checkpoint = Checkpoint(checkpoints, fingerprint, updates.size, report, log)
+        address = f"{driver.account.base_url} {channel_id}"
+        checkpoint = Checkpoint(checkpoints, address, updates, report, log, clock)
         if bad_rows := updates.too_many_bad_rows(options.max_rejected):
             driver.abort(Abort(Problem(str(bad_rows), "other rows cannot be sent"), permanent=True))
         with dead_letters:  # opened now: every row has been read, and nothing has been sent
-            progress_log = ProgressLog(log, updates.rows, reader.reasons_left_out)
-            run = _BatchRun(driver, channel_id, options, updates, checkpoint, dead_letters, report, progress_log, warn)
+            progress_log = ProgressLog(log, updates.rows, reader.reasons_left_out, clock)
+            run = _BatchRun(driver, channel_id, options, updates, checkpoint, dead_letters, report, progress_log, warn, clock)
             try:
-                checkpoint.restore(updates, dead_letters)
+                checkpoint.restore(dead_letters, warn)
                 run.send()
                 run.finish()
             except BaseException:  # a signal or Airflow's timeout, wherever it comes
@@ -118,17 +120,18 @@ class _BatchRun:
         report: Report,
         progress_log: ProgressLog,
         warn: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self._driver, self._channel_id, self._options, self._updates = driver, channel_id, options, updates
         self._checkpoint, self._dead_letters, self._report, self._log = checkpoint, dead_letters, report, progress_log
-        self._warn, self._has_warned = warn, False
-        self._outcomes, self._try_number = checkpoint.outcomes, checkpoint.try_number
+        self._warn, self._has_warned, self._clock = warn, False, clock
+        self._states, self._try_number = checkpoint.states, checkpoint.try_number
         self._before = report.cumulative()
-        self._started = time.monotonic()
+        self._started = clock()
         self._grace_ends = self._started + options.not_found_grace
         self._breaker, self._address = (
             CircuitBreaker(driver.retry.break_after),
-            AddressCheck(is_proved=checkpoint.outcomes.has_updated),
+            AddressCheck(is_proved=checkpoint.states.has_updated),
         )
         #: The outcome that is being recorded and its position; the rows and dead letters that there were before it.
         self._pending: tuple[Outcome, int | None, int, int] | None = None
@@ -145,7 +148,7 @@ class _BatchRun:
             return
         self._log.plan(self._report, driver.quota, driver.limiter.limit_is_known, self._options.compare_before_write)
         if self._options.dry_run:
-            for position, update in self._updates_where(self._outcomes.is_open):
+            for position, update in self._updates_where(self._states.is_open):
                 self._record(Outcome(update, "skipped", Problem("dry run, nothing was sent", "dry run")), position)
         if self._report.rows < self._updates.rows:
             self._send_and_retry_not_found()
@@ -163,8 +166,9 @@ class _BatchRun:
         if driver.aborted is None:
             self._record_held(is_final=True)
         report.aborted = driver.aborted
-        self._save()  # at once: whoever wants the task to end may not wait for what follows
+        self._count_requests()
         if driver.aborted:
+            self._save()  # at once: whoever wants the task to end may not wait for what follows
             self._record_not_sent()
             self._give_up_the_rest(given_up(driver.aborted))
             self._save()
@@ -179,7 +183,7 @@ class _BatchRun:
 
     def _give_up_the_rest(self, problem: Problem) -> None:
         """Count all updates without an outcome as *unresolved* at once, then write them down: there may be a million."""
-        left = self._outcomes.without_outcome()
+        left = self._states.without_outcome()
         if self._given_up_after is None:
             self._given_up_after = self._dead_letters.written
         self._report.close(self._updates.rows, compress(self._updates.updates(), left), problem)
@@ -189,14 +193,14 @@ class _BatchRun:
 
     def _send_and_retry_not_found(self) -> None:
         """Send all, then again and again those that HubSpot does not know yet, until the grace for them is over."""
-        wanted, next_pause = self._outcomes.is_open, NOT_FOUND_DELAY
+        wanted, next_pause = self._states.is_open, NOT_FOUND_DELAY
         while True:
             to_send = takewhile(lambda _: self._driver.aborted is None, self._updates_where(wanted))
             self._run_all(self._deliver(position, update) for position, update in to_send)
-            grace_left = self._grace_ends - time.monotonic()
-            if self._driver.aborted or not (not_found := self._outcomes.retry_later_count):
+            grace_left = self._grace_ends - self._clock()
+            if self._driver.aborted or not (not_found := self._states.retry_later_count):
                 return
-            wanted, seconds = self._outcomes.is_retried_later, max(0.0, min(next_pause, grace_left))
+            wanted, seconds = self._states.is_retried_later, max(0.0, min(next_pause, grace_left))
             self._log.not_found(not_found, seconds, grace_left)
             self._run_all([pause(seconds)])
             next_pause = min(2 * next_pause, MAX_NOT_FOUND_DELAY)
@@ -220,15 +224,15 @@ class _BatchRun:
     def _handle_result(self, position: int, outcome: Outcome) -> None:
         """Record an outcome, or leave a message that HubSpot does not know for later."""
         not_found = outcome.problem is not None and outcome.result == "rejected" and outcome.problem.status == 404
-        if not_found and time.monotonic() < self._grace_ends:
-            self._outcomes.retry_later(position)
+        if not_found and self._clock() < self._grace_ends:
+            self._states.retry_later(position)
             return
-        if not_found and self._outcomes.is_retried_later(position) and outcome.problem:
+        if not_found and self._states.is_retried_later(position) and outcome.problem:
             reason = f"{outcome.problem.reason} It was so for {self._options.not_found_grace:g} s (not_found_grace)."
             outcome = replace(outcome, problem=replace(outcome.problem, reason=reason))
         self._breaker.record(outcome)
         if self._address.holds(position, outcome):
-            self._outcomes.hold(position)
+            self._states.hold(position)
             return
         self._record(outcome, position)
         self._address.record(outcome)
@@ -258,27 +262,33 @@ class _BatchRun:
         if position is None:
             self._last_not_sent = outcome.update.row
         else:
-            self._outcomes.set(position, outcome.result, self._try_number)
+            self._states.record(position, outcome, self._try_number)
         if self._dead_letters.written == written_before:
             self._dead_letters.write(outcome, self._try_number)
         if self._report.rows == rows_before:
             self._report.add(outcome)
         self._pending = None
 
-    def _save(self) -> None:
-        """First the dead letters: a checkpoint does not have the rows whose dead letters could still be lost."""
+    def _count_requests(self) -> None:
         counters, report = self._driver.counters, self._report
         report.requests = int(self._before["requests"]) + counters.requests
         report.rate_limited = int(self._before["rate_limited"]) + counters.rate_limited
         report.waited_seconds = self._before["waited_seconds"] + self._driver.waited
-        report.elapsed_seconds = self._before["elapsed_seconds"] + time.monotonic() - self._started
+        report.elapsed_seconds = self._before["elapsed_seconds"] + self._clock() - self._started
+
+    def _save(self) -> None:
+        """First the dead letters: a checkpoint does not have the rows whose dead letters could still be lost."""
+        self._count_requests()
         if self._dead_letters.flush():
             self._checkpoint.confirm_dead_letters()
         if not self._options.dry_run:
             self._checkpoint.save()
 
     def _updates_where(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Update]]:
-        return ((position, update) for position, update in enumerate(self._updates.updates()) if wanted(position))
+        for position, update in enumerate(self._updates.updates()):
+            self._checkpoint.take(position, update)
+            if wanted(position):
+                yield position, update
 
 
 def _unless_aborted(entries: Iterable[T], driver: SyncDriver, report: Report) -> Iterator[T]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from types import TracebackType
 
 from airflow_provider_hubchan.batch.report import format_max_rejected, is_within
@@ -59,7 +58,6 @@ class UpdateStore:
         :raises OSError: if the temporary directory is full or cannot be written.
         """
         self.rows = self.bad = 0
-        self._hash = blake2b(digest_size=16)
         self._database = sqlite3.connect("", check_same_thread=False)  # threads take updates one at a time
         self._database.execute("PRAGMA journal_mode = OFF")  # there is nothing to go back to
         try:
@@ -81,11 +79,6 @@ class UpdateStore:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._database.close()
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for equal rows only."""
-        return self._hash.hexdigest()
 
     def updates(self) -> Iterator[Update]:
         """The updates to send, in the order of their rows."""
@@ -122,10 +115,8 @@ class UpdateStore:
     def _records(self, entries: Iterable[Update | Outcome | BadRow]) -> Iterator[tuple[int | str | None, ...]]:
         for entry in entries:
             self.rows += 1
-            record = _record(entry)
             self.bad += isinstance(entry, BadRow)
-            self._hash.update(repr(record).encode(errors="surrogatepass"))
-            yield record
+            yield _record(entry)
 
 
 def _record(entry: Update | Outcome | BadRow) -> tuple[int | str | None, ...]:

@@ -211,12 +211,12 @@ DAMAGED = pytest.mark.parametrize(
         "text",
         [],
         {"batch": None},
-        {"max_tries": 0, "batch": {"version": 2, "outcomes": None}},
+        {"max_tries": 0, "batch": {"version": 3, "done": None}},
         {"max_tries": 0, "batch": {"version": 1, "marks": None}},
         {"max_tries": 0, "batch": [], "wait": {"since": "now"}},
         {"of": None, "seen": None},
     ],
-    ids=["text", "list", "null", "outcomes null", "older version", "wait", "snapshot null"],
+    ids=["text", "list", "null", "done null", "older version", "wait", "snapshot null"],
 )
 
 
@@ -225,8 +225,9 @@ def test_a_task_whose_progress_is_damaged_starts_over(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str], value: Any
 ) -> None:
     """It is as good as none: the rows are sent, and the finished batch leaves nothing behind."""
-    store = Store({CHECKPOINT_KEY: value})
-    assert execute(context={"task_state_store": store})["updated"] == 2
+    store, retry = Store({CHECKPOINT_KEY: value}), Instance()
+    retry.try_number = 2
+    assert execute(context={"task_state_store": store, "ti": retry})["updated"] == 2
     assert capsys.readouterr().out.count("starting over") == 1
     assert store == {}
 

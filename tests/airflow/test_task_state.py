@@ -24,28 +24,35 @@ class Store(dict[str, Any]):
 
     error: Exception | None = None
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.calls = list[str]()
+
     def get(self, key: str, default: Any = None) -> Any:
-        if self.error:
-            raise self.error
+        self._call("get")
         return super().get(key, default)
 
     def set(self, key: str, value: Any) -> None:
-        if self.error:
-            raise self.error
+        self._call("set")
         self[key] = value
 
     def delete(self, key: str) -> None:
+        self._call("delete")
+        self.pop(key, None)
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
         if self.error:
             raise self.error
-        self.pop(key, None)
 
 
 def checkpoint_store(
-    store: Store | None, try_number: int = 1, max_tries: int = 2, *, durable: bool = True
+    store: Store | None, try_number: int = 1, max_tries: int = 2, *, durable: bool = True, is_resumed: bool = True
 ) -> TaskCheckpointStore:
+    """The checkpoint store of a try, by default one that was deferred."""
     instance = SimpleNamespace(try_number=try_number, max_tries=max_tries)
     context = {"ti": instance} | ({"task_state_store": store} if store is not None else {})
-    return TaskCheckpointStore(context, LOG, durable=durable)
+    return TaskCheckpointStore(context, LOG, durable=durable, is_resumed=is_resumed)
 
 
 def test_a_retry_finds_what_the_last_try_kept() -> None:
@@ -72,6 +79,42 @@ def test_what_is_finished_is_forgotten() -> None:
     kept.save(BATCH)
     kept.clear()
     assert store == {}
+
+
+@pytest.mark.parametrize(
+    ("try_number", "is_resumed", "kept", "saves", "calls"),
+    [
+        pytest.param(1, False, None, 0, [], id="a small batch in a first try"),
+        pytest.param(1, False, None, 2, ["set", "set", "delete"], id="a larger one"),
+        pytest.param(1, True, BATCH, 0, ["get", "delete"], id="a deferred one"),
+        pytest.param(1, True, None, 0, ["get"], id="a deferred one that could keep nothing"),
+        pytest.param(2, False, None, 0, ["get"], id="a retry without progress"),
+        pytest.param(2, False, BATCH, 0, ["get", "delete"], id="a retry"),
+    ],
+)
+def test_what_is_not_there_is_neither_read_nor_deleted(
+    try_number: int, is_resumed: bool, kept: dict[str, Any] | None, saves: int, calls: list[str]
+) -> None:
+    """Each call is a request to Airflow's API server."""
+    store = Store({CHECKPOINT_KEY: {"max_tries": 2, "batch": kept}} if kept else {})
+    checkpoints = checkpoint_store(store, try_number, is_resumed=is_resumed)
+    assert checkpoints.load() == kept
+    for _ in range(saves):
+        checkpoints.save(BATCH)
+    checkpoints.clear()
+    assert (store.calls, dict(store)) == (calls, {})
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_what_could_not_be_read_is_deleted(error: Exception) -> None:
+    """Something may be there."""
+    store = Store({CHECKPOINT_KEY: {"max_tries": 2, "batch": BATCH}})
+    checkpoints = checkpoint_store(store, 2)
+    store.error = error
+    checkpoints.load()
+    store.error = None
+    checkpoints.clear()
+    assert dict(store) == {}
 
 
 def test_durable_false_keeps_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,14 +89,14 @@ def test_rejected_rows_stay_rejected_with_their_reasons(hubspot: Emulator, tmp_p
 
 
 def test_without_a_file_twenty_reasons_are_kept(hubspot: Emulator) -> None:
-    """The others are counted, and say in which try they were decided."""
+    """The others are counted, by their reasons."""
     rows = [f"nobody-{number}" for number in range(30)] + IDS
     store = empty_store()
     run_interrupted_try(hubspot, store, 120, rows=rows)
     report = run_try(store, rows=rows)
     assert (report.rejected, len(report.problems)) == (30, 20)
     assert all("HubSpot answered 404" in problem["reason"] for problem in report.problems)
-    assert report.reasons["rejected", "decided in try 1"] == 30
+    assert {count for (result, _), count in report.reasons.items() if result == "rejected"} == {30}
 
 
 def test_a_row_whose_reason_is_in_the_checkpoint_alone_is_written_whole(hubspot: Emulator, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_row_whose_reason_is_in_the_checkpoint_alone_is_written_whole(hubspot:
     run_try(store, rows=rows, dead_letters=ReportFile(str(path)))
     (line,) = lines(path)
     assert (line["status"], line["error_message"], line["phone"]) == ("FAILED", "gone", "+1")
-    assert (line["outcome"], line["try"], line["row"]) == ("rejected", 1, 1)
+    assert (line["outcome"], line["try"], line["row"]) == ("rejected", 2, 1)
     assert "HubSpot answered 404" in line["reason"]
     hubspot.world.seed(["nobody"])
     again = HubchanHook().run_batch(read_file(str(path)), BatchOptions())

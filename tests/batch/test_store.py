@@ -94,9 +94,3 @@ def test_bad_rows_are_rejected_rows() -> None:
             *(False, False, True, False, False, True)
         ]
         assert "max_rejected allows 1.90% of them." in str(store.too_many_bad_rows(0.019))
-
-
-def test_a_store_with_other_bad_rows_is_another_batch() -> None:
-    """A retry goes on only where it has the same rows, the bad ones included."""
-    with store_of(["m", None]) as one, store_of(["m", True]) as other, store_of(["m", None]) as same:
-        assert one.fingerprint == same.fingerprint != other.fingerprint

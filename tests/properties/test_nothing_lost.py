@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubchan.batch.checkpoint import OutcomeMap
+from airflow_provider_hubchan.batch.progress import Progress
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.runner import BatchOptions
 from airflow_provider_hubchan.client.flow import RetryConfig
@@ -105,9 +105,8 @@ def positions_done(store: MemoryStore) -> list[int]:
     """Positions that the next try will not send."""
     if store.text is None:
         return []
-    outcomes = OutcomeMap(len(SENDS))
-    outcomes.unpack(json.loads(store.text)["outcomes"])
-    return [position for position in range(len(SENDS)) if (done := outcomes.get(position)) and done[0] == "updated"]
+    digits = Progress.parse(json.loads(store.text)).done.digits()
+    return [position for position, digit in enumerate(digits) if digit == ord("1")]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -136,7 +135,9 @@ def test_nothing_is_lost_and_nothing_sent_twice_without_need(
         if not store.frozen:  # a process that is killed does not report
             assert report.rows == report.updated + report.skipped + report.rejected + report.unresolved == len(ROWS)
         assert all(after[name] == before[name] for name in done)
-        assert {order[position] for position in positions_done(store)} <= set(after)
+        assert {order[position] for position in positions_done(store)} <= {
+            str(sent.message_id) for sent in hubspot.ledger.patches()
+        }
 
     assert report.unresolved == 0
     for name in SENDS:
