@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench import airflow_share, ending, imports, local_hubspot, memory, plots, quota, reading, realtime, speed
+from tests.bench import airflow_share, ending, imports, local_hubspot, memory, plots, progress, quota, reading, realtime, speed
 from tests.bench.common import say
 
 
@@ -12,7 +12,7 @@ def main() -> None:
     """Measure what takes a whole processor alone, simulate beside what has time to spare, print tables and draw plots."""
     grown = memory.run()
     local = local_hubspot.run()
-    read, ended = reading.run(), ending.run()
+    read, ended, kept_of_batches = reading.run(), ending.run(), progress.run()
     fast = [speed.compare(0.0)]
     simulations = quota.Simulations()
     with ThreadPoolExecutor(1) as beside:
@@ -25,7 +25,23 @@ def main() -> None:
     plots.quota(compared)
     plots.memory(memory.medians(grown, "megabytes"))
     kept, growth = memory.tables(grown)
-    print("\n".join([*simulations.tables(), real.result(), *fast, local, imports.run(), kept, share, growth, read, ended]))
+    print(
+        "\n".join(
+            [
+                *simulations.tables(),
+                real.result(),
+                *fast,
+                local,
+                imports.run(),
+                kept,
+                share,
+                growth,
+                read,
+                ended,
+                kept_of_batches,
+            ]
+        )
+    )
     say("done")
 
 
