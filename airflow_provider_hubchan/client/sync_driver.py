@@ -31,7 +31,7 @@ from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimite
 from airflow_provider_hubchan.client.reentrant_event import ReentrantEvent
 from airflow_provider_hubchan.client.request_counters import RequestCounters
 from airflow_provider_hubchan.client.transport import ConnectionPool
-from airflow_provider_hubchan.client.worker_pool import GRACE, CpuMeter, WorkerPool
+from airflow_provider_hubchan.client.worker_pool import GRACE, WorkerPool
 
 T = TypeVar("T")
 
@@ -68,7 +68,6 @@ class SyncDriver:
         self.counters = RequestCounters()
         self._workers: WorkerPool[Flow[Any], Any] | None = None
         self._waiting_for_permit = 0
-        self._cpu = CpuMeter()
         self._leave_at = math.inf  # workers that have not ended by then are left behind
         self._lock = Lock()
 
@@ -151,8 +150,10 @@ class SyncDriver:
         return self._workers.drain() if self._workers else ()
 
     def _needs_more_threads(self) -> bool:
-        """While a thread waits for a permit, those that are there can use up the quota."""
-        return self._waiting_for_permit == 0 and self._cpu.has_room()
+        """While a thread waits for a permit, those that are there can use up the quota. Nothing else counts: not what HubSpot
+        answers, nor how busy the process is with something else.
+        """
+        return self._waiting_for_permit == 0
 
     def _perform(self, action: Action) -> Any:
         if isinstance(action, Abort):

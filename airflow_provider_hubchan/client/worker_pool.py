@@ -14,8 +14,6 @@ T = TypeVar("T")
 
 #: Seconds between two looks of a waiting main thread, which must stay open to signals.
 POLL_INTERVAL = 0.1
-#: Seconds over which the use of the processor is measured, and the part of one core above which it is busy.
-CPU_INTERVAL, BUSY = 0.02, 0.7
 #: Seconds that threads have for their last response once they are to end, and again once their calls have been aborted.
 #: Airflow kills a task five seconds after it has told it to stop.
 GRACE = 0.5
@@ -23,28 +21,6 @@ GRACE = 0.5
 MAX_WAITING_RESULTS = 64
 #: Seconds between two looks at the results while they come: to be woken for each costs more than the result.
 RESULT_INTERVAL = 0.005
-
-
-class CpuMeter:
-    """Tells whether another thread is of use to this process: not while it keeps a core busy, because Python code runs in one
-    thread at a time, and the others would only stand in line.
-
-    :param clock: a monotonic clock, in seconds.
-    :param cpu_clock: seconds of processor time that this process has used.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.process_time) -> None:
-        self._clock, self._cpu_clock = clock, cpu_clock
-        self._measured_at, self._cpu_used = clock(), cpu_clock()
-
-    def has_room(self) -> bool:
-        """True at most once in each interval, and only if the core was not busy in it: threads are added one by one."""
-        now, cpu_used = self._clock(), self._cpu_clock()
-        passed, used = now - self._measured_at, cpu_used - self._cpu_used
-        if passed < CPU_INTERVAL:
-            return False
-        self._measured_at, self._cpu_used = now, cpu_used
-        return used < BUSY * passed
 
 
 class WorkerPool(Generic[S, T]):

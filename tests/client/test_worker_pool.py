@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_hubchan.client.worker_pool import CPU_INTERVAL, CpuMeter, WorkerPool
+from airflow_provider_hubchan.client.worker_pool import WorkerPool
 
 
 def threads_for(max_workers: int, needs_more: Callable[[], bool] = lambda: True) -> int:
@@ -30,38 +30,6 @@ def test_there_are_as_many_threads_as_are_allowed(max_workers: int) -> None:
 def test_no_thread_is_started_while_none_is_needed() -> None:
     """The one that is there does the work."""
     assert threads_for(16, needs_more=lambda: False) == 1
-
-
-@pytest.mark.parametrize(
-    ("cpu_used", "has_room"),
-    [
-        pytest.param(0.0, True, id="it waits for responses"),
-        pytest.param(0.6, True, id="it works for most of the time"),
-        pytest.param(0.9, False, id="it keeps a core busy"),
-        pytest.param(1.7, False, id="and another one"),
-    ],
-)
-def test_a_busy_process_has_no_room_for_another_thread(cpu_used: float, has_room: bool) -> None:
-    """By the processor time of one interval."""
-    now, cpu = [0.0], [3.0]
-    meter = CpuMeter(lambda: now[0], lambda: cpu[0])
-    now[0] = CPU_INTERVAL
-    cpu[0] += cpu_used * CPU_INTERVAL
-    assert meter.has_room() is has_room
-
-
-def test_threads_are_added_one_by_one() -> None:
-    """One in each interval, so that the effect of each is seen before the next; and what was used before does not count."""
-    now, cpu = [0.0], [0.0]
-    meter = CpuMeter(lambda: now[0], lambda: cpu[0])
-    assert not meter.has_room()
-    now[0], cpu[0] = CPU_INTERVAL, CPU_INTERVAL
-    assert not meter.has_room()
-    now[0] = 1.5 * CPU_INTERVAL
-    assert not meter.has_room()
-    now[0] = 2 * CPU_INTERVAL
-    assert meter.has_room()
-    assert not meter.has_room()
 
 
 def test_results_do_not_pile_up_for_a_slow_caller() -> None:
