@@ -2,8 +2,8 @@
 
 Most of the time of ``Session.patch`` goes into what is the same for each of ten thousand calls: reading the environment and
 ``.netrc``, merging settings, choosing proxy and TLS context, a cookie jar, redirects, wrapping the response. Here
-``requests`` is asked for all that once for each thread, and its connection pool then makes each call. Proxies and CA bundle are
-honoured as usual; cookies, redirects and ``.netrc`` must not be (the last would put another password in the place of the
+``requests`` is asked for all that once for each connection, and its connection pool then makes each call. Proxies and CA bundle
+are honoured as usual; cookies, redirects and ``.netrc`` must not be (the last would put another password in the place of the
 token), and nothing here looks at them.
 
 The other side may send anything, a byte at a time, without end. A call ends all the same, and whatever goes wrong in it is a
@@ -18,7 +18,6 @@ from contextlib import suppress
 from functools import partial
 from http.client import HTTPResponse
 from socket import SHUT_RDWR, socket
-from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,7 +60,8 @@ CHUNK = 65_536
 
 
 class ConnectionPool:
-    """One connection for each thread that sends: ``requests`` does not promise that threads can share more.
+    """As many connections as threads have sent at the same time: ``requests`` does not promise that threads can share one. A
+    thread has one for a call; then it is idle, and the next call is sent on it, from whatever thread.
 
     :param base_url: the one host that is called; proxies and CA bundle are looked up for it.
     """
@@ -71,8 +71,9 @@ class ConnectionPool:
             settings = session.merge_environment_settings(base_url, {}, False, None, None)
         self._settings: dict[str, Any] = {name: value for name, value in settings.items() if name != "stream"}
         self._base_url = base_url
-        self._of_this_thread = local()
         self._connections: list[Connection] = []
+        #: The one that was used last is taken first: the others grow old, and the server may close them.
+        self._idle: list[Connection] = []
 
     def send(self, request: Request, sent_at: float, timeout: float, total: float) -> Response | NoResponse:
         """Send once; redirects are not followed.
@@ -81,18 +82,26 @@ class ConnectionPool:
         :param timeout: seconds for connecting and for each read.
         :param total: seconds for the whole call.
         """
-        connection: Connection | None = getattr(self._of_this_thread, "connection", None)
-        if connection is None:
-            try:
-                connection = self._of_this_thread.connection = Connection(self._base_url, self._settings)
-            except requests.exceptions.InvalidSchema:
-                return NoResponse(NO_SOCKS)
-            except (requests.RequestException, HTTPError, ValueError):
-                return NoResponse(BAD_PROXY)
-            except OSError:  # the environment's CA bundle cannot be read
-                return NoResponse(UNTRUSTED_TLS)
-            self._connections.append(connection)
-        return connection.send_once(request, sent_at, timeout, total)
+        try:
+            connection = self._take()
+        except requests.exceptions.InvalidSchema:
+            return NoResponse(NO_SOCKS)
+        except (requests.RequestException, HTTPError, ValueError):
+            return NoResponse(BAD_PROXY)
+        except OSError:  # the environment's CA bundle cannot be read
+            return NoResponse(UNTRUSTED_TLS)
+        try:
+            return connection.send_once(request, sent_at, timeout, total)
+        finally:
+            self._idle.append(connection)
+
+    def _take(self) -> Connection:
+        """An idle connection, a new one if there is none."""
+        with suppress(IndexError):
+            return self._idle.pop()
+        connection = Connection(self._base_url, self._settings)
+        self._connections.append(connection)
+        return connection
 
     def abort(self) -> None:
         """Break off every call, from another thread: whoever waits for a response gets none at once."""
@@ -106,7 +115,7 @@ class ConnectionPool:
 
 
 class Connection(HTTPAdapter):
-    """The connection of one thread to one host: an adapter of ``requests`` that holds a single connection of urllib3."""
+    """A connection to one host, for one thread at a time: an adapter of ``requests`` that holds a single one of urllib3."""
 
     def __init__(self, base_url: str, settings: dict[str, Any]) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
+import psutil
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
@@ -60,6 +61,17 @@ def test_all_modes_give_the_same_answer(hubspot: Emulator, mode: str) -> None:
     assert [gets(name) for name in IDS[:6]] == [1] * 6
     assert gets("m-9") >= 2
     assert hubspot.ledger.patches() == []
+
+
+def test_no_file_stays_open_between_two_pokes(hubspot: Emulator) -> None:
+    """A sensor that looks for hours in a worker has as many open files after its last poke as after its first."""
+    task, files = SensorTask("poke"), list[int]()
+    sensor = task.sensor()
+    for _ in range(10):
+        assert sensor.poke(task.context) is False
+        assert sockets_to(hubspot) == []
+        files.append(psutil.Process().num_fds())
+    assert files[-1] <= files[0]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -96,6 +96,35 @@ def test_the_socket_after_a_broken_one_is_closed() -> None:
             gc.enable()
 
 
+def test_the_threads_of_the_next_look_send_on_the_same_connections() -> None:
+    """Each look at messages that HubSpot does not know has new threads; the driver's open files do not grow with the looks."""
+    with Emulator(limit=0) as emulator:
+        emulator.fault(delay=0.005, times=10_000)
+        account = account_of(emulator)
+        with SyncDriver(account, RateLimiter(), TokenProvider(account), RETRY) as driver:
+            for _ in range(20):
+                rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(8))
+                assert sum(outcome is not None for outcome in driver.run_all(rows, 4)) == 8
+                assert 1 <= len(sockets_to(emulator)) <= 4
+        assert sockets_to(emulator) == []
+
+
+def test_a_connection_that_the_server_closed_between_two_looks_costs_no_attempt() -> None:
+    """Servers close connections that were idle for some seconds, and the pauses of a grace last up to half a minute."""
+
+    def look(emulator: Emulator) -> list[str]:
+        emulator.world.seed(["m"])
+        flow = deliver(account, "100200", Update(1, "m", MessageStatus.SENT), driver.retry)
+        return [outcome.result for outcome in driver.run_all([flow], 1) if outcome]
+
+    with Emulator(limit=0) as emulator:
+        account, port = account_of(emulator), int(emulator.url.rsplit(":", 1)[1])
+        driver = SyncDriver(account, RateLimiter(), TokenProvider(account), RetryConfig(max_attempts=1))
+        assert look(emulator) == ["updated"]
+    with driver, Emulator(limit=0, port=port) as restarted:
+        assert look(restarted) == ["updated"]
+
+
 def test_a_deadline_ends_everything() -> None:
     """A driver with a deadline neither waits nor sends beyond it."""
     with Emulator(limit=0) as emulator:
@@ -119,7 +148,7 @@ def test_a_low_limit_needs_few_threads_and_no_more_sockets() -> None:
             rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RetryConfig()) for row in range(100))
             assert sum(outcome is not None and outcome.result == "updated" for outcome in driver.run_all(rows, 16)) == 100
             assert driver._workers is not None
-            assert len(driver._connections._connections) <= driver._workers.size < 16
+            assert len(sockets_to(emulator)) <= driver._workers.size < 16
 
 
 @pytest.mark.parametrize(
