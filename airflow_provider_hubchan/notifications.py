@@ -230,7 +230,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
             raise BadInput(f"wrong arguments: {join_faults(faults, MAX_TEXT)}.")
         pairs = self._read_messages(context)
         summary.rows, summary.left_out = min(len(pairs), self.limit), max(0, len(pairs) - self.limit)
-        summary.hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.deadline))
+        summary.hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_retry_after=self.deadline))
         channel, secrets = hook.resolve_channel(self.channel_id), hook.account.secrets()
         error_message = redact(str(self.error_message), secrets) if self.error_message else failure_reason(context, secrets)
         return NumberedRows(pairs[: self.limit]), hook, channel, error_message

@@ -113,7 +113,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     :param concurrency: requests in flight at most, from 1.
     :param durable: a retry goes on where the last try ended (Airflow 3.3 and later); False: it sends the whole batch again.
     :param deferrable: wait outside the worker slot if HubSpot asks for more than *defer_after*.
-    :param defer_after: seconds of the longest wait that the worker makes itself.
+    :param defer_after: seconds of the longest wait that the worker makes itself when HubSpot names a time; 0: it makes none.
     :param max_wait: seconds that HubSpot may keep the batch waiting, without a row getting on, before the task fails.
     :param max_runtime: seconds after which the batch ends in order: what is left is unresolved, and a retry goes on there.
     :param not_found_grace: seconds for which messages that HubSpot does not know yet (404) are tried again, at the end of the
@@ -215,7 +215,7 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Mark the batch; return the report, or push it and raise if the batch is incomplete."""
         self._check_at_start()
-        self._hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_delay=self.defer_after))
+        self._hook = hook = HubchanHook(self.hubchan_conn_id, retry=RetryConfig(max_retry_after=self.defer_after))
         if self._killed:
             hook.stop()
         file = None

@@ -46,8 +46,9 @@ class RetryConfig:
     :param max_throttles: 429s of a burst limit for one row before it is *unresolved*. Many, because the whole account waits
         after each.
     :param base_delay: seconds before the second attempt; doubled for each further one.
-    :param max_delay: seconds of the longest pause that a worker makes. If HubSpot asks for more, the batch ends with HubSpot's
-        time.
+    :param max_delay: seconds of the longest of these doubled pauses.
+    :param max_retry_after: seconds of the longest wait of a worker for a time that HubSpot names (``Retry-After``). If HubSpot
+        asks for more, the batch ends with HubSpot's time. What HubSpot names no time for is retried all the same.
     :param break_after: rows in a row that may end *unresolved* before the batch ends, 0 for any number: a server that is down
         is not asked ten thousand times.
     """
@@ -56,6 +57,7 @@ class RetryConfig:
     max_throttles: int = 30
     base_delay: float = 1.0
     max_delay: float = 60.0
+    max_retry_after: float = 60.0
     break_after: int = 20
 
     def delay(self, attempt: int, retry_after: float | None, jitter: float) -> float:
@@ -138,8 +140,10 @@ class _Attempts:
                 return Abort(problem, permanent=True)
             case QuotaExhausted(problem, retry_after, refused_at):
                 return Abort(problem, permanent=False, retry_after=retry_after, refused_at=refused_at)
-            case Transient(problem, retry_after) | Throttled(problem, retry_after) if (retry_after or 0.0) > retry.max_delay:
-                return Abort(problem, permanent=False, retry_after=retry_after)
+            case Transient(problem, float(wait), is_named=True) | Throttled(problem, float(wait), is_named=True) if (
+                wait > retry.max_retry_after
+            ):
+                return Abort(problem, permanent=False, retry_after=wait)
             case Throttled(problem, retry_after, max_attempts):
                 self._throttles += 1
                 too_many = self._throttles > min(retry.max_throttles, max_attempts or retry.max_throttles)

@@ -132,7 +132,7 @@ class TokenProvider:
             if (token := _read_token(response)) is not None:
                 return self._keep(token, refresh_token)
             wait = headers.retry_after(response.headers) if isinstance(response, Response) else None
-            permanent, too_long = _is_permanent(response), (wait or 0.0) > retry.max_delay
+            permanent, too_long = _is_permanent(response), (wait or 0.0) > retry.max_retry_after
             if not permanent and (token := self._still_valid(clock(), need.refused)):
                 return token
             if permanent or too_long or attempt >= retry.max_attempts:

@@ -79,12 +79,14 @@ class Transient:
 
     :param retry_after: seconds that HubSpot asks to wait, None if it does not.
     :param max_attempts: how many requests it is worth at most, None for as many as the retry config allows.
+    :param is_named: True if this response names that time; False if it is HubSpot's rule for such responses.
     """
 
     scope: ClassVar[Scope] = "row"
     problem: Problem
     retry_after: float | None = None
     max_attempts: int | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,14 @@ class Throttled:
 
     :param retry_after: seconds until HubSpot takes requests again, None if it does not say.
     :param max_attempts: how many requests it is worth at most, None for as many as the retry config allows.
+    :param is_named: as of `Transient`.
     """
 
     scope: ClassVar[Scope] = "account"
     problem: Problem
     retry_after: float | None = None
     max_attempts: int | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,11 +305,10 @@ def classify(response: Response | NoResponse, secrets: Iterable[str] = ()) -> Ve
         return Accepted(response.payload or {})
     problem = response_problem(response, rule.advice, secrets)
     names_time = author == "HubSpot" or response.status in (423, 429, 477) or response.status >= 500
-    wait = rule.wait(headers.retry_after(response.headers) if names_time else None)
-    if rule.verdict is Transient:
-        return Transient(problem, wait, rule.max_attempts)
-    if rule.verdict is Throttled:
-        return Throttled(problem, wait, rule.max_attempts)
+    named = headers.retry_after(response.headers) if names_time else None
+    wait = rule.wait(named)
+    if rule.verdict in (Transient, Throttled):
+        return rule.verdict(problem, wait, rule.max_attempts, is_named=wait is not None and wait == named)
     if rule.verdict is QuotaExhausted:
         return QuotaExhausted(problem, wait, headers.date(response.headers) if rule.until_midnight else None)
     if rule.verdict is Unauthorized:

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_hubchan.client.actions import READ_TIMEOUT, Abort, Aborted, NeedToken, NoResponse, Request, Response
 from airflow_provider_hubchan.client.errors import CallFailed, Problem
-from airflow_provider_hubchan.client.flow import RetryConfig, deliver, fetch, request_flow
+from airflow_provider_hubchan.client.flow import RetryConfig, Unresolved, deliver, fetch, request_flow
 from airflow_provider_hubchan.client.models import Account, MessageStatus, Token, Update
 from tests.client.canned import MESSAGE, refusal, reply, run_flow
 
@@ -85,6 +85,49 @@ def test_the_flow_of_a_call(responses: list[Response | NoResponse], actions: str
     performed, answer = run_flow(flow(), *responses)
     assert ", ".join(performed) == actions
     assert type(answer).__name__ == result
+
+
+@pytest.mark.parametrize("defer_after", [0.0, 1.0, 60.0])
+@pytest.mark.parametrize(
+    ("response", "actions"),
+    [
+        pytest.param(reply(503, b""), "token, send, wait 0.5, token, send, wait 1, token, send", id="503"),
+        pytest.param(NoResponse(READ_TIMEOUT), "token, send, wait 0.5, token, send, wait 1, token, send", id="no response"),
+        pytest.param(reply(423, b""), "token, send, wait 2, token, send, wait 2, token, send", id="423"),
+        pytest.param(
+            reply(423, b"", Retry_After="0.001"), "token, send, wait 2, token, send, wait 2, token, send", id="423 says 1 ms"
+        ),
+        pytest.param(
+            reply(429, {"policyName": "SECONDLY"}),
+            "token, send, all wait 1, token, send, all wait 1, token, send",
+            id="429 of one second",
+        ),
+        pytest.param(reply(429, BURST), "token, send, all wait, token, send, all wait, token, send", id="429"),
+    ],
+)
+def test_a_fault_for_which_hubspot_names_no_time_is_retried_whatever_wait_is_too_long(
+    response: Response | NoResponse, actions: str, defer_after: float
+) -> None:
+    """The pauses that we choose ourselves are those of the backoff; *max_retry_after* is for the times that HubSpot names."""
+    retry = RetryConfig(max_attempts=3, max_throttles=2, base_delay=1.0, max_retry_after=defer_after)
+    performed, answer = run_flow(request_flow(REQUEST, retry, jitter=lambda: NO_JITTER), *[response] * 3)
+    assert ", ".join(performed) == actions
+    assert isinstance(answer, Unresolved)
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, b""), (423, b""), (429, BURST), (429, {"policyName": "SECONDLY"})])
+@pytest.mark.parametrize(("defer_after", "wait"), [(2.9, None), (3.0, 3.0)])
+def test_a_time_that_hubspot_names_is_waited_for_up_to_a_bound(
+    status: int, body: Any, defer_after: float, wait: float | None
+) -> None:
+    """Longer than *max_retry_after*: the batch ends with HubSpot's time, whatever the cap of the backoff is."""
+    retry = RetryConfig(max_delay=0.1, max_retry_after=defer_after)
+    responses = [reply(status, body, Retry_After="3")] + [reply()] * (wait is not None)
+    performed, answer = run_flow(request_flow(REQUEST, retry, jitter=lambda: NO_JITTER), *responses)
+    if wait is None:
+        assert (performed, answer.retry_after) == (["token", "send", "abort"], 3.0)  # type: ignore[union-attr]
+    else:
+        assert performed[2].removeprefix("all ") == "wait 3"
 
 
 def test_a_long_wait_is_handed_on() -> None:
