@@ -41,6 +41,8 @@ from airflow_provider_hubchan.validation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Connection
 
     from airflow_provider_hubchan.client.async_driver import AsyncDriver
@@ -279,6 +281,7 @@ class HubchanHook(BaseHook):
         checkpoints: CheckpointStore | None = None,
         report: Report | None = None,
         out_of_time: Abort = OUT_OF_RUNTIME,
+        context: Mapping[str, Any] | None = None,
     ) -> Report:
         """Set the statuses of a whole batch; arguments and errors as of `update_message_statuses`.
 
@@ -286,14 +289,14 @@ class HubchanHook(BaseHook):
         :param checkpoints: keeps progress for a later call with the same rows and arguments.
         :param report: takes every outcome; it is complete also if a signal or a timeout ends this.
         :param out_of_time: why rows are left when *max_runtime* is over.
+        :param context: of a callback, for the tags of metrics; None for the task that runs.
         :return: *report*, or a new one.
         """
         ends = time.monotonic() + max_runtime
         channel, report = self.resolve_channel(channel_id), report or Report()
-        tags = {"hubchan_conn_id": self.hubchan_conn_id, "channel_id": channel}
         with (
             self.sync_driver(max_runtime=ends - time.monotonic(), out_of_time=out_of_time) as driver,
-            record_batch(driver, report, time.monotonic, **tags),
+            record_batch(driver, report, time.monotonic, self.hubchan_conn_id, channel, context),
         ):
             run_batch(
                 driver,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.best_effort import best_effort
 from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.client.models import Result
 from airflow_provider_hubchan.client.shared_state import shared_state
+from airflow_provider_hubchan.running_task import dag_and_task
 from airflow_provider_hubchan.validation import plain_text
 
 if TYPE_CHECKING:
@@ -88,14 +89,25 @@ METRICS = (
 
 
 @contextmanager
-def record_batch(driver: SyncDriver | AsyncDriver, report: Report, clock: Callable[[], float], **tags: str) -> Iterator[None]:
+def record_batch(
+    driver: SyncDriver | AsyncDriver,
+    report: Report,
+    clock: Callable[[], float],
+    hubchan_conn_id: str,
+    channel_id: str,
+    context: Mapping[str, Any] | None = None,
+) -> Iterator[None]:
     """A span for one try of a batch, with its counters as attributes, and the same as metrics; also if it breaks off.
 
+    Connection, channel, and DAG and task if there are any, are the tags of both; a plain StatsD server gets names without tags.
     Whatever a metrics backend or a tracer raises is logged, and changes nothing for the batch.
 
     :param clock: seconds.
-    :param tags: of both; a plain StatsD server gets names without tags.
+    :param context: as of `dag_and_task`.
     """
+    tags: dict[str, object] = {"hubchan_conn_id": hubchan_conn_id, "channel_id": channel_id}
+    with best_effort(log.warning, "The metrics of the batch go without DAG and task; the batch keeps its outcomes"):
+        tags |= dag_and_task(context)
     texts = {name: readable(str(plain_text(value)), MAX_TAG) for name, value in tags.items()}
     tokens = shared_state(driver.account).tokens
     fetched_before, started = tokens.fetched, clock()

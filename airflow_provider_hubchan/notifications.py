@@ -31,6 +31,7 @@ from airflow_provider_hubchan.client.models import StatusName, Update
 from airflow_provider_hubchan.client.time_limit import TimeIsOver, run_in_time
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import record_batch
+from airflow_provider_hubchan.running_task import dag_and_task
 from airflow_provider_hubchan.templating import TemplatedArguments
 from airflow_provider_hubchan.validation import (
     MAX_SECONDS,
@@ -199,6 +200,7 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
             max_runtime=max(0.0, ends - time.monotonic()),
             report=summary.report,
             out_of_time=DEADLINE_OVER,
+            context=context,
         )
 
     async def _mark_on_loop(self, context: Context, summary: CallbackSummary, ends: float) -> None:
@@ -209,10 +211,9 @@ class MessageStatusNotifier(TemplatedArguments, BaseNotifier):
         def mark(update: Update) -> Flow[None]:
             report.add((yield from deliver(hook.account, channel, update, hook.retry)))
 
-        tags = {"hubchan_conn_id": hook.hubchan_conn_id, "channel_id": channel}
         left = max(0.0, ends - time.monotonic())
         async with await hook.async_driver(max_runtime=left, out_of_time=DEADLINE_OVER) as driver:
-            with record_batch(driver, report, time.monotonic, **tags):
+            with record_batch(driver, report, time.monotonic, hook.hubchan_conn_id, channel, context):
                 entries = read_rows(rows.pairs, status=plain_text(self.status), error_message=error_message, channel_id=channel)
                 with UpdateStore(entries) as updates:
                     if bad_rows := updates.too_many_bad_rows(max_rejected=0):
@@ -375,13 +376,13 @@ def _describe_exception(exception: BaseException | str) -> str:
 
 def _describe_run(context: Any) -> str:
     """What is known of a failure without an exception."""
-    run, ti, reason = context.get("dag_run"), context.get("ti"), context.get("reason")
+    run, names = context.get("dag_run"), dag_and_task(context)
     run = run if isinstance(run, dict) else {}
     facts = {
-        "DAG": getattr(context.get("dag") or ti, "dag_id", None) or run.get("dag_id"),
-        "task": None if reason else getattr(ti, "task_id", None),  # with a reason it is the run's, and the task is any of it
-        "run": context.get("run_id") or getattr(ti, "run_id", None) or run.get("dag_run_id"),
-        "reason": reason,
+        "DAG": names.get("dag_id"),
+        "task": names.get("task_id"),
+        "run": context.get("run_id") or getattr(context.get("ti"), "run_id", None) or run.get("dag_run_id"),
+        "reason": context.get("reason"),
     }
     described = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
     failure = "Not delivered before the deadline" if "deadline" in context else "Not delivered"

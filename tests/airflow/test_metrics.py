@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.observability.metrics import stats_utils
 from airflow.sdk.observability.stats import Stats
 from opentelemetry import trace
@@ -27,6 +29,8 @@ from airflow_provider_hubchan.client.request_counters import RequestCounters
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.metrics import METRICS, record_batch
+from airflow_provider_hubchan.notifications import MessageStatusNotifier
+from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.callback_runs import BOTH, Call
 from tests.airflow.failing import ERRORS, Failing, Unreadable
 from tests.batch.in_memory import MemoryStore
@@ -35,6 +39,8 @@ from tests.paths import DOCS
 PAGE = DOCS / "metrics.md"
 NEVER_CLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SPANS = InMemorySpanExporter()
+#: The tags of a batch outside of a task.
+TAGS = {"hubchan_conn_id", "channel_id"}
 
 
 class Listener:
@@ -149,7 +155,7 @@ def test_a_batch_is_a_span(hubspot: Emulator, tracing: InMemorySpanExporter) -> 
     HubchanHook().update_message_statuses(rows(12), status="READ")
     (span,) = batches(tracing)
     attributes = dict(span.attributes or {})
-    assert set(attributes) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert set(attributes) == {metric.name for metric in METRICS} | TAGS
     assert (attributes["hubchan.updates.updated"], attributes["hubchan.updates.unresolved"]) == (10, 0)
     assert (attributes["hubchan_conn_id"], attributes["channel_id"]) == ("hubchan_default", "100200")
     assert span.status.is_ok or span.status.status_code is trace.StatusCode.UNSET
@@ -178,7 +184,7 @@ def test_a_callback_records_what_a_batch_records(
     (span,) = batches(tracing)
     attributes = dict(span.attributes or {})
     received = {name: value for name, value, _ in statsd.received() if name.startswith("hubchan.")}
-    assert set(attributes) == {metric.name for metric in METRICS} | {"hubchan_conn_id", "channel_id"}
+    assert set(attributes) == {metric.name for metric in METRICS} | TAGS
     assert (attributes["hubchan_conn_id"], attributes["channel_id"]) == ("hubchan_default", "100200")
     for name, value in {
         "hubchan.updates.updated": 2,
@@ -300,13 +306,16 @@ def test_a_metrics_backend_that_fails_leaves_a_callback(
 
 
 class Sent(dict[str, float]):
-    """A metrics backend that keeps what it is sent."""
+    """A metrics backend that keeps what it is sent, and the tags of the last of each."""
 
-    def incr(self, name: str, count: int, *, tags: Any = None) -> None:
-        self[name] = count
+    def __init__(self) -> None:
+        self.tags: dict[str, Any] = {}
 
-    def timing(self, name: str, value: float, *, tags: Any = None) -> None:
-        self[name] = value
+    def incr(self, name: str, count: int = 1, rate: float = 1, *, tags: Any = None) -> None:
+        self[name], self.tags[name] = count, tags
+
+    def timing(self, name: str, value: Any, rate: float = 1, *, tags: Any = None, **other: Any) -> None:
+        self[name], self.tags[name] = value, tags
 
     gauge = timing
 
@@ -318,6 +327,68 @@ def sent() -> Iterator[Sent]:
     begin_metrics_with(lambda: backend)
     yield backend
     begin_metrics()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("airflow_database")
+def test_metrics_and_spans_name_the_dag_and_the_task(hubspot: Emulator, sent: Sent, tracing: InMemorySpanExporter) -> None:
+    """As Airflow's own metrics do: of the operator, of a task that calls hook or notifier, of the task whose callback it is."""
+    tracing.clear()
+    notifier = MessageStatusNotifier(messages=["m-1"])
+
+    @task
+    def by_hook() -> None:
+        HubchanHook().update_message_statuses(["m-2"], status="READ")
+
+    @task
+    def by_notifier() -> None:
+        notifier({})
+
+    @task(on_failure_callback=notifier)
+    def deliver() -> None:
+        raise AirflowException("the gateway is away")
+
+    with DAG("batch", schedule=None) as dag:
+        UpdateMessageStatusOperator(task_id="mark", messages=["m-3"], status="READ")
+        by_hook(), by_notifier(), deliver()
+    dag.test()
+    seen = [(span.attributes or {}) for span in batches(tracing)]
+    assert {each["dag_id"] for each in seen} == {"batch"}
+    assert sorted(str(each["task_id"]) for each in seen) == ["by_hook", "by_notifier", "deliver", "mark"]
+    assert sent.tags["hubchan.requests"] == dict(seen[-1].items() & sent.tags["hubchan.requests"].items())
+    assert set(sent.tags["hubchan.requests"]) == TAGS | {"dag_id", "task_id"}
+
+
+@pytest.mark.parametrize(
+    ("context", "names"),
+    [
+        pytest.param(
+            {"ti": SimpleNamespace(dag_id="send", task_id="deliver")}, {"dag_id": "send", "task_id": "deliver"}, id="task"
+        ),
+        pytest.param(
+            {"ti": SimpleNamespace(dag_id="send", task_id="any"), "reason": "task_failure"}, {"dag_id": "send"}, id="DAG run"
+        ),
+        pytest.param(
+            {"dag": DAG("send", schedule=None), "reason": "timed_out"}, {"dag_id": "send"}, id="DAG run without a task"
+        ),
+        pytest.param({"dag_run": {"dag_id": "send"}, "deadline": {"id": "d-1"}}, {"dag_id": "send"}, id="deadline"),
+        pytest.param({}, {}, id="nothing"),
+        pytest.param(None, {}, id="no task"),
+    ],
+)
+def test_the_tags_of_a_callback_are_those_of_its_context(sent: Sent, context: Any, names: dict[str, str]) -> None:
+    """What is not known is left out: a DAG run's callback has the context of any of its tasks."""
+    with measured(Report(updated=1), context=context):
+        pass
+    assert sent.tags["hubchan.updates.updated"] == {"hubchan_conn_id": "hubspot", "channel_id": "1", **names}
+
+
+def test_a_context_that_cannot_be_read_costs_the_tags_alone(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the batch is counted all the same."""
+    with measured(Report(updated=1), context=object()):
+        pass
+    assert set(sent.tags["hubchan.updates.updated"]) == TAGS
+    assert "The metrics of the batch go without DAG and task" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["tracer", "start", "begin", "attribute", "end"])
@@ -341,12 +412,12 @@ def test_a_tracer_that_fails_leaves_the_batch(
     assert sent["hubchan.updates.updated"] == 1
 
 
-def measured(report: Report, limit: int = 100, **tags: Any) -> Any:
+def measured(report: Report, limit: int = 100, conn_id: Any = "hubspot", context: Any = None) -> Any:
     """The measurement of a batch without a driver of its own."""
     account = Account(access_token="ready", channel_id="1")
     driver: Any = SimpleNamespace(account=account, counters=RequestCounters(), quota=Quota(limit, 10.0), waited=0.0)
     times = iter((0.0, 5.0))
-    return record_batch(driver, report, lambda: next(times), **tags)
+    return record_batch(driver, report, lambda: next(times), conn_id, "1", context)
 
 
 def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
@@ -358,7 +429,7 @@ def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
         pass
     assert sent == {"hubchan.updates.updated": 2, "hubchan.updates.skipped": 1, "hubchan.waited": 0, "hubchan.elapsed": 5000}
     (span,) = batches(tracing)
-    assert set(span.attributes or {}) == {metric.name for metric in METRICS} - {"hubchan.quota_used"}
+    assert set(span.attributes or {}) == {metric.name for metric in METRICS} - {"hubchan.quota_used"} | TAGS
     assert "hubchan.quota_used (ZeroDivisionError" in caplog.text
 
 
@@ -370,7 +441,7 @@ def test_a_metric_that_cannot_be_computed_costs_the_others_nothing(
 def test_a_tag_may_be_anything(sent: Sent, tracing: InMemorySpanExporter, value: Any) -> None:
     """What names a connection is the user's: a tag is a short text on one line."""
     tracing.clear()
-    with measured(Report(updated=1), hubchan_conn_id=value):
+    with measured(Report(updated=1), conn_id=value):
         pass
     (span,) = batches(tracing)
     tag = (span.attributes or {})["hubchan_conn_id"]
