@@ -70,6 +70,7 @@ class HubchanStatusDecoratedOperator(DecoratedOperator, UpdateMessageStatusOpera
         Check(("python_callable",), _function_faults),
         *(check for check in UpdateMessageStatusOperator.checks if check not in SOURCE_CHECKS),
     )
+    operator_extra_links = ()  # the plugin's, as of the operator
     custom_operator_name = "@task.hubchan_status"
     overwrite_rtif_after_execution = True  # the rows are known only then
 

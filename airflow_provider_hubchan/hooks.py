@@ -298,17 +298,20 @@ class HubchanHook(BaseHook):
             self.sync_driver(max_runtime=ends - time.monotonic(), out_of_time=out_of_time) as driver,
             record_batch(driver, report, time.monotonic, self.hubchan_conn_id, channel, context),
         ):
-            run_batch(
-                driver,
-                channel,
-                rows,
-                options,
-                dead_letters=dead_letters or NullSink(),
-                checkpoints=checkpoints or NullStore(),
-                report=report,
-                log=self.log.info,
-                warn=self.log.warning,
-            )
+            try:
+                run_batch(
+                    driver,
+                    channel,
+                    rows,
+                    options,
+                    dead_letters=dead_letters or NullSink(),
+                    checkpoints=checkpoints or NullStore(),
+                    report=report,
+                    log=self.log.info,
+                    warn=self.log.warning,
+                )
+            finally:
+                report.portal = self.portal
         if driver.counters.requests:
             assets.record_lineage(self, self.portal, channel)
         if report.aborted and report.aborted.refused_at and report.aborted.retry_after is None:

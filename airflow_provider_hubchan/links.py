@@ -1,9 +1,16 @@
-"""Links of a task in Airflow's UI. Airflow asks for them in the worker when the task ends, and stores the answer."""
+"""Links of a task in Airflow's UI, made in the API server when somebody looks, from the report in the task's XComs.
+
+So they cost a task nothing. A link of an operator alone (``operator_extra_links``) is made in the worker when the task ends,
+and stored as an XCom of its own: a call and a row for each, of every task instance. Classes that users derive from ours have it
+so: Airflow finds a plugin's link by the name and the module of the task's class, not by what it is derived from.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
@@ -19,23 +26,50 @@ log = logging.getLogger(__name__)
 _NO_LINK = "The address of a link could not be made; the task has no such link"
 
 
-class InboxLink(BaseOperatorLink):
+def _stand_in(module: str, name: str) -> type[Any]:
+    """A class of which Airflow reads the name and the module, and nothing else: the API server need not import the operators
+    for each DAG that it shows, and does not fail where their import does.
+    """
+    return type(name, (), {"__module__": f"{__package__}.{module}"})
+
+
+class _ReportedLink(BaseOperatorLink):
+    """A link that is made from a task's report."""
+
+    operators: ClassVar[list[type[Any]]] = [
+        _stand_in("operators", "UpdateMessageStatusOperator"),
+        _stand_in("decorators", "HubchanStatusDecoratedOperator"),
+    ]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """The link's address; empty if there is no report, or nothing in it to make the address of. Never raises.
+
+        :param operator: the task as the worker has it, or as the API server reads it from its database.
+        """
+        with best_effort(log.warning, _NO_LINK):
+            report = _report_of_task(operator) if hasattr(operator, "report") else _report_in_xcom(ti_key)
+            return self._address(report, ti_key) if report is not None and report.get("rows", 1) else ""
+        return ""
+
+    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
+        raise NotImplementedError
+
+
+class InboxLink(_ReportedLink):
     """The conversations inbox of the account. HubSpot tells which account it is when a token is fetched."""
 
     name = "HubSpot inbox"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The inbox's address, empty if the account is not known: a ready access token does not say whose it is.
+    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
+        """Empty if the account is not known: a ready access token does not say whose it is.
 
         HubSpot tells the account's own domain (``uiDomain``) only in a further call, which no task makes for a link.
         """
-        with best_effort(log.warning, _NO_LINK):
-            portal = getattr(operator, "portal", None)
-            return f"https://app.hubspot.com/live-messages/{portal}/inbox" if portal else ""
-        return ""
+        portal = report.get("portal")
+        return f"https://app.hubspot.com/live-messages/{portal}/inbox" if isinstance(portal, int) else ""
 
 
-class ReportLink(BaseOperatorLink):
+class ReportLink(_ReportedLink):
     """The report in the task's XComs: its counters and problems, and the place of the report file.
 
     Not the report file itself: Airflow 3.3.2 shows no link for an address that is not http, and takes a bare path for one
@@ -44,12 +78,40 @@ class ReportLink(BaseOperatorLink):
 
     name = "Report"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The page of the task's XComs, whatever host Airflow is reached by; empty if there is no report."""
-        with best_effort(log.warning, _NO_LINK):
-            if not getattr(getattr(operator, "report", None), "rows", 0):
-                return ""
-            base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
-            mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
-            return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
-        return ""
+    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
+        """The page of the task's XComs, whatever host Airflow is reached by."""
+        base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
+        mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
+        return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
+
+
+#: For the plugin, and for ``operator_extra_links`` of classes that are derived from ours.
+LINKS = (InboxLink(), ReportLink())
+
+
+def _report_of_task(operator: Any) -> Mapping[str, Any] | None:
+    report: Mapping[str, Any] | None = operator.report.summary() if operator.report and operator.do_xcom_push else None
+    return report
+
+
+def _report_in_xcom(ti_key: TaskInstanceKey) -> Mapping[str, Any] | None:
+    """The report as it is in Airflow's database: None if there is none, empty if a backend of XComs keeps it elsewhere."""
+    from airflow.models.xcom import XComModel  # what follows exists in the API server alone
+    from airflow.utils.session import create_session
+
+    query = XComModel.get_many(
+        key="return_value",
+        run_id=ti_key.run_id,
+        dag_ids=ti_key.dag_id,
+        task_ids=ti_key.task_id,
+        map_indexes=ti_key.map_index,
+    )
+    with create_session() as session:
+        value = session.execute(query.with_only_columns(XComModel.value)).scalars().first()
+    if value is None:
+        return None
+    try:
+        report = json.loads(value) if isinstance(value, str) else value
+    except ValueError:  # the place where a backend keeps it
+        report = None
+    return report if isinstance(report, dict) else {}

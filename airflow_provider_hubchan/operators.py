@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
-from airflow.sdk import BaseOperator, conf
+from airflow.sdk import BaseOperator, BaseOperatorLink, conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_hubchan import assets
@@ -22,7 +22,7 @@ from airflow_provider_hubchan.client.errors import BadConnection, BadInput, BadR
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.links import InboxLink, ReportLink
+from airflow_provider_hubchan.links import LINKS
 from airflow_provider_hubchan.report_file import ReportFile
 from airflow_provider_hubchan.row_files import read_file
 from airflow_provider_hubchan.task_state import MIN_DEFERRAL, TaskCheckpointStore
@@ -156,8 +156,15 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
     )
     _attributes: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}  # BaseOperator has a method of the name dry_run
     partial = CheckedPartial()
-    operator_extra_links = (InboxLink(), ReportLink())
+    #: Of this class they are the plugin's, which cost no row.
+    operator_extra_links: Collection[BaseOperatorLink] = ()
     ui_color = "#ff9d80"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A derived class gets the links as rows, unless it says which it has: for it Airflow does not ask the plugin."""
+        super().__init_subclass__(**kwargs)
+        if "operator_extra_links" not in vars(cls):
+            cls.operator_extra_links = LINKS
 
     def __init__(
         self,

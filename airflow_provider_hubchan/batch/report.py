@@ -39,6 +39,7 @@ class Report:
         before another attempt.
     :param elapsed_seconds: from the first request to the last outcome.
     :param report_file: where every row that was not updated is written down, None for nowhere.
+    :param portal: id of the account, None if HubSpot has not told it.
     :param problems: the first 20 rows that were rejected or left unresolved, ready for XCom.
     :param reasons: how many rows were not updated, by outcome and label of the problem.
     :param aborted: why the batch ended early, None if it did not.
@@ -54,6 +55,7 @@ class Report:
     waited_seconds: float = 0.0
     elapsed_seconds: float = 0.0
     report_file: str | None = None
+    portal: int | None = None
     problems: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     aborted: Abort | None = None
@@ -139,12 +141,14 @@ class Report:
             "waited_seconds": round(self.waited_seconds, 3),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "report_file": self.report_file,
+            "portal": self.portal,
             "problems": self.problems,
         }
 
     def counters(self) -> dict[str, Any]:
-        """The summary without rows and file names, which everybody may read: for asset events."""
-        return {name: value for name, value in self.summary().items() if name not in ("problems", "report_file")}
+        """The summary without rows and names, which everybody may read: for asset events."""
+        named = ("problems", "report_file", "portal")
+        return {name: value for name, value in self.summary().items() if name not in named}
 
     def counts(self) -> str:
         """The four outcomes as a text."""

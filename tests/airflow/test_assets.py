@@ -1,4 +1,4 @@
-"""The asset of a channel, its events, the links of a task, and what a batch gives to Airflow and OpenLineage."""
+"""The asset of a channel, its events, and what a batch gives to Airflow and OpenLineage."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from airflow.sdk import DAG, Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from airflow.sdk.types import TaskInstanceKey
 
 from airflow_provider_hubchan import assets
 from airflow_provider_hubchan.assets import channel_asset, convert_to_openlineage
-from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.emulator import Emulator
-from airflow_provider_hubchan.links import InboxLink, ReportLink
+from airflow_provider_hubchan.links import LINKS
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.paths import TESTS
 
@@ -106,41 +103,13 @@ def events(run_id: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("airflow_database")
-@pytest.mark.slow
-def test_links_lead_to_the_inbox_and_the_report(hubspot: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kept by the worker, of a red task, too; the account is the one that HubSpot named with the token.
-
-    The report is shown by Airflow itself, below the path at which it is served: its UI opens no other scheme than http.
-    """
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.com/airflow/")
-    run = finished(messages=["m-1", "nobody"], report_file=f"{tmp_path}/left.jsonl")
-    kept = {
-        link: run.get_task_instance("mark").xcom_pull(task_ids="mark", key=f"_link_{link.__name__}")
-        for link in (InboxLink, ReportLink)
-    }
-    assert kept == {
-        InboxLink: "https://app.hubspot.com/live-messages/62515/inbox",
-        ReportLink: f"/airflow/dags/batch/runs/{quote(run.run_id)}/tasks/mark/xcom",
-    }
-
-
-def test_the_report_of_a_mapped_task_has_its_own_page() -> None:
-    """As Airflow's UI addresses it."""
-    operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ")
-    operator.report = Report(updated=1)
-    ti_key = TaskInstanceKey(dag_id="batch", run_id="r 1", task_id="mark", try_number=1, map_index=3)
-    assert ReportLink().get_link(operator, ti_key=ti_key) == "/dags/batch/runs/r%201/tasks/mark/mapped/3/xcom"
-
-
-@pytest.mark.usefixtures("airflow_database")
-def test_there_is_no_link_to_what_is_unknown(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_event_of_an_account_that_is_not_known(hubspot: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ready access token does not say whose account it opens."""
     ready = {**hubspot.connection(access_token=hubspot.world.issue(), refresh_token=None), "login": None, "password": None}
     monkeypatch.setenv("AIRFLOW_CONN_HUBCHAN_DEFAULT", json.dumps(ready))
     run = finished(messages=["m-1"], outlets=[AssetAlias("statuses")])
     instance = run.get_task_instance("mark")
     assert instance.state == "success"
-    assert instance.xcom_pull(task_ids="mark", key="_link_InboxLink") == ""
     assert events(run.run_id) == []
 
 
@@ -153,7 +122,7 @@ def test_a_faulty_connection_is_reported_once(
     operator = UpdateMessageStatusOperator(task_id="mark", messages=["m-1"], status="READ", do_xcom_push=False)
     with pytest.raises(AirflowFailException, match=r"cannot be used|is set neither in the connection"):
         operator.execute({"ti": SimpleNamespace(try_number=1)})  # type: ignore[typeddict-item]
-    for link in (InboxLink(), ReportLink()):
+    for link in LINKS:
         assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
     facets = operator.get_openlineage_facets_on_failure(None)
     assert facets

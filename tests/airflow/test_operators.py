@@ -48,6 +48,7 @@ def test_a_batch_of_ids_is_green(hubspot: Emulator) -> None:
         "requests": 2,
         "rate_limited": 0,
         "report_file": None,
+        "portal": 62515,
         "problems": [],
     }
     assert hubspot.world.counts() == {"SENT": 98, "READ": 2}
