@@ -30,6 +30,7 @@ from airflow_provider_hubchan.client.models import StatusName
 from airflow_provider_hubchan.client.shared_state import shared_state
 from airflow_provider_hubchan.connection import extra_warnings, missing_channel_fault, open_account
 from airflow_provider_hubchan.connection_lookup import why_not_found
+from airflow_provider_hubchan.mapped_output import in_slices
 from airflow_provider_hubchan.metrics import record_batch
 from airflow_provider_hubchan.validation import (
     BATCH_CHECKS,
@@ -302,7 +303,7 @@ class HubchanHook(BaseHook):
                 run_batch(
                     driver,
                     channel,
-                    rows,
+                    in_slices(rows),
                     options,
                     dead_letters=dead_letters or NullSink(),
                     checkpoints=checkpoints or NullStore(),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_hubchan.client.error_texts import readable
+from airflow_provider_hubchan.mapped_output import in_slices
 from airflow_provider_hubchan.validation import Check, WrongArguments, find_faults, path_text, plain_text
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _MARKER_OPTIONS = (
     *("variable_start_string", "block_start_string", "comment_start_string"),
     *("line_statement_prefix", "line_comment_prefix"),
 )
+#: Template fields that may be what the instances of a mapped task returned.
+_OF_MANY = frozenset({"messages", "message_ids"})
 #: Arguments of every task that no other task's output is.
 _OF_AIRFLOW = frozenset({"task_id", "dag", "task_group", "start_date", "end_date"})
 _NOT_RENDERED = (
@@ -160,6 +163,8 @@ class TemplatedArguments:
             reason = f"{name} has no value: its template uses a name that is not defined ({readable(str(error), 200)})"
             self._lost = {**self._lost, name: reason}
             return
+        if name in _OF_MANY:
+            setattr(self, name, in_slices(getattr(self, name)))
         if given is not None and getattr(self, name) is None and name not in self._optional_fields:
             self._lost = {**self._lost, name: _why_none(name, given)}
 
@@ -319,5 +324,5 @@ def _is_text_none(value: Any) -> bool:
 def _why_none(name: str, given: Any) -> str:
     if isinstance(given, str) or callable(given):
         return f"{name} is None: its template rendered to None"
-    advice = ": for nothing to do let that task return []" if name in ("messages", "message_ids") else ""
+    advice = ": for nothing to do let that task return []" if name in _OF_MANY else ""
     return f"{name} is None: the task whose output it is returned None{advice}"

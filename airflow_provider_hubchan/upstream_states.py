@@ -6,6 +6,7 @@ touch Airflow's database.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -17,6 +18,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_hubchan.batch.rows import Delivered, NumberedRows, Resolved, numbered
 from airflow_provider_hubchan.client.error_texts import count_of
 from airflow_provider_hubchan.client.errors import BadInput, BadRow, Problem
+from airflow_provider_hubchan.mapped_output import MappedOutput, in_slices
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,7 +50,7 @@ class DeliveryStates:
     def apply_to(self, row: object, position: int, error_message: str | None) -> Delivered | Resolved | BadRow:
         """A row with the status that its delivery gives it.
 
-        :param position: of the row in the batch, from 0.
+        :param position: map index of the row's delivery, if each has its own.
         :param error_message: for a failed delivery that pushed none; None for a text that names the instance.
         """
         if isinstance(row, BadRow):
@@ -75,7 +77,8 @@ class DeliveryStates:
             raise BadInput(
                 f"{count_of(messages, 'message')} and {count_of(instances, 'mapped instance')} of {self.task_id} do not match, "
                 "so nothing was sent. Give one message for each instance, in the order of the map indexes; if an instance "
-                "delivers many messages, put both tasks into one mapped task group."
+                "delivers many messages, put both tasks into one mapped task group, or give the output of the mapped task that "
+                "listed them."
             )
 
     def _error_message(self, index: int, error_message: str | None) -> str:
@@ -91,7 +94,8 @@ class DeliveryStates:
 def statuses_from_task(rows: object, task_id: str, context: Context, error_message: str | None) -> NumberedRows:
     """Rows with the status of their delivery; those that it has none for come as `Resolved`.
 
-    :param rows: ids or dicts in the order of the map indexes, or the rows of a file.
+    :param rows: ids or dicts in the order of the map indexes, or the rows of a file; of what a mapped task returned, the list
+        of an instance is for one map index.
     :param task_id: of the delivery task, with the ids of its groups.
     :param error_message: see `DeliveryStates.apply_to`.
     :raises AirflowFailException: if the DAG has no such task.
@@ -102,21 +106,26 @@ def statuses_from_task(rows: object, task_id: str, context: Context, error_messa
             f"messages is a {type(rows).__name__}, which says nothing of map indexes: with delivery_task_id give a list of ids "
             "or dicts, in the order of the map indexes."
         )
-    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence  # not needed to read a DAG
+    return NumberedRows(_with_status(_by_position(in_slices(rows)), fetch_states(task_id, context), error_message))
 
-    if isinstance(rows, LazyXComSequence):
-        rows = rows[:]  # what a mapped task returned, in one round trip; iterating takes one for each
-    return NumberedRows(_with_status(numbered(rows), fetch_states(task_id, context), error_message))
+
+def _by_position(rows: object) -> Iterable[list[tuple[int, object]]]:
+    """The numbered rows of each map index: one, or all that an instance of a mapped task returned."""
+    if isinstance(rows, MappedOutput):
+        numbers = itertools.count(1)
+        return ([(next(numbers), row) for row in each] for each in rows.by_instance())
+    return ([pair] for pair in numbered(rows))
 
 
 def _with_status(
-    pairs: Iterable[tuple[int, object]], states: DeliveryStates, error_message: str | None
+    positions: Iterable[list[tuple[int, object]]], states: DeliveryStates, error_message: str | None
 ) -> Iterator[tuple[int, object]]:
-    messages = 0
-    for number, row in pairs:
-        yield number, states.apply_to(row, messages, error_message)
-        messages += 1
-    states.check_count(messages)  # nothing is sent before all rows are read
+    count = 0
+    for pairs in positions:
+        for number, row in pairs:
+            yield number, states.apply_to(row, count, error_message)
+        count += 1
+    states.check_count(count)  # nothing is sent before all rows are read
 
 
 def fetch_states(task_id: str, context: Context) -> DeliveryStates:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, TaskGroup, TaskInstanceState, task, task_group
+from airflow.sdk import DAG, TaskGroup, TaskInstanceState, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from airflow_provider_hubchan.batch.row_reader import read_rows
@@ -264,6 +264,63 @@ def test_what_a_mapped_task_returned_is_in_order(hubspot: Emulator) -> None:
         deliver.expand(what=["ok", "fail:zero", "fail:one"]) >> marker(messages=ids)
     assert Ran(dag).state() == "success"
     assert [sent(hubspot, number) for number in range(3)] == ["zero", "one", "SENT"]
+
+
+def lists_marked(lists: list[list[int] | None], ends: list[str]) -> Ran:
+    """Run a DAG in which instance *i* of a mapped task lists the messages that instance *i* of the delivery takes."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def store(numbers: list[int] | None) -> list[str] | None:
+            return None if numbers is None else [f"m-{number}" for number in numbers]
+
+        ids = store.expand(numbers=lists)
+        deliver.expand(what=ends) >> marker(messages=ids)
+    return Ran(dag)
+
+
+@pytest.mark.slow
+@airflow_runs
+def test_a_list_of_a_mapped_task_shares_the_end_of_one_instance(hubspot: Emulator) -> None:
+    """Of the same map index; its rows are counted on through the lists, and an empty one shifts nothing."""
+    ran = lists_marked([[4, 5], [], [2], [0, 1, 9, 77]], ["skip", "fail:nobody's", "fail:gone", "ok"])
+    assert [sent(hubspot, number) for number in (4, 5, 2, 0, 1, 9)] == [None, None, "gone", "SENT", "SENT", "SENT"]
+    report = ran.xcom()
+    assert (report["rows"], report["updated"], report["skipped"], report["rejected"]) == (7, 4, 2, 1)
+    assert (report["problems"][0]["row"], report["problems"][0]["message_id"]) == (7, "m-77")
+
+
+@pytest.mark.slow
+@airflow_runs
+def test_a_delivery_that_is_mapped_over_the_lists_has_none_for_a_missing_one(hubspot: Emulator) -> None:
+    """As the page of deliveries has it: Airflow maps over the values that there are, so nothing shifts."""
+    with DAG("batch", schedule=None) as dag:
+
+        @task
+        def list_batch(number: int) -> list[str] | None:
+            return [f"m-{number}", f"m-{number + 5}"] if number != 1 else None
+
+        @task(task_id="deliver")
+        def deliver_all(message_ids: list[str]) -> None:
+            end_as("fail:gone" if "m-2" in message_ids else "ok", get_current_context()["ti"])
+
+        batches = list_batch.expand(number=[0, 1, 2])
+        deliver_all.expand(message_ids=batches) >> marker(messages=batches)
+    assert Ran(dag).state() == "success"
+    assert [sent(hubspot, number) for number in (0, 5, 1, 6, 2, 7)] == ["SENT", "SENT", None, None, "gone", "gone"]
+
+
+@pytest.mark.slow
+@airflow_runs
+def test_a_list_that_is_missing_shifts_no_status(
+    hubspot: Emulator, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An instance that returned None leaves no XCom, and Airflow does not tell whose the others are: nothing is sent."""
+    ran = lists_marked([[0], None, [2]], ["ok", "ok", "fail"])
+    assert (ran.state(), hubspot.ledger.patches()) == ("failed", [])
+    assert "2 messages and 3 mapped instances of deliver do not match, so nothing was sent." in capsys.readouterr().out
+    assert "Instances of mapped task 'store' that left no value" in caplog.text
+    assert "and so have no row here: 1 of 3." in caplog.text
 
 
 @airflow_runs

@@ -51,6 +51,7 @@ FINE = {
     "less than a second",
     "no row has an answer yet",
     "what the function returns",
+    "what mapped task … returned",
     "and … more",
     "no comma or bracket after it",
     'save it as "CSV UTF-8"',
