@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote
 
 from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.definitions.asset import AssetNameRef, AssetUniqueKey, AssetUriRef
 from airflow.sdk.lineage import get_hook_lineage_collector
 
 from airflow_provider_hubchan.best_effort import best_effort
@@ -135,13 +136,22 @@ def openlineage_facets(report: Report | None, portal: int | None, channel_id: st
     return OperatorLineage(outputs=outputs, run_facets={RUN_FACET: StatusUpdatesRunFacet(*counters, rejected_share)})
 
 
-def _is_of(asset: Asset, portal: int | None, channel_id: str) -> bool:
-    account, _, channel = asset.uri.removeprefix(f"{SCHEME}://").partition("/channels/")
-    return unquote(channel) == channel_id and portal in (None, int(account))
+def _is_of(uri: str, portal: int | None, channel_id: str) -> bool:
+    """True if it is the URI of this channel, in an account that is not another one."""
+    scheme, _, place = uri.partition("://")
+    account, _, channel = place.partition("/channels/")
+    return scheme == SCHEME and unquote(channel) == channel_id and portal in (None, int(account))
 
 
 def _add_counters(context: Context, outlet: object, portal: int | None, channel_id: str, counters: dict[str, Any]) -> None:
-    if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://") and _is_of(outlet, portal, channel_id):
-        context["outlet_events"][outlet].extra = counters
-    elif isinstance(outlet, AssetAlias) and portal is not None:
-        context["outlet_events"][outlet].add(channel_asset(portal, channel_id), extra=counters)
+    events = context["outlet_events"]
+    match outlet:
+        case AssetAlias():
+            if portal is not None:
+                events[outlet].add(channel_asset(portal, channel_id), extra=counters)
+        case AssetNameRef():
+            key = events[outlet].key  # Airflow asks its server which asset has this name
+            if isinstance(key, AssetUniqueKey) and _is_of(key.uri, portal, channel_id):
+                events[outlet].extra = counters
+        case Asset(uri=uri) | AssetUriRef(uri=uri) if _is_of(uri, portal, channel_id):
+            events[outlet].extra = counters

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +24,7 @@ from airflow_provider_hubchan.links import LINKS
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.paths import TESTS
 
-URI = "hubchan://62515/channels/100200"
+URI, OTHER = "hubchan://62515/channels/100200", "s3://elsewhere/orders"
 
 
 @pytest.fixture
@@ -88,6 +90,53 @@ def test_a_run_leaves_an_event_with_its_counters(hubspot: Emulator) -> None:
     run = finished(messages=["m-1", "m-2"], outlets=[AssetAlias("statuses")])
     (event,) = events(run.run_id)
     assert (event.asset.uri, event.extra["updated"], event.extra["rejected"]) == (URI, 2, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("airflow_database")
+def test_an_outlet_that_refers_to_the_channels_asset_gets_the_counters(hubspot: Emulator) -> None:
+    """By its name or its URI, as Airflow lets outlets refer to assets that another DAG defines; another asset gets none."""
+    others = [Asset.ref(name="orders"), Asset.ref(uri=OTHER)]
+    for ref, asset in ((Asset.ref(uri=URI), Asset(URI)), (Asset.ref(name="inbox"), Asset("inbox", uri=URI))):
+        with active(asset), active(Asset("orders", uri=OTHER)):
+            run = finished(messages=["m-1", "m-2"], outlets=[ref, *others])
+        seen = [(event.asset.name, event.extra.get("updated")) for event in events(run.run_id)]
+        assert sorted(seen, key=str) == sorted([(asset.name, 2), ("orders", None), ("orders", None)], key=str)
+
+
+@contextmanager
+def active(asset: Asset) -> Iterator[None]:
+    """Airflow knows an asset meanwhile, as its scheduler has it know those of DAGs: one for each URI."""
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    with create_session() as session:
+        if not session.scalar(select(AssetModel).where(AssetModel.name == asset.name, AssetModel.uri == asset.uri)):
+            session.add(AssetModel(name=asset.name, uri=asset.uri))
+        session.execute(delete(AssetActive).where(AssetActive.uri == asset.uri))
+        session.flush()
+        session.add(AssetActive(name=asset.name, uri=asset.uri))
+    yield
+    with create_session() as session:
+        session.execute(delete(AssetActive).where(AssetActive.uri == asset.uri))
+
+
+def test_a_reference_that_leads_nowhere_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Airflow does not know the name, or does not answer: that outlet goes without counters, and the log says so."""
+
+    class Events(OutletEventAccessors):
+        def __getitem__(self, outlet: Any) -> Any:
+            if outlet == Asset.ref(name="gone"):
+                raise RuntimeError("no such asset")
+            return super().__getitem__(outlet)
+
+    ours = channel_asset(62515, "100200")
+    context: Any = {"outlet_events": Events()}
+    assets.emit_event(context, [Asset.ref(name="gone"), ours], 62515, "100200", {"updated": 2})
+    assert context["outlet_events"][ours].extra == {"updated": 2}
+    assert "An asset event goes without the counters of the batch" in caplog.text
+    assert "(RuntimeError: no such asset)" in caplog.text
 
 
 def events(run_id: str) -> list[Any]:
