@@ -29,6 +29,18 @@ ERROR_MESSAGE_KEY = "error_message"
 UNMAPPED = -1
 #: States in which a delivery has ended; in any other it may yet become one of these.
 SUCCEEDED, FAILED, NOT_RUN = "success", ("failed", "upstream_failed"), ("skipped", "removed")
+#: When the task does not run, by its trigger rule: it is *upstream_failed* or skipped although a delivery failed, of which
+#: HubSpot is to be told (Airflow's ``TriggerRuleDep``). Under the other rules it runs whenever a delivery failed.
+DOES_NOT_RUN = {
+    "all_success": "a delivery failed",
+    "none_failed": "a delivery failed",
+    "none_failed_min_one_success": "a delivery failed",
+    "all_skipped": "a delivery failed",
+    "one_success": "no delivery succeeded",
+    "all_done_min_one_success": "no delivery succeeded, or one was skipped",
+    "all_failed": "a delivery succeeded or was skipped",
+    "none_skipped": "a delivery was skipped",
+}
 _PLACEHOLDER = re.compile(r"\{(task_id|map_index|state|run_id)\}")
 
 
@@ -141,8 +153,9 @@ def fetch_states(task_id: str, context: Context) -> DeliveryStates:
         name = task_id.split(".")[-1]
         similar = [other for other in dag.task_ids if other.split(".")[-1] == name] or sorted(dag.task_ids)
         raise AirflowFailException(f"delivery_task_id is {task_id!r}, no task of this DAG: it has {', '.join(similar[:20])}.")
-    if task.trigger_rule == "all_success":
-        task.log.warning("With trigger_rule 'all_success' this task does not run when a delivery failed: set it to 'all_done'.")
+    rule = getattr(task.trigger_rule, "value", task.trigger_rule)  # the text of this enum is not its value
+    if when := DOES_NOT_RUN.get(rule):
+        task.log.warning("With trigger_rule '%s' this task does not run when %s: set it to 'all_done'.", rule, when)
     if task_id not in task.get_flat_relative_ids(upstream=True):
         task.log.warning("%s is not upstream of this task, so it may not have ended yet: make it upstream.", task_id)
     states_of_runs = instance.get_task_states(dag_id=instance.dag_id, task_ids=[task_id], run_ids=[run_id])

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, TaskGroup, TaskInstanceState, get_current_context, task, task_group
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, TaskGroup, TaskInstanceState, TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from airflow_provider_hubchan.batch.row_reader import read_rows
@@ -24,7 +25,7 @@ from airflow_provider_hubchan.client.models import Outcome, Update
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from airflow_provider_hubchan.upstream_states import DeliveryStates, fetch_states, statuses_from_task
+from airflow_provider_hubchan.upstream_states import DOES_NOT_RUN, DeliveryStates, fetch_states, statuses_from_task
 from tests.airflow.dag_runs import Ran
 from tests.examples import load
 from tests.paths import DOCS, EXAMPLES
@@ -360,13 +361,59 @@ def test_wrong_arguments_send_nothing(
 def test_a_trigger_rule_under_which_failures_are_never_sent_is_warned_of(
     hubspot: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Airflow's default: the task is upstream_failed on the day it is needed."""
+    """Airflow's default: the task is upstream_failed on the day it is needed. With the right rule nothing is said."""
     assert single("ok", trigger_rule="all_success").state() == "success"
     assert "With trigger_rule 'all_success' this task does not run when a delivery failed" in capsys.readouterr().out
     single("ok")
     log = capsys.readouterr().out
     assert "With trigger_rule" not in log
     assert "is not upstream" not in log
+
+
+#: How deliveries may end, one of them failed; and what the warning calls it.
+WITH_A_FAILURE = {
+    ("fail",): {"a delivery failed", "no delivery succeeded", "no delivery succeeded, or one was skipped"},
+    ("fail", "ok"): {"a delivery failed", "a delivery succeeded or was skipped"},
+    ("fail", "skip"): {
+        "a delivery failed",
+        "no delivery succeeded",
+        "no delivery succeeded, or one was skipped",
+        "a delivery succeeded or was skipped",
+        "a delivery was skipped",
+    },
+    ("fail", "ok", "skip"): {
+        "a delivery failed",
+        "no delivery succeeded, or one was skipped",
+        "a delivery succeeded or was skipped",
+        "a delivery was skipped",
+    },
+}
+
+
+@pytest.mark.slow
+@airflow_runs
+@pytest.mark.parametrize(("ends", "causes"), WITH_A_FAILURE.items(), ids=" ".join)
+def test_the_warning_says_when_airflow_does_not_run_the_task(ends: tuple[str, ...], causes: set[str]) -> None:
+    """Every rule that Airflow has, in a run of its own scheduler: the task runs unless the warning says that it does not."""
+    with DAG("batch", schedule=None) as dag:
+        delivered = deliver.expand(what=list(ends))
+        for rule in TriggerRule:
+            delivered >> EmptyOperator(task_id=rule.value, trigger_rule=rule)
+    ran = Ran(dag)
+    assert {rule.value for rule in TriggerRule if ran.state(rule.value) != "success"} == {
+        rule for rule, cause in DOES_NOT_RUN.items() if cause in causes
+    }
+
+
+@pytest.mark.parametrize("rule", TriggerRule)
+def test_a_rule_is_warned_of_by_its_name(rule: TriggerRule) -> None:
+    """With the advice; and a rule under which the task runs whenever a delivery failed is not."""
+    warnings = list[str]()
+    Sdk(["success"], {}).fetch_states(rule, warnings)
+    fine = {"all_done", "all_done_setup_success", "one_done", "one_failed", "always"}
+    cause = DOES_NOT_RUN.get(rule.value)
+    expected = f"With trigger_rule '{rule.value}' this task does not run when {cause}: set it to 'all_done'."
+    assert warnings == ([] if rule.value in fine else [expected])
 
 
 @pytest.mark.slow
@@ -420,9 +467,10 @@ class Sdk:
     def get_relevant_upstream_map_indexes(self, upstream: Any, ti_count: Any, session: Any) -> None:
         return None
 
-    def fetch_states(self) -> DeliveryStates:
+    def fetch_states(self, trigger_rule: str = "all_done", warnings: list[str] | None = None) -> DeliveryStates:
         dag = SimpleNamespace(has_task=lambda name: True, get_task=lambda name: None)
-        mark = SimpleNamespace(trigger_rule="all_done", get_flat_relative_ids=lambda upstream: {"deliver"})
+        log = SimpleNamespace(warning=lambda text, *values: None if warnings is None else warnings.append(text % values))
+        mark = SimpleNamespace(trigger_rule=trigger_rule, log=log, get_flat_relative_ids=lambda upstream: {"deliver"})
         context: Any = {"ti": self, "dag": dag, "task": mark}
         return fetch_states("deliver", context)
 
