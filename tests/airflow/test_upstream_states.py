@@ -392,7 +392,7 @@ WITH_A_FAILURE = {
 
 @pytest.mark.slow
 @airflow_runs
-@pytest.mark.parametrize(("ends", "causes"), WITH_A_FAILURE.items(), ids=" ".join)
+@pytest.mark.parametrize(("ends", "causes"), WITH_A_FAILURE.items(), ids=[" ".join(ends) for ends in WITH_A_FAILURE])
 def test_the_warning_says_when_airflow_does_not_run_the_task(ends: tuple[str, ...], causes: set[str]) -> None:
     """Every rule that Airflow has, in a run of its own scheduler: the task runs unless the warning says that it does not."""
     with DAG("batch", schedule=None) as dag:
