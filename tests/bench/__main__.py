@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench import airflow_share, ending, imports, local_hubspot, memory, plots, progress, quota, reading, realtime, speed
+from tests.bench import (
+    airflow_share,
+    ending,
+    imports,
+    local_hubspot,
+    memory,
+    plots,
+    progress,
+    quota,
+    reading,
+    realtime,
+    refused,
+    speed,
+)
 from tests.bench.common import say
 
 
@@ -20,6 +33,7 @@ def main() -> None:
         fast += [speed.compare(0.1)]
     simulations.wait()
     fast += [speed.servers()]
+    fast += [refused.run()]
     share = airflow_share.run()
     compared = simulations.results()
     plots.quota(compared)
