@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
 from typing import Any, TypeVar
@@ -67,7 +68,7 @@ class SyncDriver:
         self._abort_event = ReentrantEvent()
         self.counters = RequestCounters()
         self._workers: WorkerPool[Flow[Any], Any] | None = None
-        self._waiting_for_permit = 0
+        self._waiting = 0  # for a permit or for the token
         self._leave_at = math.inf  # workers that have not ended by then are left behind
         self._lock = Lock()
 
@@ -150,10 +151,20 @@ class SyncDriver:
         return self._workers.drain() if self._workers else ()
 
     def _needs_more_threads(self) -> bool:
-        """While a thread waits for a permit, those that are there can use up the quota. Nothing else counts: not what HubSpot
-        answers, nor how busy the process is with something else.
+        """While a thread waits for a permit or for the token, those that are there can use up the quota. Nothing else counts:
+        not what HubSpot answers, nor how busy the process is with something else.
         """
-        return self._waiting_for_permit == 0
+        return self._waiting == 0
+
+    @contextmanager
+    def _counted_as_waiting(self) -> Iterator[None]:
+        with self._lock:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     def _perform(self, action: Action) -> Any:
         if isinstance(action, Abort):
@@ -179,16 +190,11 @@ class SyncDriver:
         permit = self.limiter.acquire(self._clock(), self._share)
         if isinstance(permit, Permit):
             return permit
-        with self._lock:
-            self._waiting_for_permit += 1
-        try:
+        with self._counted_as_waiting():
             while isinstance(permit, float):
                 self._sleep(permit)
                 permit = self.limiter.acquire(self._clock(), self._share)
             return permit
-        finally:
-            with self._lock:
-                self._waiting_for_permit -= 1
 
     def _sleep(self, seconds: float) -> None:
         start = self._clock()
@@ -202,7 +208,7 @@ class SyncDriver:
     def _token(self, need: NeedToken) -> Token:
         token = self._tokens.current(self._clock(), need.refused)
         if token is None:
-            with self._tokens.exclusive(self._check):
+            with self._counted_as_waiting(), self._tokens.exclusive(self._check):
                 token = self._tokens.current(self._clock(), need.refused)  # another thread may have fetched it meanwhile
                 if token is None:
                     token = self.run(self._tokens.refresh_flow(self.retry, need, self._clock))

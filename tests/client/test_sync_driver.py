@@ -137,18 +137,31 @@ def test_a_deadline_ends_everything() -> None:
         assert outcome.problem.label == "given up: out of time"
 
 
+def test_no_thread_is_started_while_all_wait_for_the_token() -> None:
+    """Another driver fetches the token and takes its time: more threads would only wait with those that are there."""
+    account = Account(refresh_token="r")
+    tokens = TokenProvider(account)
+    with tokens.lock, SyncDriver(account, RateLimiter(), tokens, RETRY) as driver:
+        rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RETRY) for row in range(100))
+        results = driver.run_all(rows, 16)
+        assert [next(results) for _ in range(3)] == [None] * 3
+        assert driver._workers is not None
+        assert driver._workers.size < 16
+        driver.abort(STOPPED)
+        assert {outcome.result for outcome in results if outcome} == {"unresolved"}
+
+
 @pytest.mark.slow
-def test_a_low_limit_needs_few_threads_and_no_more_sockets() -> None:
-    """Sixteen are allowed, and a quota of 20 requests in half a second at 5 ms latency needs one or two, and one that waits."""
-    with Emulator(limit=20, window=0.5) as emulator:
-        emulator.world.seed(map(str, range(100)))
+def test_there_are_as_many_connections_as_the_quota_needs() -> None:
+    """Sixteen threads are allowed, and a quota of 6 requests in half a second never has more than 6 of them sending."""
+    with Emulator(limit=6, window=0.5) as emulator:
+        emulator.world.seed(map(str, range(30)))
         emulator.fault(delay=0.005, times=1000)
         account = account_of(emulator)
         with SyncDriver(account, RateLimiter(), TokenProvider(account), RetryConfig()) as driver:
-            rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RetryConfig()) for row in range(100))
-            assert sum(outcome is not None and outcome.result == "updated" for outcome in driver.run_all(rows, 16)) == 100
-            assert driver._workers is not None
-            assert len(sockets_to(emulator)) <= driver._workers.size < 16
+            rows = (deliver(account, "100200", Update(row, str(row), MessageStatus.SENT), RetryConfig()) for row in range(30))
+            assert sum(outcome is not None and outcome.result == "updated" for outcome in driver.run_all(rows, 16)) == 30
+            assert len(sockets_to(emulator)) <= 6
 
 
 @pytest.mark.parametrize(
