@@ -5,24 +5,32 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferralError
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferralError,
+)
 
 from airflow_provider_hubchan.batch.row_reader import MAX_ID, id_fault, integer_text
 from airflow_provider_hubchan.batch.rows import parse_json_text, why_no_rows
 from airflow_provider_hubchan.best_effort import best_effort
 from airflow_provider_hubchan.client.actions import SENSOR_TIMEOUT
 from airflow_provider_hubchan.client.error_texts import MAX_TEXT, readable, shorten
-from airflow_provider_hubchan.client.errors import BadConnection, BadInput, StatusPollFailed
+from airflow_provider_hubchan.client.errors import BadConnection, BadInput, CallFailed, StatusPollFailed
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES
-from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
+from airflow_provider_hubchan.client.status_poll import LAST_LOOK, Look, StatusPoll, Target
 from airflow_provider_hubchan.default_retry_policy import use_retry_policy
 from airflow_provider_hubchan.hooks import HubchanHook
-from airflow_provider_hubchan.task_state import PollSnapshotStore
+from airflow_provider_hubchan.poll_state import PollSnapshotStore
+from airflow_provider_hubchan.task_state import MIN_DEFERRAL
 from airflow_provider_hubchan.templating import CheckedPartial, TemplatedArguments
 from airflow_provider_hubchan.validation import (
     Check,
@@ -42,14 +50,24 @@ if TYPE_CHECKING:
 
 #: What a trigger takes: its arguments are stored in Airflow's database as they are, and MySQL's column ends at 64 KB.
 MAX_DEFERRED_IDS, MAX_DEFERRED_BYTES = 1000, 32_768
-#: Seconds after its own end that Airflow may end a trigger that hangs.
+#: Seconds after its last look that Airflow may end a trigger that hangs.
 TRIGGER_MARGIN = 120.0
-#: Seconds of a look that begins when *timeout* is over: with ``timeout=0`` it is the only one, in reschedule mode the last one.
-LATE_LOOK = 600.0
 #: How many ids that are none the text of an error names.
 MAX_NAMED = 20
-#: What a trigger's event may say.
-OUTCOMES = ("done", "failed", "timeout", "error")
+
+
+class CannotPollError(AirflowFailException):
+    """A sensor cannot ask HubSpot: its connection cannot be used, HubSpot refuses every call, or messages or provider were
+    changed while it was deferred. The text says what to do. No retry, and no skip with ``soft_fail=True``.
+    """
+
+
+#: What fails the task also with *soft_fail*: none of it says anything about the messages.
+NEVER_SKIPPED = (WrongArguments, CannotPollError, TaskDeferralError)
+
+
+def _give_up(poll: StatusPoll) -> NoReturn:
+    raise AirflowSensorTimeout(f"The sensor's timeout was over before all had arrived: {poll}.")
 
 
 def _message_ids_faults(message_ids: object) -> list[str]:
@@ -100,7 +118,7 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
     """Wait until messages have one of some statuses.
 
     Only messages that are still open are asked for, within the account's rate limit and with a part of it. ``poke``,
-    ``reschedule`` and ``deferrable`` give the same answers.
+    ``reschedule`` and ``deferrable`` give the same result, counts, logs and errors. A retry and a clear ask for all anew.
 
     :param message_ids: ids of outbound messages: a list, or a set, which is sorted. Templated.
     :param statuses: any of ``SENT``, ``READ`` and ``FAILED`` that will do. A message that was READ need not be SENT first.
@@ -113,12 +131,13 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
     :param deferrable: wait in the triggerer, for at most 1,000 open messages or 32 KB of ids; with more in the worker.
     :param concurrency: requests in flight at most, from 1.
     :return: the status of each message, of the first 1,000 (of as many of them as have 100,000 characters of ids together); how
-        many have each status is in XCom under ``counts``.
+        many have each status is in XCom under ``counts``. If it times out, fails or is skipped, both are in XCom all the same.
     :raises WrongArguments: naming everything that is wrong with the arguments: when the DAG is read, as far as it can be known
         then, else when the task starts. In a task it is an `AirflowFailException`: no retry.
-    :raises AirflowFailException: if waiting is of no use any more: no retry.
-    :raises AirflowSensorTimeout: if *timeout* is over. The time counts from the first look, and a look that is under way then
-        is broken off, whatever HubSpot does; with ``timeout=0`` there is one look.
+    :raises AirflowFailException: if messages will not get there any more: no retry; with ``soft_fail=True`` skipped.
+    :raises CannotPollError: if HubSpot cannot be asked: no retry, and no skip.
+    :raises AirflowSensorTimeout: if *timeout* is over. The time counts from the first look, in every mode. A look that is under
+        way then is broken off, whatever HubSpot does; else one more begins then, and has ten minutes.
     :raises TaskDeferralError: if an error ended the wait in the triggerer: the task's retries apply.
     """
 
@@ -162,46 +181,59 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
         self.share, self.deferrable, self.concurrency = share, deferrable, concurrency
         self._hook: HubchanHook | None = None
         self._poll: StatusPoll | None = None
-        self._unknown_until = self._ends = 0.0  # seconds since the epoch
+        self._snapshots: PollSnapshotStore | None = None
+        self._began = self._unknown_until = self._ends = 0.0  # seconds since the epoch
         self.check_when_read(f"task {self.task_id!r}")
+
+    def execute(self, context: Context) -> Any:
+        """Look at the messages until they have got there; defer or reschedule, if they are to be waited for elsewhere."""
+        self._began, self._poll, self._snapshots = time.time(), None, None  # in ``dag.test()`` a retry has the same object
+        with self._without_wrong_skips(), self._ending(context):
+            return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait in the triggerer."""
+        with self._without_wrong_skips():
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Ask for the messages that are still open; defer, if they are to be waited for in the triggerer."""
-        if self._poll is None:
-            self._poll = self._begin(context)
-        poll = self._poll
-        self._poll_once(poll)
+        poll = self._poll = self._poll or self._begin(context)
+        is_last = self._poll_once(poll)
         if poll.is_done:
-            return PokeReturnValue(True, self._result(context, poll))
-        PollSnapshotStore(context, self.log).save(poll)
-        self.log.info("%s.", poll)
+            return PokeReturnValue(True, poll.result())
+        if is_last:
+            _give_up(poll)
         if self.deferrable:
             self._defer(poll)
+        if self._snapshots:
+            self._snapshots.save(poll)
         return False
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str]:
         """Take over what the trigger has seen."""
-        if not isinstance(event, Mapping) or event.get("version") != 1 or event.get("outcome") not in OUTCOMES:
-            raise AirflowFailException(
-                f"This trigger event is not of this version of the provider: {shorten(event, 200)}. Clear the task."
-            )
-        reason = readable(str(event.get("reason")), MAX_TEXT - 100)
-        if event["outcome"] == "failed":
-            raise AirflowFailException(reason)
-        if event["outcome"] == "timeout":
-            raise AirflowSensorTimeout(f"The sensor's timeout was over before all had arrived: {reason}.")
-        if event["outcome"] == "error":  # as Airflow does if a trigger raises: a retry may help
-            raise TaskDeferralError(f"The wait in the triggerer was ended by an error, {reason}. Its log has the traceback.")
-        poll = StatusPoll(self._checked_ids(), self._target())
-        try:
-            poll.restore(event["before"])
-            deferred = StatusPoll(poll.open, poll.target)
-            deferred.restore(event["seen"])
-        except (ValueError, KeyError, TypeError) as error:
-            text = readable(str(error), 200)
-            raise AirflowFailException(f"message_ids are others than before the wait ({text}). Clear the task.") from error
-        poll.statuses |= deferred.statuses
-        return self._result(context, poll)
+        from airflow_provider_hubchan.triggers import OUTCOMES, VERSION  # most sensors are not deferred
+
+        with self._ending(context):
+            if not isinstance(event, Mapping) or event.get("version") != VERSION or event.get("outcome") not in OUTCOMES:
+                raise CannotPollError(
+                    f"This trigger event is not of this version of the provider: {shorten(event, 200)}. Clear the task."
+                )
+            poll = self._poll = self._continued(event)
+            self.log.info("%s.", poll)
+            reason = readable(str(event.get("reason")), MAX_TEXT - 100)
+            match event["outcome"]:
+                case "failed":
+                    raise AirflowFailException(reason)
+                case "refused":
+                    raise CannotPollError(reason)
+                case "timeout":
+                    _give_up(poll)
+                case "error":  # as Airflow does if a trigger raises: a retry may help
+                    raise TaskDeferralError(
+                        f"The wait in the triggerer was ended by an error, {reason}. Its log has the traceback."
+                    )
+            return poll.result()
 
     def on_kill(self) -> None:
         """End the poll that is under way."""
@@ -210,30 +242,53 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
 
     def _begin(self, context: Context) -> StatusPoll:
         message_ids = self._checked_ids()
-        started = time.time()
+        began = self._began or time.time()
         if self.reschedule and (first := context["ti"].get_first_reschedule_date(context)):
-            started = first.timestamp()
-        self._ends = started + self.timeout
+            began = first.timestamp()
+        self._ends = began + self.timeout
         needed = math.ceil(self.min_share * len(dict.fromkeys(message_ids)) - 1e-9)
-        self._unknown_until = started + self.not_found_grace
+        self._unknown_until = began + self.not_found_grace
         poll = StatusPoll(message_ids, self._target(), needed=needed, unknown_until=self._unknown_until)
         if not message_ids:
             self.log.warning("There are no messages to wait for. If that is a surprise, look at what fills this task.")
-        PollSnapshotStore(context, self.log).restore(poll)
+        if self.reschedule:
+            self._snapshots = PollSnapshotStore(context, self.log, self.channel_id, self.hubchan_conn_id)
+            self._snapshots.restore(poll)
         return poll
 
-    def _poll_once(self, poll: StatusPoll) -> None:
+    def _continued(self, event: Mapping[str, Any]) -> StatusPoll:
+        """The poll with what was seen before the wait in the triggerer, and in it."""
+        poll = StatusPoll(self._checked_ids(), self._target())
+        try:
+            poll.restore(event["before"])
+            deferred = StatusPoll(poll.open, poll.target)
+            deferred.restore(event["seen"])
+            poll.unanswered.update({str(label): int(count) for label, count in event["unanswered"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            text = readable(str(error), 200)
+            raise CannotPollError(f"message_ids are others than before the wait ({text}). Clear the task.") from error
+        poll.merge(deferred.statuses)
+        return poll
+
+    def _poll_once(self, poll: StatusPoll) -> bool:
+        """Ask for the messages that are open.
+
+        :return: True if this was the last look.
+        """
         self._hook = self._hook or HubchanHook(self.hubchan_conn_id)
-        left = self._ends - time.time()
+        look = Look.at(time.time(), self._ends)
         try:
             channel = self._hook.resolve_channel(self.channel_id)
-            left = left if left > 0.0 else LATE_LOOK
-            with self._hook.sync_driver(share=self.share, max_runtime=left, out_of_time=SENSOR_TIMEOUT) as driver:
+            with self._hook.sync_driver(share=self.share, max_runtime=look.seconds, out_of_time=SENSOR_TIMEOUT) as driver:
                 for _ in driver.run_all(poll.poll(self._hook.account, channel, time.time()), self.concurrency):
                     pass
-                poll.check(driver.aborted)
-        except (StatusPollFailed, BadConnection) as error:
+            self.log.info("%s.", poll)
+            poll.check(driver.aborted)
+        except StatusPollFailed as error:
             raise AirflowFailException(str(error)) from error
+        except (CallFailed, BadConnection) as error:
+            raise CannotPollError(str(error)) from error
+        return look.is_last or time.time() >= self._ends
 
     def _defer(self, poll: StatusPoll) -> None:
         before = poll.snapshot()
@@ -244,16 +299,17 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
             )
             return
         left = self._ends - time.time()
-        if left <= 0.0:  # Airflow ends the task at once
+        if left < MIN_DEFERRAL:
             return
-        from airflow_provider_hubchan.triggers import MessageStatusTrigger  # it imports aiohttp
+        from airflow_provider_hubchan.triggers import MessageStatusTrigger  # most sensors are not deferred
 
         trigger = MessageStatusTrigger(
             message_ids=poll.open,
             before=before,
             statuses=list(poll.target.statuses),
             fail_on=list(poll.target.fail_on),
-            needed=poll.needed - len(poll.message_ids) + len(poll.open),
+            needed=poll.needed,
+            arrived=poll.arrived,
             unknown_until=self._unknown_until,
             ends=self._ends,
             poke_interval=self.poke_interval,
@@ -261,13 +317,49 @@ class MessageStatusSensor(TemplatedArguments, BaseSensorOperator):
             channel_id=self.channel_id,
             hubchan_conn_id=self.hubchan_conn_id,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=left + TRIGGER_MARGIN))
+        if self._snapshots:
+            self._snapshots.clear()  # the trigger has it
+        limit = timedelta(seconds=left + LAST_LOOK + TRIGGER_MARGIN)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
 
-    def _result(self, context: Context, poll: StatusPoll) -> dict[str, str]:
-        self.log.info("%s.", poll)
-        with best_effort(self.log.warning, "The counts could not be written to XCom; the sensor ends as it would have ended"):
-            context["ti"].xcom_push(key="counts", value=poll.counts())
-        return poll.result()
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Seconds until the next look: the last one begins when *timeout* is over, not up to an interval later."""
+        seconds: float = super()._get_next_poke_interval(*args, **kwargs)
+        left = max(self._ends - time.time(), MIN_DEFERRAL if self.reschedule else 0.0)
+        return min(seconds, left)
+
+    @contextmanager
+    def _ending(self, context: Context) -> Iterator[None]:
+        """Leave counts and statuses in XCom and nothing in the task state store, however the sensor ends."""
+        try:
+            yield
+        except AirflowRescheduleException:
+            raise
+        except Exception:
+            self._end(context, {"return_value": self._poll.result()} if self._poll else {})
+            raise
+        self._end(context, {})
+
+    def _end(self, context: Context, values: Mapping[str, object]) -> None:
+        if self._snapshots:
+            self._snapshots.clear()
+        if not self.do_xcom_push or self._poll is None:
+            return
+        text = "The counts and statuses could not be written to XCom; the sensor ends as it would have ended"
+        with best_effort(self.log.warning, text):
+            for key, value in {"counts": self._poll.counts(), **values}.items():
+                context["ti"].xcom_push(key=key, value=value)
+
+    @contextmanager
+    def _without_wrong_skips(self) -> Iterator[None]:
+        """With *soft_fail*, Airflow skips a sensor whatever is wrong: a wrong argument would never be noticed."""
+        try:
+            yield
+            return
+        except AirflowSkipException as skip:
+            cause = skip.__context__
+            error = cause if self.soft_fail and isinstance(cause, NEVER_SKIPPED) else skip
+        raise error
 
     def _target(self) -> Target:
         return Target(tuple(self.statuses), tuple(self.fail_on))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubchan.best_effort import best_effort
@@ -14,13 +13,11 @@ from airflow_provider_hubchan.validation import is_count, is_number
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from airflow_provider_hubchan.client.status_poll import StatusPoll
-
 #: Seconds of the shortest deferral: a trigger that fires at once is a race that Airflow can lose.
 MIN_DEFERRAL = 5.0
 #: The highest moment that is believed, in seconds since the epoch: the end of the year 9999.
 MAX_TIME = 253_402_300_799.0
-CHECKPOINT_KEY, SNAPSHOT_KEY = "hubchan_progress", "hubchan_seen"
+CHECKPOINT_KEY = "hubchan_progress"
 
 
 @dataclass(frozen=True)
@@ -154,38 +151,3 @@ class TaskCheckpointStore:
         with best_effort(self._log.warning, "Progress could not be kept; a retry may repeat what this try has done"):
             self._store.set(CHECKPOINT_KEY, self._kept.as_json())
             self._is_lost = False
-
-
-class PollSnapshotStore:
-    """Keeps the snapshot of a `StatusPoll` between the pokes of a sensor, each of which may be a process of its own.
-
-    A message that has had a wanted status keeps it: unlike a batch's checkpoint, a snapshot holds after a clear, too.
-    """
-
-    def __init__(self, context: Mapping[str, Any], log: Logger) -> None:
-        self._store, self._log = context.get("task_state_store"), log
-
-    def restore(self, poll: StatusPoll) -> None:
-        """Take over what was seen of the messages of *poll* before, if there is anything. Never raises: what is damaged is as
-        good as nothing, and the poll asks for all messages.
-        """
-        if self._store is None:
-            return
-        with best_effort(self._log.warning, "The statuses that were seen before could not be read; asking for all"):
-            if (kept := self._store.get(SNAPSHOT_KEY)) is None:
-                return
-            if not isinstance(kept, dict):
-                raise ValueError("it is no snapshot")
-            if kept.get("of") == _fingerprint(poll.message_ids):
-                poll.restore(kept.get("seen"))
-
-    def save(self, poll: StatusPoll) -> None:
-        """Store what was seen so far; never raises."""
-        if self._store is None:
-            return
-        with best_effort(self._log.warning, "The statuses that were seen could not be stored; the next poke asks for all"):
-            self._store.set(SNAPSHOT_KEY, {"of": _fingerprint(poll.message_ids), "seen": poll.snapshot()})
-
-
-def _fingerprint(message_ids: list[str]) -> str:
-    return blake2b("\n".join(message_ids).encode(errors="surrogatepass"), digest_size=16).hexdigest()

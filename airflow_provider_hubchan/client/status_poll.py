@@ -16,7 +16,7 @@ Whatever HubSpot writes into a field, and however long ids are: what is kept of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -25,21 +25,29 @@ from airflow_provider_hubchan.client import endpoints
 from airflow_provider_hubchan.client.actions import Abort, Flow
 from airflow_provider_hubchan.client.compressed_text import COUNTED_BEYOND, compress, decompress
 from airflow_provider_hubchan.client.error_texts import are, count_of, readable
-from airflow_provider_hubchan.client.errors import StatusPollFailed
+from airflow_provider_hubchan.client.errors import CallFailed, StatusPollFailed
 from airflow_provider_hubchan.client.flow import RetryConfig, request_flow
 from airflow_provider_hubchan.client.models import DELIVERED_STATUSES, FAILURE_STATUSES, Account, MessageStatus
 from airflow_provider_hubchan.client.responses import Accepted, Rejected, message_status
 
 #: How many messages an error names, and how many characters of them.
 MAX_NAMED, MAX_TEXT = 20, 1100
+#: How many reasons why there was no answer are told.
+MAX_CAUSES = 3
 #: How many messages a result has, and how many characters their ids have together: it is a row of Airflow's database.
 MAX_RESULTS, MAX_RESULT_IDS = 1000, 100_000
 #: Characters that are shown of an id, of HubSpot's words about a message, and of the name of a status that is not known here.
 MAX_ID, MAX_REASON, MAX_STATUS = 60, 500, 40
 #: How many such statuses are told apart, and what any further one is called.
 MAX_OTHER_STATUSES, OTHER_STATUS = 10, "another status"
-#: In a snapshot: no status that is known.
-_NO_STATUS = "."
+#: Bytes of such a name at most, with what separates it from the next one.
+_MAX_STATUS_BYTES = 4 * MAX_STATUS + 1
+#: In a snapshot: no status, a status of those listed behind the codes, and any other one.
+_NO_STATUS, _LISTED, _NOT_LISTED = ".", "0123456789", "+"
+#: Seconds of the shortest look: one that would have less is the last one.
+MIN_LOOK = 1.0
+#: Seconds of the last look, which begins when the time is over; with a timeout of 0 it is the only one.
+LAST_LOOK = 600.0
 #: The next poll is soon: a failure is tried once more, then left to it.
 RETRY = RetryConfig(max_attempts=2, max_throttles=5)
 
@@ -56,23 +64,53 @@ class Target:
     fail_on: tuple[str, ...] = FAILURE_STATUSES
 
 
+@dataclass(frozen=True)
+class Look:
+    """The time that one poll has. Every wait ends with a look that begins when its time is over.
+
+    :param seconds: after which it is broken off.
+    :param is_last: True if no other one follows.
+    """
+
+    seconds: float
+    is_last: bool
+
+    @classmethod
+    def at(cls, now: float, ends: float) -> Look:
+        """The look that begins *now*.
+
+        :param now: seconds since the epoch.
+        :param ends: when the wait is over, likewise.
+        """
+        left = ends - now
+        return cls(LAST_LOOK, is_last=True) if left < MIN_LOOK else cls(left, is_last=False)
+
+
 class StatusPoll:
     """The state of one wait.
 
     :param message_ids: which messages; one that is named twice is one.
-    :param needed: how many of them must get there, None for all.
+    :param needed: how many messages must get there, None for all.
+    :param arrived: how many other messages have got there before: they are not asked for, and count for *needed* and in texts.
     :param unknown_until: until when a 404 may only mean that HubSpot does not know the message yet, in seconds since
         the epoch.
     """
 
     def __init__(
-        self, message_ids: Iterable[str], target: Target, *, needed: int | None = None, unknown_until: float = 0.0
+        self,
+        message_ids: Iterable[str],
+        target: Target,
+        *,
+        needed: int | None = None,
+        arrived: int = 0,
+        unknown_until: float = 0.0,
     ) -> None:
         self.message_ids, self.target, self._unknown_until = list(dict.fromkeys(message_ids)), target, unknown_until
-        self.needed = len(self.message_ids) if needed is None else needed
+        self._arrived_before = arrived
+        self.needed = self.messages if needed is None else needed
         self.statuses: dict[str, str] = {}  # as far as they are known, wanted or not
         self._failed: dict[str, str] = {}  # why a message will not get there
-        self._other_statuses: set[str] = set()  # that HubSpot may add
+        self._other_statuses: list[str] = []  # that HubSpot may add
         self.unanswered: Counter[str] = Counter()  # why there was no answer, in the last poll
 
     @property
@@ -81,9 +119,19 @@ class StatusPoll:
         return [message_id for message_id in self.message_ids if self.statuses.get(message_id) not in self.target.statuses]
 
     @property
+    def messages(self) -> int:
+        """How many messages are waited for."""
+        return self._arrived_before + len(self.message_ids)
+
+    @property
+    def arrived(self) -> int:
+        """How many of them have a wanted status."""
+        return self.messages - len(self.open)
+
+    @property
     def is_done(self) -> bool:
         """True if as many messages as needed have a wanted status."""
-        return len(self.message_ids) - len(self.open) >= self.needed
+        return self.arrived >= self.needed
 
     def poll(self, account: Account, channel_id: str, now: float) -> Iterator[Flow[None]]:
         """The flows of one poll: a GET for each open message.
@@ -98,10 +146,11 @@ class StatusPoll:
         """See whether waiting is still of use.
 
         :param aborted: why the last poll ended early, None if it did not.
-        :raises StatusPollFailed: if it is not.
+        :raises StatusPollFailed: if it is not, because messages will not get there.
+        :raises CallFailed: if it is not, because HubSpot refuses every call.
         """
         if aborted and aborted.permanent:
-            raise StatusPollFailed(str(aborted.problem))
+            raise CallFailed(aborted.problem, permanent=True)
         if self._failed:
             named, length = list[str](), 0
             for message_id, reason in list(self._failed.items())[:MAX_NAMED]:
@@ -114,30 +163,39 @@ class StatusPoll:
             more = f"; and {left:,} more" if left else ""
             wanted = " or ".join(self.target.statuses)
             raise StatusPollFailed(
-                f"{len(self._failed):,} of {count_of(len(self.message_ids), 'message')} will not be {wanted} "
+                f"{len(self._failed):,} of {count_of(self.messages, 'message')} will not be {wanted} "
                 f"({'; '.join(named)}{more})."
             )
 
     def snapshot(self) -> str:
         """The statuses so far, one character for each message, compressed: small enough for any store.
 
-        A status that HubSpot may add is left out. It cannot be a wanted one, so its message is asked for again.
+        Behind them are the names of statuses that are not known here: no wait may lose them from its counts.
         """
-        statuses = (MessageStatus.parse(self.statuses.get(message_id)) for message_id in self.message_ids)
-        codes = "".join(status.code if status else _NO_STATUS for status in statuses)
-        return compress(codes.encode())
+        codes = "".join(self._code(self.statuses.get(message_id)) for message_id in self.message_ids)
+        return compress("\n".join([codes, *self._other_statuses]).encode())
 
     def restore(self, snapshot: object) -> None:
-        """Take over the wanted statuses of a snapshot; the others may have changed since.
+        """Take over the statuses of a snapshot. The messages that had another than a wanted one are asked for again.
 
         :raises ValueError: if it is damaged, or of other messages; then nothing is taken over.
         """
-        codes = decompress(snapshot, len(self.message_ids) + COUNTED_BEYOND).decode()
+        size = len(self.message_ids) + MAX_OTHER_STATUSES * _MAX_STATUS_BYTES + COUNTED_BEYOND
+        codes, *others = decompress(snapshot, size).decode().split("\n")
         if len(codes) != len(self.message_ids):
             raise ValueError(f"statuses of {count_of(len(codes), 'message')}, not of {len(self.message_ids):,}")
-        wanted = {status.code: status.value for status in MessageStatus if status in self.target.statuses}
-        pairs = zip(self.message_ids, codes, strict=True)
-        self.statuses |= {message_id: wanted[code] for message_id, code in pairs if code in wanted}
+        names = {status.code: status.value for status in MessageStatus} | {_NOT_LISTED: OTHER_STATUS}
+        names |= dict(zip(_LISTED, others, strict=False))
+        seen = {message_id: names[code] for message_id, code in zip(self.message_ids, codes, strict=True) if code in names}
+        self.merge(seen)
+
+    def merge(self, statuses: Mapping[str, str]) -> None:
+        """Take over what somebody else has seen of these messages.
+
+        :param statuses: by message id.
+        """
+        for message_id, name in statuses.items():
+            self.statuses[message_id] = status.value if (status := MessageStatus.parse(name)) else self._other_status(name)
 
     def result(self) -> dict[str, str]:
         """The status of each message that has one: of the first thousand, and of less if their ids are long."""
@@ -148,14 +206,16 @@ class StatusPoll:
 
     def counts(self) -> dict[str, int]:
         """How many messages have each status, and how many there are."""
-        return {**Counter(self.statuses.values()), "messages": len(self.message_ids)}
+        return {**Counter(self.statuses.values()), "messages": self.messages}
+
+    def causes(self) -> list[tuple[str, int]]:
+        """The most frequent reasons why there was no answer in the last poll, short, and how often there was each."""
+        return [(readable(label, MAX_ID), count) for label, count in self.unanswered.most_common(MAX_CAUSES)]
 
     def __str__(self) -> str:
-        messages = len(self.message_ids)
-        arrived = messages - len(self.open)
+        messages, arrived = self.messages, self.arrived
         of_all = f"{arrived:,} of {count_of(messages, 'message')} {are(1 if arrived == 1 else messages)}"
-        causes = self.unanswered.most_common(3)
-        unanswered = "".join(f"; {count:,} got no answer: {readable(label, MAX_ID)}" for label, count in causes)
+        unanswered = "".join(f"; {count:,} got no answer: {label}" for label, count in self.causes())
         return f"{of_all} {' or '.join(self.target.statuses)}{unanswered}"
 
     def _ask(self, account: Account, channel_id: str, message_id: str, now: float) -> Flow[None]:
@@ -188,6 +248,13 @@ class StatusPoll:
     def _other_status(self, name: str) -> str:
         """What to call a status that is not known here: a short text, and only a few different ones."""
         name = readable(name, MAX_STATUS)
-        if len(self._other_statuses) < MAX_OTHER_STATUSES:
-            self._other_statuses.add(name)
+        if name not in self._other_statuses and len(self._other_statuses) < MAX_OTHER_STATUSES and name != OTHER_STATUS:
+            self._other_statuses.append(name)
         return name if name in self._other_statuses else OTHER_STATUS
+
+    def _code(self, name: str | None) -> str:
+        if name is None:
+            return _NO_STATUS
+        if status := MessageStatus.parse(name):
+            return status.code
+        return _LISTED[self._other_statuses.index(name)] if name in self._other_statuses else _NOT_LISTED

@@ -10,16 +10,10 @@ from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
 
 from airflow_provider_hubchan.sensors import MessageStatusSensor
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
+from tests.airflow.stores import Store
 
 IDS = [f"m-{number}" for number in range(10)]
 MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferrable": {"deferrable": True}}
-
-
-class TaskStateStore(dict[str, Any]):
-    """Airflow's task state store."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 class TaskInstance:
@@ -44,7 +38,7 @@ class SensorTask:
     def __init__(self, mode: str, **arguments: Any) -> None:
         self.arguments = {"message_ids": IDS, "statuses": ("READ",), "poke_interval": 0.05, "timeout": 60.0, **MODES[mode]}
         self.arguments |= arguments
-        self.context: Any = {"ti": TaskInstance(), "task_state_store": TaskStateStore()}
+        self.context: Any = {"ti": TaskInstance(), "task_state_store": Store()}
 
     def sensor(self) -> MessageStatusSensor:
         return MessageStatusSensor(task_id="wait", **self.arguments)
@@ -59,7 +53,11 @@ class SensorTask:
                 continue
             except TaskDeferred as deferred:
                 event = asyncio.run(first_event(rebuilt(deferred.trigger)))
-                leg = lambda event=event: self.sensor().execute_complete(self.context, event)  # noqa: E731
+                leg = lambda event=event: self.resume(event)  # noqa: E731
+
+    def resume(self, event: Any) -> Any:
+        """The process after the wait in the triggerer."""
+        return self.sensor().resume_execution("execute_complete", {"event": event}, self.context)
 
 
 def rebuilt(trigger: Any) -> MessageStatusTrigger:

@@ -19,8 +19,9 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.links import LINKS
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.poll_state import SNAPSHOT_KEY, PollSnapshotStore
 from airflow_provider_hubchan.sensors import MessageStatusSensor
-from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, SNAPSHOT_KEY, PollSnapshotStore
+from airflow_provider_hubchan.task_state import CHECKPOINT_KEY
 from tests.airflow.failing import ERRORS, Failing
 
 EVERY_ERROR = pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
@@ -117,7 +118,10 @@ def test_a_sensor_whose_counts_cannot_be_pushed_is_done(
     HubchanHook().update_message_statuses(["m-1"], status="READ")
     sensor = MessageStatusSensor(task_id="wait", message_ids=["m-1"])
     assert sensor.execute({"ti": Instance(error)}) == {"m-1": "READ"}  # type: ignore[typeddict-item]
-    assert capsys.readouterr().out.count("The counts could not be written to XCom; the sensor ends as it would have") == 1
+    assert (
+        capsys.readouterr().out.count("The counts and statuses could not be written to XCom; the sensor ends as it would have")
+        == 1
+    )
 
 
 @EVERY_ERROR

@@ -23,7 +23,8 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
 from tests.airflow.dag_runs import Ran, mark
 from tests.airflow.secret_search import everything_airflow_wrote, found
-from tests.airflow.sensor_runs import IDS, SensorTask, TaskInstance, TaskStateStore
+from tests.airflow.sensor_runs import IDS, SensorTask, TaskInstance
+from tests.airflow.stores import Store
 from tests.client.driver_runs import with_tasks, with_threads
 from tests.paths import DOCS, TESTS
 
@@ -110,7 +111,7 @@ def test_rows_of_messages_are_shown_by_airflow_and_rows_of_a_file_are_not(hubspo
 def test_a_trigger_holds_no_secret(hubspot_emulator: Emulator) -> None:
     """Its arguments lie in Airflow's database as they are: ids, names and numbers."""
     hubspot_emulator.world.seed(["m-1"])
-    context: Any = {"ti": TaskInstance(), "task_state_store": TaskStateStore()}
+    context: Any = {"ti": TaskInstance(), "task_state_store": Store()}
     with pytest.raises(TaskDeferred) as deferred:
         MessageStatusSensor(task_id="wait", message_ids=["m-1"], statuses=("READ",), deferrable=True).execute(context)
     trigger: Any = deferred.value.trigger

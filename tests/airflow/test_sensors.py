@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from threading import Thread
 from typing import Any
 
 import psutil
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.sensors import MAX_DEFERRED_IDS, MessageStatusSensor
 from airflow_provider_hubchan.validation import WrongArguments
+from tests.airflow.dag_runs import Ran
 from tests.airflow.sensor_runs import IDS, MODES, SensorTask, first_event, rebuilt
 from tests.airflow.trigger_runs import trigger
 from tests.dripping_server import DrippingServer, call_in_time
@@ -72,6 +81,235 @@ def test_no_file_stays_open_between_two_pokes(hubspot: Emulator) -> None:
         assert sockets_to(hubspot) == []
         files.append(psutil.Process().num_fds())
     assert files[-1] <= files[0]
+
+
+class Story:
+    """A sensor in one mode: what it returned or raised, and all that it left behind."""
+
+    def __init__(self, mode: str, **arguments: Any) -> None:
+        self.task = SensorTask(mode, **arguments)
+        self.result, self.error = None, ""
+        try:
+            self.result = self.task.run()
+        except AirflowException as error:
+            self.error = f"{type(error).__name__}: {error}"
+            self.cause = error.__cause__
+        self.pushed, self.store = self.task.context["ti"].pushed, self.task.context["task_state_store"]
+
+
+def set_statuses(hubspot: Emulator) -> dict[str, str]:
+    """Two messages of each status that matters, and two of one that this provider does not know."""
+    statuses: dict[str, str] = {}
+    for name, status in zip(IDS, ["READ", "FAILED", "SENT", "SOON", "READ"] * 2, strict=True):
+        statuses[name] = status
+        if status == "SOON":
+            answer = {"id": name, "status": {"statusType": "SOON"}}
+            hubspot.fault(message_id=name, method="GET", status=200, body=answer, times=1000)
+        else:
+            hubspot.world.messages["100200", name].status = status
+    return statuses
+
+
+COUNTS = {"READ": 4, "FAILED": 2, "SENT": 2, "SOON": 2, "messages": 10}
+OVER = "The sensor's timeout was over before all had arrived: 4 of 10 messages are READ."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_left_open_is_in_the_result_of_every_mode(
+    hubspot: Emulator, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Messages that were SENT, FAILED or something new at the first look, and have no answer at the last one."""
+    statuses = set_statuses(hubspot)
+    task_ends = IDS[-1]
+    hubspot.world.messages["100200", task_ends].status = "SENT"
+    hubspot.ledger.clear()
+
+    def agent() -> None:
+        wait_until(lambda: len([entry for entry in hubspot.ledger.entries if entry.method == "GET"]) >= 10)
+        hubspot.fault(message_id=IDS[1], method="GET", status=503, times=1000)
+        hubspot.fault(message_id=IDS[2], method="GET", status=503, times=1000)
+        read(hubspot, task_ends)
+
+    reader = Thread(target=agent)
+    reader.start()
+    story = Story(mode, fail_on=(), min_share=0.4)
+    reader.join()
+    assert (story.error, story.result, list(story.result or {})) == ("", statuses, IDS)
+    assert story.pushed == {"counts": COUNTS}
+    assert story.store == {}
+    assert "] 4 of 10 messages are READ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_timeout_is_the_same_in_every_mode(
+    hubspot: Emulator, mode: str, soft_fail: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text, counts and statuses; the last look is the only one that has time."""
+    statuses = set_statuses(hubspot)
+    story = Story(mode, fail_on=(), timeout=6.0, poke_interval=60.0, soft_fail=soft_fail)
+    assert story.error == (
+        "AirflowSkipException: Skipping due to soft_fail is set to True." if soft_fail else f"AirflowSensorTimeout: {OVER}"
+    )
+    assert not soft_fail or str(story.cause) == OVER
+    assert story.pushed == {"counts": COUNTS, "return_value": statuses}
+    assert story.store == {}
+    assert "] 4 of 10 messages are READ." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_failure_is_the_same_in_every_mode(hubspot: Emulator, mode: str, soft_fail: bool) -> None:
+    """A message that will not get there: Airflow skips a sensor with ``soft_fail`` then; counts and statuses are in XCom."""
+    hubspot.world.messages["100200", "m-9"].status = "READ"
+    hubspot.ledger.clear()
+
+    def gateway() -> None:
+        wait_until(lambda: len([entry for entry in hubspot.ledger.entries if entry.method == "GET"]) >= 10)
+        hubspot.world.messages["100200", "m-3"].status = "FAILED"
+
+    reader = Thread(target=gateway)
+    reader.start()
+    story = Story(mode, soft_fail=soft_fail)
+    reader.join()
+    text = "1 of 10 messages will not be READ (m-3: FAILED, and HubSpot gives no reason)."
+    assert (str(story.cause) if soft_fail else story.error.partition(": ")[2]) == text
+    assert story.error.partition(":")[0] == ("AirflowSkipException" if soft_fail else "AirflowFailException")
+    statuses = dict.fromkeys(IDS, "SENT") | {"m-3": "FAILED", "m-9": "READ"}
+    assert story.pushed == {"counts": {"SENT": 8, "FAILED": 1, "READ": 1, "messages": 10}, "return_value": statuses}
+    assert story.store == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("timeout", "statuses"), [(0.0, ("READ",)), (60.0, ("SENT",))], ids=["timeout", "success"])
+def test_nothing_is_pushed_where_nothing_is_wanted(
+    hubspot: Emulator, mode: str, timeout: float, statuses: tuple[str, ...]
+) -> None:
+    """``do_xcom_push=False`` is of all that the sensor pushes."""
+    assert Story(mode, timeout=timeout, statuses=statuses, do_xcom_push=False).pushed == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        pytest.param(
+            {"message_ids": lambda: iter(["m-1", None])},
+            "WrongArguments: Wrong arguments, so nothing was asked: ",
+            id="argument",
+        ),
+        pytest.param({"hubchan_conn_id": "nobody"}, "CannotPollError: Connection 'nobody' is not defined: ", id="connection"),
+        pytest.param({}, "CannotPollError: No access token could be fetched. ", id="credentials"),
+    ],
+)
+def test_soft_fail_skips_nothing_that_a_person_has_to_mend(
+    hubspot: Emulator, mode: str, arguments: dict[str, Any], text: str
+) -> None:
+    """A sensor that is always skipped because of a typing error would never be noticed."""
+    hubspot.world.install.revoked = not arguments
+    made = {name: value() if callable(value) else value for name, value in arguments.items()}
+    assert Story(mode, soft_fail=True, **made).error.startswith(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        pytest.param({"event": {"version": 1, "outcome": "done"}}, "CannotPollError: This trigger event is not of", id="event"),
+        pytest.param({"message_ids": IDS[:3]}, "CannotPollError: message_ids are others than before the wait", id="messages"),
+        pytest.param({"message_ids": [None]}, "WrongArguments: Wrong arguments", id="arguments"),
+        pytest.param({"outcome": "refused"}, "CannotPollError: no scope", id="refused"),
+        pytest.param(
+            {"outcome": "error"}, "TaskDeferralError: The wait in the triggerer was ended by an error, no", id="error"
+        ),
+    ],
+)
+def test_soft_fail_skips_nothing_of_that_kind_after_the_wait(hubspot: Emulator, change: dict[str, Any], error: str) -> None:
+    """Airflow would: it skips whatever the task raises when it is resumed."""
+    event = {"version": 2, "outcome": "done", "before": StatusPoll(IDS, Target()).snapshot(), "unanswered": {}}
+    event |= {"seen": event["before"], "reason": "no scope", "outcome": change.get("outcome", "done")}
+    task = SensorTask("deferrable", soft_fail=True)
+    task.arguments["message_ids"] = iter(change.get("message_ids", IDS))
+    with pytest.raises(AirflowException) as caught:
+        task.resume(change.get("event", event))
+    assert f"{type(caught.value).__name__}: {caught.value}".startswith(error)
+
+
+def test_a_cleared_sensor_asks_anew(hubspot: Emulator) -> None:
+    """HubSpot may have taken a status back since: what was seen before the clear is not believed."""
+    read(hubspot, *IDS[:9])
+    task = SensorTask("reschedule", poke_interval=60.0)
+    with pytest.raises(AirflowRescheduleException):
+        task.sensor().execute(task.context)
+    assert task.context["task_state_store"] != {}
+    hubspot.world.messages["100200", "m-0"].status = "SENT"
+    read(hubspot, "m-9")
+    instance = task.context["ti"]
+    instance.try_number, instance.max_tries = 2, 1
+    with pytest.raises(AirflowRescheduleException):
+        task.sensor().execute(task.context)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("airflow_database")
+@pytest.mark.parametrize("mode", MODES)
+def test_airflow_has_the_statuses_of_a_sensor_that_was_skipped(hubspot: Emulator, mode: str) -> None:
+    """A task that runs whatever became of the sensor can go on with those that have been read."""
+    read(hubspot, *IDS[:4])
+    with DAG("batch", schedule=None) as dag:
+        arguments: dict[str, Any] = {"message_ids": IDS, "statuses": ("READ",), "poke_interval": 1.0, "timeout": 0.0}
+        MessageStatusSensor(task_id="wait", soft_fail=True, **arguments | MODES[mode])
+        MessageStatusSensor(task_id="wrong", soft_fail=True, **arguments | MODES[mode] | {"message_ids": iter([None])})
+    ran = Ran(dag)
+    assert (ran.state("wait"), ran.state("wrong")) == ("skipped", "failed")
+    assert ran.xcom("wait") == dict.fromkeys(IDS[:4], "READ") | dict.fromkeys(IDS[4:], "SENT")
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_only_reschedule_mode_needs_the_store(hubspot: Emulator, mode: str) -> None:
+    """The others have what they saw in memory, or in the trigger and its event."""
+    story = Story(mode, timeout=0.0)
+    assert story.store.writes == 0
+
+
+@pytest.mark.slow
+def test_a_sensor_that_goes_over_to_the_triggerer_leaves_nothing_in_the_store(hubspot: Emulator) -> None:
+    """In reschedule mode too many may be open at first, and few enough later."""
+    ids = [f"n-{number}" for number in range(MAX_DEFERRED_IDS + 100)]
+    hubspot.world.seed(ids)
+    task = SensorTask("reschedule", message_ids=ids, deferrable=True, poke_interval=60.0)
+    with pytest.raises(AirflowRescheduleException):
+        task.sensor().execute(task.context)
+    assert task.context["task_state_store"] != {}
+    read(hubspot, *ids[:200])
+    with pytest.raises(TaskDeferred):
+        task.sensor().execute(task.context)
+    assert task.context["task_state_store"] == {}
+
+
+def test_a_trigger_counts_all_messages(hubspot: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its log is the only one while the sensor is deferred."""
+    read(hubspot, "m-1")
+    event = asyncio.run(first_event(trigger(-5.0, message_ids=["m-1", "m-2"], arrived=97, needed=99)))
+    assert (event["outcome"], event["reason"]) == ("timeout", "98 of 99 messages are READ")
+    assert "98 of 99 messages are READ." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("began", "interval"), [(0, 60.0), (50, 10.0), (57, 5.0), (70, 5.0)])
+def test_the_next_look_of_a_rescheduled_sensor_is_no_later_than_its_end(hubspot: Emulator, began: int, interval: float) -> None:
+    """With a longer ``poke_interval``, too; and no sooner than in five seconds, which Airflow's scheduler may need."""
+    task = SensorTask("reschedule", timeout=60.0, poke_interval=3600.0)
+    task.context["ti"].began -= timedelta(seconds=began)
+    sensor = task.sensor()
+    before = datetime.now(timezone.utc)
+    with pytest.raises((AirflowRescheduleException, AirflowSensorTimeout)) as ended:
+        sensor.execute(task.context)
+    if isinstance(ended.value, AirflowSensorTimeout):
+        assert began == 70
+    else:
+        assert isinstance(ended.value, AirflowRescheduleException)
+        assert abs((ended.value.reschedule_date - before).total_seconds() - interval) < 3.0
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -169,7 +407,7 @@ def test_a_deferred_sensor_ends_with_its_timeout(hubspot: Emulator) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         task.sensor().execute(task.context)
     assert before + 60.0 <= rebuilt(deferred.value.trigger).ends <= time.time() + 60.0
-    assert timedelta(seconds=60) < deferred.value.timeout < timedelta(seconds=181)
+    assert timedelta(seconds=600 + 120) < deferred.value.timeout < timedelta(seconds=600 + 181)  # it has a last look after them
 
 
 def test_part_of_the_messages_can_be_enough(hubspot: Emulator) -> None:
@@ -198,8 +436,9 @@ def test_too_many_for_a_trigger_wait_in_the_worker(
 ) -> None:
     """And the log says why."""
     hubspot.world.seed(ids)
-    with pytest.raises(AirflowSensorTimeout):
-        SensorTask("deferrable", message_ids=ids, timeout=0.0).run()
+    task = SensorTask("reschedule", deferrable=True, message_ids=ids)
+    with pytest.raises(AirflowRescheduleException):
+        task.sensor().execute(task.context)
     assert "are too many for a trigger" in capsys.readouterr().out
 
 
@@ -222,7 +461,7 @@ def test_few_enough_are_open_after_the_first_poke(hubspot: Emulator) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [None, "done", {}, {"version": 2, "outcome": "done"}, {"version": 1}, {"version": 1, "outcome": "later"}, "x" * 100_000],
+    [None, "done", {}, {"version": 1, "outcome": "done"}, {"version": 2}, {"version": 2, "outcome": "later"}, "x" * 100_000],
     ids=["none", "text", "empty", "version", "no outcome", "outcome", "long"],
 )
 def test_an_event_of_another_version_is_an_error(event: Any) -> None:

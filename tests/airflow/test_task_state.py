@@ -10,40 +10,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubchan.client.compressed_text import compress
-from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
-from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, SNAPSHOT_KEY, PollSnapshotStore, TaskCheckpointStore
+from airflow_provider_hubchan.task_state import CHECKPOINT_KEY, TaskCheckpointStore
 from tests.airflow.failing import ERRORS
+from tests.airflow.stores import Store, deep
 
 LOG: Any = logging.getLogger("tests.task_state")
 BATCH = {"version": 2, "outcomes": "…"}
-
-
-class Store(dict[str, Any]):
-    """Airflow's task state store; with an *error* it is away."""
-
-    error: Exception | None = None
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.calls = list[str]()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self._call("get")
-        return super().get(key, default)
-
-    def set(self, key: str, value: Any) -> None:
-        self._call("set")
-        self[key] = value
-
-    def delete(self, key: str) -> None:
-        self._call("delete")
-        self.pop(key, None)
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        if self.error:
-            raise self.error
 
 
 def checkpoint_store(
@@ -177,14 +149,6 @@ def test_a_try_that_could_not_be_kept_does_not_count_on_it() -> None:
     assert (kept.is_durable, kept.what_next) == (True, "A retry goes on with the rows that are left.")
 
 
-def deep() -> list[Any]:
-    """A list in a list, and so on: no recursive function gets to its end."""
-    nested: list[Any] = []
-    for _ in range(100_000):
-        nested = [nested]
-    return nested
-
-
 GOOD = {"max_tries": 2, "batch": BATCH, "wait": {"since": 1_800_000_000.0, "done": 10}}
 
 
@@ -251,81 +215,3 @@ def test_waits_are_counted_together_until_a_row_gets_on() -> None:
     later.save({**BATCH, "outcomes": "more"})
     assert later.waiting_since(11) > began
     assert store[CHECKPOINT_KEY]["batch"]["outcomes"] == "more"
-
-
-def seen(*message_ids: str) -> StatusPoll:
-    """A poll in which these have been read."""
-    poll = StatusPoll(["a", "b", "half \ud83d"], Target(("READ",)))
-    poll.statuses |= dict.fromkeys(message_ids, "READ")
-    return poll
-
-
-def snapshots(store: Store | None) -> PollSnapshotStore:
-    return PollSnapshotStore({} if store is None else {"task_state_store": store}, LOG)
-
-
-def test_a_poke_finds_what_the_last_one_saw() -> None:
-    """Of the same messages only; an id may be any text."""
-    store, again, other = Store(), seen(), StatusPoll(["a"], Target(("READ",)))
-    snapshots(store).save(seen("a"))
-    snapshots(store).restore(again)
-    snapshots(store).restore(other)
-    assert (again.open, other.open) == (["b", "half \ud83d"], ["a"])
-
-
-def test_a_sensor_without_a_store_asks_for_all() -> None:
-    """Airflow 3.2 has none."""
-    again = seen()
-    snapshots(None).save(seen("a"))
-    snapshots(None).restore(again)
-    assert len(again.open) == 3
-
-
-@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
-def test_a_store_that_is_away_costs_no_poke(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
-    """All messages are asked for."""
-    store, again = Store(), seen()
-    store.error = error
-    snapshots(store).save(seen("a"))
-    snapshots(store).restore(again)
-    assert len(again.open) == 3
-    assert caplog.text.count("The statuses that were seen could not be stored; the next poke asks for all") == 1
-    assert caplog.text.count("The statuses that were seen before could not be read; asking for all") == 1
-
-
-BOMB = compress(b"R" * 10_000_000)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda kept: "text", id="a text"),
-        pytest.param(lambda kept: [kept], id="a list"),
-        pytest.param(lambda kept: deep(), id="deep"),
-        pytest.param(lambda kept: {"of": kept["of"]}, id="nothing seen"),
-        *(
-            pytest.param(lambda kept, value=value: {**kept, "seen": value}, id=name)
-            for name, value in {
-                "null": None,
-                "number": 7,
-                "list": ["R"],
-                "no base64": "no base64!",
-                "not ASCII": "é",
-                "no zlib": "AAAA",
-                "cut": compress(b"RRR")[:-4],
-                "longer": compress(b"RRRR"),
-                "shorter": compress(b"RR"),
-                "no text": compress(b"\xff\xfe\xfd"),
-                "bomb": BOMB,
-            }.items()
-        ),
-    ],
-)
-def test_a_damaged_snapshot_asks_for_all(caplog: pytest.LogCaptureFixture, change: Any) -> None:
-    """With one line of the log; nothing of it is used."""
-    store, again = Store(), seen()
-    snapshots(store).save(seen("a"))
-    store[SNAPSHOT_KEY] = change(store[SNAPSHOT_KEY])
-    snapshots(store).restore(again)
-    assert len(again.open) == 3
-    assert (len(caplog.records), caplog.text.count("could not be read; asking for all (")) == (1, 1)

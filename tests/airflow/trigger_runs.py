@@ -21,6 +21,7 @@ def trigger(seconds: float = 60.0, **arguments: Any) -> MessageStatusTrigger:
         "statuses": ["READ"],
         "fail_on": ["FAILED"],
         "needed": None,
+        "arrived": 0,
         "unknown_until": now,
         "ends": now + seconds,
         "poke_interval": 0.1,

@@ -35,6 +35,7 @@ from airflow_provider_hubchan.emulator.asgi import BodyTooLarge
 from airflow_provider_hubchan.emulator.origin_check import OriginError
 from airflow_provider_hubchan.file_formats import FormatError
 from airflow_provider_hubchan.report_file import _PlaceTakenError
+from airflow_provider_hubchan.sensors import CannotPollError
 from airflow_provider_hubchan.validation import WrongArguments
 from tests.modules import PACKAGE, modules
 from tests.versions import SINCE_3_3
@@ -55,6 +56,7 @@ EXAMPLES: list[Exception] = [
     BatchIncomplete("3 rows left", REPORT, 18_720.0),
     Aborted(STOPPED),
     WrongArguments("Wrong arguments of task 'mark'", ["status is 'sent'", "deferrable is 'yes'"]),
+    CannotPollError("Connection 'hubspot' is not defined"),
     DuplicateKeyError("'message_id'"),
     UnknownConnection("hubspot"),
     TimeIsOver(),

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan.client.actions import Abort, NoResponse, Response
-from airflow_provider_hubchan.client.errors import Problem, StatusPollFailed
+from airflow_provider_hubchan.client.errors import CallFailed, Problem, StatusPollFailed
 from airflow_provider_hubchan.client.models import Account
-from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
+from airflow_provider_hubchan.client.status_poll import Look, StatusPoll, Target
 from tests.client.canned import refusal, reply, run_flow
 
 NOW = 1000.0
@@ -90,7 +90,7 @@ def test_a_wait_that_is_of_no_use_fails(response: Response, reason: str) -> None
 def test_a_refusal_of_everything_is_named_once() -> None:
     """One sentence stands for all messages, not one for each."""
     abort = Abort(Problem("HubSpot answered 403: no. Grant the scope.", "403"), permanent=True)
-    with pytest.raises(StatusPollFailed, match=r"^HubSpot answered 403: no\. Grant the scope\.$"):
+    with pytest.raises(CallFailed, match=r"^HubSpot answered 403: no\. Grant the scope\.$"):
         StatusPoll(["a", "b"], Target()).check(abort)
 
 
@@ -117,18 +117,50 @@ def test_a_transient_failure_is_not_yet(response: Response) -> None:
     assert (poll.is_done, poll.unanswered.total()) == (False, 1)
 
 
-def test_a_snapshot_restores_the_wanted_statuses() -> None:
-    """The others may have changed since, so they are asked for again."""
+def test_a_snapshot_restores_every_status() -> None:
+    """Those that are not wanted may have changed since, so their messages are asked for again."""
     poll = polled(
         StatusPoll(["a", "b", "c"], Target(("READ",), ())), message({"statusType": "READ"}), message(FAILED), message({})
     )
     again = StatusPoll(["a", "b", "c"], Target(("READ",)))
     again.restore(poll.snapshot())
-    assert (again.statuses, again.open) == ({"a": "READ"}, ["b", "c"])
+    assert (again.statuses, again.open) == ({"a": "READ", "b": "FAILED"}, ["b", "c"])
     with pytest.raises(ValueError, match="statuses of 3 messages, not of 2"):
         StatusPoll(["a", "b"], Target()).restore(poll.snapshot())
     with pytest.raises(ValueError, match=r"\w"):
         again.restore("no base64!")
+
+
+def test_a_snapshot_has_the_statuses_that_are_not_known_here() -> None:
+    """HubSpot may add one, and no mode of the sensor may lose it from its counts; from the eleventh on they have one name."""
+    ids = [f"m-{number}" for number in range(12)]
+    poll = polled(StatusPoll(ids, Target()), *(message({"statusType": f"NEW\n{number}"}) for number in range(12)))
+    again = StatusPoll(ids, Target())
+    again.restore(poll.snapshot())
+    assert (again.counts(), again.result()) == (poll.counts(), poll.result())
+    assert (again.counts()["NEW 9"], again.counts()["another status"]) == (1, 2)
+
+
+def test_messages_that_arrived_before_are_counted() -> None:
+    """A trigger asks for those that are open, and its log and its errors are about all."""
+    poll = polled(StatusPoll(["a", "b"], Target(), needed=4, arrived=3), message({"statusType": "SENT"}), refusal(404))
+    assert (poll.is_done, str(poll), poll.counts()["messages"]) == (True, "4 of 5 messages are SENT or READ", 5)
+    with pytest.raises(StatusPollFailed, match="1 of 5 messages will not be SENT or READ"):
+        poll.check()
+
+
+@pytest.mark.parametrize(
+    ("left", "look"),
+    [
+        (3600.0, Look(3600.0, is_last=False)),
+        (1.0, Look(1.0, is_last=False)),
+        (0.9, Look(600.0, is_last=True)),
+        (-5.0, Look(600.0, is_last=True)),
+    ],
+)
+def test_the_last_look_begins_when_the_time_is_over(left: float, look: Look) -> None:
+    """One that had less than a second would be broken off, and know nothing; the others end with the time."""
+    assert Look.at(NOW, NOW + left) == look
 
 
 def test_an_error_names_twenty() -> None:
