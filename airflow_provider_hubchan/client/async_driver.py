@@ -10,28 +10,13 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import aiohttp
-from requests.utils import get_environ_proxies, select_proxy
-from yarl import URL
-
-from airflow_provider_hubchan import USER_AGENT
 from airflow_provider_hubchan.client import headers
 from airflow_provider_hubchan.client.actions import (
-    BAD_PROXY,
-    INCOMPLETE,
-    NO_CONNECTION,
-    NO_PROXY_CONNECTION,
-    NO_SOCKS,
     OUT_OF_RUNTIME,
-    PROXY_LOGIN,
-    PROXY_REFUSAL,
     READ_TIMEOUT,
-    TOO_LARGE,
-    UNKNOWN_HOST,
-    UNREADABLE,
     Abort,
     Aborted,
     Action,
@@ -42,11 +27,11 @@ from airflow_provider_hubchan.client.actions import (
     Response,
     Wait,
 )
+from airflow_provider_hubchan.client.async_transport import AsyncConnectionPool, shared_pool
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.client.models import Account, Quota, Token
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
-from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
 from airflow_provider_hubchan.client.request_counters import RequestCounters
 from airflow_provider_hubchan.client.time_limit import TimeIsOver, run_in_time
 
@@ -54,8 +39,6 @@ T = TypeVar("T")
 
 #: Seconds between two attempts to get the token's lock while somebody else fetches the token.
 LOCK_POLL = 0.02
-#: Connections that are tried for one request: those that were idle may all have to be closed.
-MAX_CONNECTIONS = 20
 
 
 class AsyncDriver:
@@ -86,23 +69,14 @@ class AsyncDriver:
         self._share = limiter.share(share, account.requests_per_10s)
         self.aborted: Abort | None = None
         self.counters = RequestCounters()
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> AsyncDriver:
-        seconds = self.account.timeout
-        self._session = aiohttp.ClientSession(
-            connector=SilentConnector(),
-            response_class=FinalResponse,
-            timeout=aiohttp.ClientTimeout(total=self.account.total_timeout, sock_connect=seconds, sock_read=seconds),
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING},
-            auto_decompress=False,  # it would have no bound
-            cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
-            trust_env=False,  # it would look into .netrc, and send another password in the place of the token
-        )
-        self._proxy = _proxy_for(self.account.base_url)
+        self._pool: AsyncConnectionPool = await self._stack.enter_async_context(shared_pool(self.account))
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._session.close()
+        await self._stack.aclose()
 
     @property
     def quota(self) -> Quota:
@@ -167,8 +141,10 @@ class AsyncDriver:
 
     async def _perform(self, action: Request | Wait | NeedToken) -> Any:
         match action:
+            case Request(uses_quota=True):
+                return await self._send_in_turn(action)
             case Request():
-                return await self._send(action, await self._acquire() if action.uses_quota else None)
+                return await self._send(action, None)
             case Wait(seconds, whole_account=True):
                 self._limiter.block(self._clock(), seconds)
             case Wait(seconds):
@@ -176,9 +152,23 @@ class AsyncDriver:
             case NeedToken():
                 return await self._token(action)
 
+    async def _send_in_turn(self, request: Request) -> Response | NoResponse:
+        """Send when there is a connection and a permit for it. Who gets a permit sends at once."""
+        async with AsyncExitStack() as stack:
+            self.counters.wait_began(self._clock())
+            try:
+                async with self._pool.turn(self._share):
+                    await stack.enter_async_context(self._pool.connection())
+                    permit = await self._acquire()
+            finally:
+                self.counters.wait_ended(self._clock())
+            return await self._send(request, permit)
+
     async def _acquire(self) -> Permit:
+        self._check()
         while isinstance(permit := self._limiter.acquire(self._clock(), self._share), float):
-            await self._sleep(permit)
+            await asyncio.sleep(permit)
+            self._check()
         return permit
 
     async def _sleep(self, seconds: float) -> None:
@@ -187,20 +177,24 @@ class AsyncDriver:
             await asyncio.sleep(seconds)
         finally:
             self.counters.wait_ended(self._clock())
+        self._check()
+
+    def _check(self) -> None:
         if self.aborted:
             raise Aborted(self.aborted)
 
     async def _token(self, need: NeedToken) -> Token:
         token = self._tokens.current(self._clock(), need.refused)
         if token is None:
-            while not self._tokens.lock.acquire(blocking=False):  # held by any thread, task or loop of the process
-                await self._sleep(LOCK_POLL)
-            try:
-                token = self._tokens.current(self._clock(), need.refused)  # somebody else may have fetched it meanwhile
-                if token is None:
-                    token = await self.run(self._tokens.refresh_flow(self._retry, need, self._clock))
-            finally:
-                self._tokens.lock.release()
+            async with self._pool.turn(self._tokens):
+                while not self._tokens.lock.acquire(blocking=False):  # held by any thread or another loop of the process
+                    await self._sleep(LOCK_POLL)
+                try:
+                    token = self._tokens.current(self._clock(), need.refused)  # somebody else may have fetched it meanwhile
+                    if token is None:
+                        token = await self.run(self._tokens.refresh_flow(self._retry, need, self._clock))
+                finally:
+                    self._tokens.lock.release()
         return token
 
     async def _send(self, request: Request, permit: Permit | None) -> Response | NoResponse:
@@ -208,106 +202,10 @@ class AsyncDriver:
         response: Response | NoResponse = NoResponse(READ_TIMEOUT)
         self.counters.request_began(sent_at)
         try:
-            response = await self._exchange(request, sent_at)
+            response = await self._pool.send(request, sent_at, self.account.timeout, self.account.total_timeout)
         finally:
             now = self._clock()
             if permit:
                 self._limiter.release(now, permit, headers.quota(response.headers))
             self.counters.request_ended(now, counts=permit is not None, status=response.status, failure=response.reason)
         return response
-
-    async def _exchange(self, request: Request, sent_at: float) -> Response | NoResponse:
-        if isinstance(self._proxy, NoResponse):
-            return self._proxy
-        try:
-            async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=request.body or None,
-                headers=request.headers(),
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as reply:
-                body = decompress(await _read_body(reply), reply.headers.get("Content-Encoding"))
-                return Response(reply.status, reply.headers, body, sent_at)
-        except aiohttp.ClientSSLError as error:
-            return NoResponse.of_tls_error(error)
-        except Exception as error:  # whatever a stranger's bytes lead to
-            return NoResponse(_reason(error))
-
-
-class SilentConnector(aiohttp.TCPConnector):
-    """Hands out connections on which nothing has come while nobody had asked: it would be taken for the next answer."""
-
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        """Get a connection; one that has to be closed is closed.
-
-        :raises aiohttp.ClientConnectionError: if each new one speaks first, which no web server does.
-        """
-        for _ in range(MAX_CONNECTIONS):
-            connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
-        raise aiohttp.ClientConnectionError("the other side speaks before it is asked")
-
-
-class FinalResponse(aiohttp.ClientResponse):
-    """A response after which its connection is closed if it is 101: what comes then is not HTTP, and nobody's answer."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """Read up to the headers; the connection of a response without a body is given back then."""
-        protocol = connection.protocol
-        await super().start(connection)
-        if self.status == 101 and protocol is not None:
-            protocol.close()
-        return self
-
-
-async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    if reply.status == 101:
-        raise ValueError("101 Switching Protocols was not asked for")
-    async for part in reply.content.iter_any():
-        body += part
-        if len(body) > MAX_REPLY:
-            reply.close()  # what is left of the reply must not be taken for the next one
-            raise ReplyTooLarge
-    return bytes(body)
-
-
-def _proxy_for(url: str) -> str | NoResponse | None:
-    """The environment's proxy for *url*, found as ``requests`` does; one without a scheme is spoken to in plain HTTP."""
-    proxy: str | None = select_proxy(url, get_environ_proxies(url))
-    if not proxy:
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    try:
-        scheme, port = urlsplit(proxy).scheme, urlsplit(proxy).port
-    except ValueError:
-        return NoResponse(BAD_PROXY)
-    if scheme.startswith("socks"):
-        return NoResponse(NO_SOCKS)
-    return proxy if scheme in ("http", "https") and urlsplit(proxy).hostname and port != 0 else NoResponse(BAD_PROXY)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ReplyTooLarge):
-        return TOO_LARGE
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return PROXY_LOGIN if error.status == 407 else PROXY_REFUSAL
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return NO_PROXY_CONNECTION
-    if isinstance(error, aiohttp.InvalidURL | OverflowError):  # HubSpot's own address was checked
-        return BAD_PROXY
-    if isinstance(error, aiohttp.ClientConnectorDNSError | UnicodeError):
-        return UNKNOWN_HOST
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return NO_CONNECTION
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return READ_TIMEOUT
-    return INCOMPLETE if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientOSError | OSError) else _unreadable(error)
-
-
-def _unreadable(error: Exception) -> str:
-    return INCOMPLETE if isinstance(error, aiohttp.ServerDisconnectedError) else UNREADABLE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal, get_args
 
@@ -54,6 +54,11 @@ class Account:
     def total_timeout(self) -> float:
         """Seconds after which a call ends, whatever the other side does."""
         return TOTAL_TIMEOUTS * self.timeout
+
+    @property
+    def login(self) -> Account:
+        """The account without what is a connection's own: equal for all who log in alike."""
+        return replace(self, channel_id=None, requests_per_10s=None, timeout=TIMEOUT)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret of the account: none of them may appear in a log, an error or a report."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
-from airflow_provider_hubchan.client.models import API_VERSIONS, TIMEOUT, Account
+from airflow_provider_hubchan.client.models import API_VERSIONS, Account
 from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import ASSUMED_LIMIT, RateLimiter
 
@@ -36,7 +36,7 @@ def shared_state(account: Account, mask: Callable[[str], None] = lambda secret: 
 
     :param mask: called with each secret that is fetched, so that log maskers know it.
     """
-    login = replace(account, channel_id=None, requests_per_10s=None, timeout=TIMEOUT)
+    login = account.login
     app = replace(login, client_secret=None, api_version=API_VERSIONS[0])
     with _lock:  # threads that ask at once must not make two
         if app not in _limiters:
