@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubchan.client.sync_driver import SyncDriver
 
 _masking: set[asyncio.Future[None]] = set()
+#: Connections that are being read, by the event loop and the connection's id.
+_reading: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[Account]] = {}
 
 
 class HubchanHook(BaseHook):
@@ -354,13 +358,24 @@ class HubchanHook(BaseHook):
         :param max_runtime: seconds after which everything ends, reading the connection included.
         :param out_of_time: why, for what has no answer then.
         """
-        from airflow_provider_hubchan.client.async_driver import AsyncDriver  # most tasks do not need aiohttp
-
         deadline = time.monotonic() + max_runtime
-        # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
-        await asyncio.to_thread(lambda: self.account)
+        await self._read_account()
+        driver_class = await _async_driver_class()
         limiter, tokens = shared_state(self.account, mask)
-        return AsyncDriver(self.account, limiter, tokens, self.retry, share=share, deadline=deadline, out_of_time=out_of_time)
+        return driver_class(self.account, limiter, tokens, self.retry, share=share, deadline=deadline, out_of_time=out_of_time)
+
+    async def _read_account(self) -> None:
+        """Read the connection on an event loop, once for all hooks that need it at the same time: each reading waits for the
+        supervisor in one of the few threads that all triggers share.
+        """
+        if "account" in vars(self):
+            return
+        key = (asyncio.get_running_loop(), self.hubchan_conn_id)
+        if key not in _reading:
+            # Before Airflow 3.3.2 even aget_connection waits for the supervisor on the loop, which on 3.2 may never end.
+            reading = _reading[key] = asyncio.ensure_future(asyncio.to_thread(self._open_account, needs_channel=False))
+            reading.add_done_callback(lambda _: _reading.pop(key, None))
+        self.account = await asyncio.shield(_reading[key])  # one who is cancelled does not end it for the others
 
     def _open_account(self, *, needs_channel: bool) -> Account:
         return open_account(self._find_connection(), self.log, needs_channel=needs_channel)
@@ -384,6 +399,18 @@ class HubchanHook(BaseHook):
 
     def _update_request(self, message_id: str, status: StatusName, error_message: str | None, channel: str) -> Request:
         return endpoints.update_message(self.account, channel, read_update(message_id, status, error_message))
+
+
+async def _async_driver_class() -> type[AsyncDriver]:
+    """The driver, imported when it is first needed: most tasks need no ``aiohttp``. In another thread, because that takes a
+    quarter of a second, in which an event loop would stand still; also for those who come while it is being imported.
+    """
+    name = "airflow_provider_hubchan.client.async_driver"
+    module = sys.modules.get(name)
+    if not hasattr(module, "AsyncDriver"):
+        module = await asyncio.to_thread(import_module, name)
+    driver_class: type[AsyncDriver] = module.AsyncDriver  # type: ignore[union-attr]
+    return driver_class
 
 
 def mask(secret: str) -> None:

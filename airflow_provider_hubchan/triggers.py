@@ -30,6 +30,8 @@ GRACE = 1.0
 MAX_REASON = 500
 #: Part of a pause by which it may be longer.
 JITTER = 0.4
+#: Seconds by which the last look may be later: those of a mapped task end at the same time.
+END_JITTER = 5.0
 
 
 class MessageStatusTrigger(BaseTrigger):
@@ -130,10 +132,12 @@ class MessageStatusTrigger(BaseTrigger):
 
     async def _poll_once(self, poll: StatusPoll, hook: HubchanHook, seconds: float) -> None:
         async with await hook.async_driver(share=self.share, max_runtime=seconds, out_of_time=SENSOR_TIMEOUT) as driver:
-            await driver.run_all(poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time()), WORKERS)
+            flows = poll.poll(hook.account, hook.resolve_channel(self.channel_id), time.time())
+            await driver.run_all(flows, min(WORKERS, len(poll.open)))
         self.log.info("%s.", poll)
         poll.check(driver.aborted)
 
     async def _sleep(self, seconds: float) -> None:
-        """Somewhat longer, each time by another amount: five hundred triggers that start at once must not poll at once."""
-        await asyncio.sleep(min(seconds * (1.0 + JITTER * random.random()), max(0.0, self.ends - time.time())))
+        """Somewhat longer, each time by another amount: a thousand triggers that start or end at once must not poll at once."""
+        left = max(0.0, self.ends - time.time()) + END_JITTER * random.random()
+        await asyncio.sleep(min(seconds * (1.0 + JITTER * random.random()), left))

@@ -17,6 +17,7 @@ from tests.bench import (
     realtime,
     refused,
     speed,
+    triggers,
 )
 from tests.bench.common import say
 
@@ -33,7 +34,7 @@ def main() -> None:
         fast += [speed.compare(0.1)]
     simulations.wait()
     fast += [speed.servers()]
-    fast += [refused.run()]
+    fast += [refused.run(), triggers.run()]
     share = airflow_share.run()
     compared = simulations.results()
     plots.quota(compared)

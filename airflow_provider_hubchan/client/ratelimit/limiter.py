@@ -155,6 +155,11 @@ class RateLimiter:
         return self._in_flight
 
     @property
+    def given(self) -> int:
+        """How many permits were given so far."""
+        return self._given
+
+    @property
     def permits(self) -> int:
         """How many requests of ours may be counted within a window, at least 1."""
         return max(1, int(self._fair_share.permits))
