@@ -17,7 +17,6 @@ from airflow.secrets import BaseSecretsBackend
 from airflow_provider_hubchan.client.errors import BadConnection, UnknownConnection
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
-from airflow_provider_hubchan.sensors import MessageStatusSensor
 from tests.airflow.dag_runs import mark
 from tests.airflow.sensor_runs import SensorTask, first_event
 from tests.airflow.trigger_runs import trigger
@@ -146,10 +145,10 @@ def test_a_sensor_with_an_unknown_id_fails_at_once(mode: str) -> None:
 def test_a_connection_that_is_gone_while_a_sensor_is_deferred_fails_it() -> None:
     """The triggerer may not have it, where an environment variable defines it for the workers alone."""
     event = asyncio.run(first_event(trigger(hubchan_conn_id="nope")))
-    assert (event["outcome"], event["reason"]) == ("failed", UNKNOWN)
-    sensor: MessageStatusSensor = SensorTask("deferrable").sensor()
+    assert (event["outcome"], event["reason"]) == ("refused", UNKNOWN)
+    task = SensorTask("deferrable", message_ids=["m-1"])
     with pytest.raises(AirflowFailException, match="is not defined"):
-        sensor.execute_complete({}, event)
+        task.sensor().execute_complete(task.context, event)
 
 
 @pytest.mark.slow
@@ -160,5 +159,6 @@ def test_a_secrets_backend_that_is_away_while_a_sensor_is_deferred_is_a_passing_
     use_backend(AwayBackend)
     event = asyncio.run(first_event(trigger(hubchan_conn_id="nope")))
     assert (event["outcome"], event["reason"]) == ("error", "AirflowNotFoundException: The conn_id `nope` isn't defined")
+    task = SensorTask("deferrable", message_ids=["m-1"])
     with pytest.raises(TaskDeferralError, match="AirflowNotFoundException: The conn_id `nope` isn't defined"):
-        SensorTask("deferrable").sensor().execute_complete({}, event)
+        task.sensor().execute_complete(task.context, event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
 
 
@@ -17,7 +18,7 @@ def trigger(seconds: float = 60.0, **arguments: Any) -> MessageStatusTrigger:
     now = time.time()
     defaults: dict[str, Any] = {
         "message_ids": ["m-1"],
-        "before": "",
+        "before": StatusPoll(["m-1"], Target(("READ",))).snapshot(),
         "statuses": ["READ"],
         "fail_on": ["FAILED"],
         "needed": None,
