@@ -16,6 +16,7 @@ from tests.bench import (
     reading,
     realtime,
     refused,
+    small_batches,
     speed,
     triggers,
 )
@@ -54,6 +55,7 @@ def main() -> None:
                 read,
                 ended,
                 kept_of_batches,
+                small_batches.run(),
             ]
         )
     )

@@ -160,12 +160,16 @@ class World:
         self.foreign: list[float] = []
         self.refused = 0
 
-    async def request(self, client: int) -> tuple[bool, Quota | None]:
-        """Send and wait for the response: whether it was accepted, and what the headers say."""
+    async def request(self, client: int, arrived: Callable[[], None] = lambda: None) -> tuple[bool, Quota | None]:
+        """Send and wait for the response: whether it was accepted, and what the headers say.
+
+        :param arrived: called when the server has counted it.
+        """
         latency = self.case.latency * self.chance.lognormvariate(0.0, 0.4)
         there = latency * self.chance.uniform(0.3, 0.7)
         await asyncio.sleep(there)
         remaining = self.server.hit(self.loop.time())
+        arrived()
         if remaining is None:
             self.refused += 1
         else:
