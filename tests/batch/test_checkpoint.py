@@ -213,7 +213,7 @@ def test_saving_takes_a_twentieth_of_the_time_at_most(seconds: float, pause: flo
 
 def test_what_cannot_be_kept_is_said_once() -> None:
     """Half of the updates are to be tried again, at random: which ones does not fit into the store."""
-    rng, lines, size = random.Random(7), list[str](), 500_000
+    rng, lines, size = random.Random(7), list[str](), 250_000
     updates = store_of(size)
     checkpoint = Checkpoint(Kept(None), "address", updates, Report(), lines.append)
     for position, update in enumerate(updates.updates()):
