@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
@@ -51,8 +52,9 @@ class _ReportedLink(BaseOperatorLink):
             return self._address(report, ti_key) if report is not None and report.get("rows", 1) else ""
         return ""
 
+    @abstractmethod
     def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
-        raise NotImplementedError
+        """The link's address, empty if there is nothing in the report to make it of."""
 
 
 class InboxLink(_ReportedLink):

@@ -269,9 +269,13 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
             self._defer_or_fail(report, checkpoints)
         raise failure
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a wait outside the worker slot, by whatever method: there is progress of this same try."""
+        self._is_resumed = True
+        return super().resume_execution(next_method, next_kwargs, context)
+
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on after a wait outside the worker slot."""
-        self._is_resumed = True
         return self.execute(context)
 
     def on_kill(self) -> None:

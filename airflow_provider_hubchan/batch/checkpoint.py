@@ -117,8 +117,7 @@ class Checkpoint:
         if left_out and not self._has_said_what_is_left_out:
             self._has_said_what_is_left_out = True
             text = (
-                "Too many updates are to be tried again, here and there in the batch, to keep which ones: a retry sends "
-                f"{count_of(left_out, 'update')} once more that HubSpot has."
+                f"Not all progress fits into Airflow's store: a retry sends {count_of(left_out, 'update')} again that are done."
             )
             self._log(text)
         ended = self._clock()

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import aiohttp
 from requests.utils import get_environ_proxies, select_proxy
@@ -104,21 +103,25 @@ class AsyncConnectionPool:
         await self._session.close()
 
 
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, AsyncConnectionPool]] = WeakKeyDictionary()
+_pools: dict[tuple[asyncio.AbstractEventLoop, Account], AsyncConnectionPool] = {}
 
 
 @asynccontextmanager
 async def shared_pool(account: Account) -> AsyncIterator[AsyncConnectionPool]:
     """The pool of all drivers of an account on the running event loop: made by the first, closed by the last to leave."""
-    pools = _pools.setdefault(asyncio.get_running_loop(), {})
-    pool = pools.get(account.login) or pools.setdefault(account.login, AsyncConnectionPool(account.base_url))
+    for closed in [each for each in list(_pools) if each[0].is_closed()]:
+        _pools.pop(closed, None)  # nobody can leave it any more
+    key = asyncio.get_running_loop(), account.login
+    if key not in _pools:
+        _pools[key] = AsyncConnectionPool(account.base_url)
+    pool = _pools[key]
     pool.users += 1
     try:
         yield pool
     finally:
         pool.users -= 1
         if not pool.users:
-            del pools[account.login]  # first: who comes while it is closed needs another one
+            del _pools[key]  # first: who comes while it is closed needs another one
             await pool.close()
 
 

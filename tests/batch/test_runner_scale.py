@@ -38,7 +38,7 @@ def test_a_batch_of_four_days_sends_no_row_twice(rejected: float) -> None:
     assert day == 5
     assert 0 < repeated <= 2.5 / SECONDS
     assert (report.rejected, report.updated + report.skipped) == (refused, len(rows) - refused)
-    assert not [line for line in lines if "starting over" in line or "once more" in line]
+    assert not [line for line in lines if "starting over" in line or "Not all progress fits" in line]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 2.1, 30.0])

@@ -104,9 +104,8 @@ class ExactWindow:
         if self._queue:
             self._queue[0].set_result(None)
         self._on_the_way += 1
-        before = len(times)
         accepted, _ = await self._world.request(client, self._arrived)
-        assert accepted, before
+        assert accepted, "the window was not known exactly"
 
     def _arrived(self) -> None:
         self._on_the_way -= 1
