@@ -33,6 +33,7 @@ from airflow_provider_hubchan.client.actions import (
     Request,
     Response,
 )
+from airflow_provider_hubchan.client.environment import look_through
 from airflow_provider_hubchan.client.models import Account
 from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
 
@@ -50,6 +51,7 @@ class AsyncConnectionPool:
 
     def __init__(self, base_url: str) -> None:
         self.users = 0
+        self._proxy = _proxy_for(base_url)  # before there is a session: it would stay open if this failed
         self._session = aiohttp.ClientSession(
             connector=SilentConnector(limit=0),  # *_slots* is the limit
             response_class=FinalResponse,
@@ -58,7 +60,6 @@ class AsyncConnectionPool:
             cookie_jar=aiohttp.DummyCookieJar(),  # calls must not depend on each other
             trust_env=False,  # it would look into .netrc, and send another password in the place of the token
         )
-        self._proxy = _proxy_for(base_url)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._turns: dict[object, asyncio.Lock] = {}
 
@@ -167,7 +168,7 @@ async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
 
 def _proxy_for(url: str) -> str | NoResponse | None:
     """The environment's proxy for *url*, found as ``requests`` does; one without a scheme is spoken to in plain HTTP."""
-    proxy: str | None = select_proxy(url, get_environ_proxies(url))
+    proxy: str | None = select_proxy(url, look_through(lambda: get_environ_proxies(url)))
     if not proxy:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"

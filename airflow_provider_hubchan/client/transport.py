@@ -52,6 +52,7 @@ from airflow_provider_hubchan.client.actions import (
     Request,
     Response,
 )
+from airflow_provider_hubchan.client.environment import look_through
 from airflow_provider_hubchan.client.reply_bounds import ACCEPT_ENCODING, MAX_REPLY, ReplyTooLarge, decompress
 
 HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING}
@@ -68,7 +69,7 @@ class ConnectionPool:
 
     def __init__(self, base_url: str) -> None:
         with requests.Session() as session:
-            settings = session.merge_environment_settings(base_url, {}, False, None, None)
+            settings = look_through(lambda: session.merge_environment_settings(base_url, {}, False, None, None))
         self._settings: dict[str, Any] = {name: value for name, value in settings.items() if name != "stream"}
         self._base_url = base_url
         self._connections: list[Connection] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future
 from email.utils import formatdate
 from typing import Any
 
@@ -123,7 +124,8 @@ def with_transport(protocol: type[Any], open_transports: set[Any]) -> type[Any]:
 
 
 class Server(uvicorn.Server):
-    """A server that closes every connection when it stops: over TLS each would wait for the other end to say goodbye.
+    """A server that stops at once: uvicorn looks every tenth of a second whether it should, and waits another tenth for
+    connections; over TLS each of them would wait for the other end to say goodbye.
 
     :ivar transports: connections that are open.
     """
@@ -131,10 +133,22 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.transports: set[Any] = set()
+        self._stopped = Future[None]()
         config.http_protocol_class = with_transport(config.http_protocol_class, self.transports)
 
+    def stop(self) -> None:
+        """Close every connection, and end; from any thread. A response that is being delayed is not waited for."""
+        self._stopped.set_result(None)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # sets the headers that every response has
+        await asyncio.wrap_future(self._stopped)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
         for transport in list(self.transports):
             transport.abort()
         await asyncio.sleep(0)  # that is when they close
+        for listener in sockets or []:
+            listener.close()

@@ -89,8 +89,7 @@ class Emulator(HubspotBackend):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True  # do not wait for a response that is being delayed
+        self._server.stop()
         self._thread.join()
         self._socket.close()
         if self._certificate:

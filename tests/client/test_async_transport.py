@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import groupby
 from threading import Thread
@@ -137,6 +140,27 @@ def test_each_loop_has_connections_of_its_own(hubspot: Emulator) -> None:
         thread.join()
     assert [sum(map(len, outcomes)) for outcomes in ended] == [DRIVERS * WORKERS] * 3
     assert sockets_to(hubspot) == []
+
+
+def test_a_pool_that_cannot_be_made_leaves_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would close it: the garbage collector warns of it, in the middle of whatever runs then."""
+
+    class Unreadable(dict[str, str]):
+        def items(self) -> Any:
+            raise MemoryError
+
+    async def enter() -> None:
+        async with shared_pool(Account(base_url="http://127.0.0.1:1", access_token="t")):
+            raise AssertionError("it could be made")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "environ", Unreadable())
+            with pytest.raises(MemoryError):
+                asyncio.run(enter())
+        gc.collect()
+    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
 
 
 def test_a_driver_has_the_timeout_of_its_own_connection(hubspot: Emulator) -> None:

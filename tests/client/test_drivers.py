@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -100,16 +101,54 @@ def test_a_netrc_entry_does_not_replace_the_token(drive: Any, tmp_path: Any, mon
         assert all("basic" not in headers.get("authorization", "").lower() for headers in ledger.headers)
 
 
-@pytest.mark.parametrize("drive", [with_threads, with_tasks])
-def test_proxies_of_the_environment_are_used(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker behind a proxy reaches HubSpot through it."""
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The proxy of this process's environment. Its ledger has the headers."""
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
-    with Emulator(limit=0) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        proxy.ledger = ledger = HeaderLedger()
-        drive(Account(base_url="http://hubspot.invalid", access_token="t"))
-        assert ledger.headers[0]["host"] == "hubspot.invalid"
+    with Emulator(limit=0) as emulator:
+        monkeypatch.setenv("http_proxy", emulator.url)
+        emulator.ledger = HeaderLedger()
+        yield emulator
+
+
+def goes_through(proxy: Emulator, drive: Any) -> bool:
+    drive(Account(base_url="http://hubspot.invalid", access_token="t"))
+    assert isinstance(proxy.ledger, HeaderLedger)
+    return proxy.ledger.headers[0]["host"] == "hubspot.invalid"
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+def test_proxies_of_the_environment_are_used(drive: Any, proxy: Emulator) -> None:
+    """A worker behind a proxy reaches HubSpot through it."""
+    assert goes_through(proxy, drive)
+
+
+class ChangingEnvironment(dict[str, str]):
+    """An environment in which another thread deletes a variable while it is looked through.
+
+    :ivar changes: how often it still does.
+    """
+
+    changes = 5
+
+    def items(self) -> Any:
+        if self.changes:
+            self.changes -= 1
+            raise KeyError("GONE_MEANWHILE")
+        return super().items()
+
+
+@pytest.mark.parametrize("drive", [with_threads, with_tasks])
+def test_an_environment_that_changes_while_it_is_looked_through(
+    drive: Any, proxy: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other threads of the process set variables and delete them: the proxy is found all the same."""
+    environment = ChangingEnvironment(os.environ)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", environment)
+        assert goes_through(proxy, drive)
+    assert environment.changes == 0
 
 
 @pytest.mark.parametrize(
@@ -203,8 +242,15 @@ def test_a_proxy_that_cannot_be_used_has_words_of_its_own(
 
 
 @pytest.mark.parametrize("drive", [with_threads, with_tasks])
-def test_a_host_that_nobody_knows_has_words_of_its_own(drive: Any) -> None:
-    """A typing error in the base URL is not a server that is down."""
+def test_a_host_that_nobody_knows_has_words_of_its_own(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing error in the base URL is not a server that is down. A name service without a network takes many seconds to say
+    so, and some invent an address: here it says so at once.
+    """
+
+    def knows_no_name(*_: object, **__: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", knows_no_name)
     assert labels(drive(Account(base_url="https://hubspot.invalid", access_token="t", timeout=2.0))) == {UNKNOWN_HOST}
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.flow import RetryConfig
 from airflow_provider_hubchan.client.models import Account
-from tests.hostile.runs import Run
+from tests.hostile.runs import AMPLE, Run
 from tests.hostile.server import Script, Step
 
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "cl13nt-1d", "cl13nt&s3cr3t/+%=", "r3fr3sh<t0k3n>/+="
@@ -39,7 +39,7 @@ class Case:
         and else updated.
     :param requests: how many requests for the first row there are, at least and at most; None for what its outcome needs.
     :param others: what becomes of the other rows, None for what *ends* says.
-    :param timeout: the account's, in seconds: short where it is waited for.
+    :param timeout: the account's, in seconds: short where it is waited for, and else more than a busy machine needs.
     :param warnings: lines in the log that a person should look at.
     """
 
@@ -51,7 +51,7 @@ class Case:
     requests: tuple[int, int] | None = None
     others: str | None = None
     rows: tuple[str, ...] = ("m-1", "m-2")
-    timeout: float = 3.0
+    timeout: float = AMPLE
     warnings: int = 0
 
     def account(self, url: str) -> Account:

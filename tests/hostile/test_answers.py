@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,16 @@ import pytest
 from airflow_provider_hubchan.client.errors import StatusPollFailed
 from airflow_provider_hubchan.client.status_poll import StatusPoll, Target
 from tests.hostile.cases import Case, case, check
-from tests.hostile.runs import DRIVERS, Run, one_by_one_with_tasks, one_by_one_with_threads, poll_with_tasks, poll_with_threads
-from tests.hostile.server import Reply, Server, answer, close, good_reply, hang, page, pause
+from tests.hostile.runs import (
+    AMPLE,
+    DRIVERS,
+    Run,
+    one_by_one_with_tasks,
+    one_by_one_with_threads,
+    poll_with_tasks,
+    poll_with_threads,
+)
+from tests.hostile.server import Connection, Reply, Server, answer, close, good_reply, hang, page, pause
 
 #: With these, what follows a 429 takes a fraction of a second.
 SHORT_WINDOW = ("X-HubSpot-RateLimit-Max: 100", "X-HubSpot-RateLimit-Interval-Milliseconds: 200")
@@ -206,8 +215,20 @@ def test_what_comes_between_two_requests_is_not_the_second_ones_answer(
     deliver_one_by_one: Callable[..., list[str]], surplus: bytes
 ) -> None:
     """A reply to a request that was never made; the connection had been quiet when the next one was sent."""
-    with Server({"m-1": [[good_reply("m-1"), pause(0.05), surplus]]}) as server:
-        results = deliver_one_by_one(server, ["m-1", "m-2", "m-3"], pause=0.15)
+    answered, sent = threading.Event(), threading.Event()
+
+    def has_been_answered(connection: Connection) -> None:
+        answered.wait(AMPLE)
+
+    def has_been_sent(connection: Connection) -> None:
+        sent.set()
+
+    def between() -> None:
+        answered.set()
+        sent.wait(AMPLE)
+
+    with Server({"m-1": [[good_reply("m-1"), has_been_answered, surplus, has_been_sent]]}) as server:
+        results = deliver_one_by_one(server, ["m-1", "m-2", "m-3"], between)
     assert results == ["updated", "updated", "updated"]
     assert [request.key for request in server.requests] == ["m-1", "m-2", "m-3"]
 

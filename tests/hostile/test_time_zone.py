@@ -20,6 +20,7 @@ from airflow_provider_hubchan.client.oauth import TokenProvider
 from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
 from airflow_provider_hubchan.client.sync_driver import SyncDriver
 from tests.hostile.cases import ACCESS_TOKEN, RETRY, is_presentable
+from tests.hostile.runs import AMPLE
 from tests.hostile.server import Reply, Server, answer, close, drip, hang, page, reset
 
 DAY = 24 * 3600.0
@@ -62,6 +63,8 @@ DETAILS: dict[str, Reply] = {
     "silence": [hang],
     "drips": [drip(b"HTTP/1.1 200 OK\r\n" * 100)],
 }
+#: Of these no answer comes before the account's time is over.
+SILENT = ("silence", "drips")
 #: The ``Date`` of the reply that refuses.
 DATES = {
     "none": "",
@@ -100,7 +103,7 @@ CASES = [
 def account_of(case: Refusal) -> Iterator[Account]:
     refusal = answer(429, DAILY, f"Date: {case.date}")
     with Server({"m-1": [[refusal]], "details": [case.details]}) as server:
-        yield Account(base_url=server.url, access_token=ACCESS_TOKEN, timeout=0.4)
+        yield Account(base_url=server.url, access_token=ACCESS_TOKEN, timeout=0.4 if case.name in SILENT else AMPLE)
 
 
 def with_threads(case: Refusal) -> Abort:

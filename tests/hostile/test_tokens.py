@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hostile.cases import FETCHED_TOKEN, Case, check
-from tests.hostile.runs import DRIVERS, Run
+from tests.hostile.runs import AMPLE, DRIVERS, Run
 from tests.hostile.server import (
     Reply,
     Script,
@@ -179,7 +179,7 @@ RENEWALS = [
             "updated",
             rows=ROWS,
             requests=(1, 1),
-            timeout=0.4 if name in ("silence", "drips") else 3.0,
+            timeout=0.4 if name in ("silence", "drips") else AMPLE,
         )
         for name, steps in FAILURES.items()
     ),
@@ -191,7 +191,7 @@ RENEWALS = [
             rows=ROWS,
             requests=(1, 1),
             ends="for now",
-            timeout=0.4 if name in ("silence", "drips") else 3.0,
+            timeout=0.4 if name in ("silence", "drips") else AMPLE,
         )
         for name, steps in FAILURES.items()
     ),
@@ -202,7 +202,7 @@ RENEWALS = [
             rows=ROWS,
             requests=(1, 1),
             ends="for now",
-            timeout=0.4 if name in ("silence", "drips") else 3.0,
+            timeout=0.4 if name in ("silence", "drips") else AMPLE,
         )
         for name, steps in FAILURES.items()
     ),
