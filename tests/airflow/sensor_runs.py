@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
 
@@ -12,8 +13,31 @@ from airflow_provider_hubchan.sensors import MessageStatusSensor
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
 from tests.airflow.stores import Store
 
+T = TypeVar("T")
+
 IDS = [f"m-{number}" for number in range(10)]
 MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferrable": {"deferrable": True}}
+
+
+class HurriedLoop(asyncio.SelectorEventLoop):
+    """An event loop on which a sleep of seconds takes a twentieth of its time: a trigger looks first after five seconds, and ends
+    a few seconds sooner or later than others. Timeouts take as long as ever.
+    """
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        is_sleep = getattr(callback, "__name__", "") == "_set_result_unless_cancelled"
+        return super().call_later(delay / 20 if is_sleep and delay >= 1.0 else delay, callback, *args, context=context)
+
+
+def run_hurried(main: Coroutine[Any, Any, T]) -> T:
+    """As ``asyncio.run``, on a `HurriedLoop`."""
+    loop = HurriedLoop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 class TaskInstance:
@@ -52,7 +76,7 @@ class SensorTask:
             except AirflowRescheduleException:
                 continue
             except TaskDeferred as deferred:
-                event = asyncio.run(first_event(rebuilt(deferred.trigger)))
+                event = run_hurried(first_event(rebuilt(deferred.trigger)))
                 leg = lambda event=event: self.resume(event)  # noqa: E731
 
     def resume(self, event: Any) -> Any:

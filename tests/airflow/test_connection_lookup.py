@@ -18,7 +18,7 @@ from airflow_provider_hubchan.client.errors import BadConnection, UnknownConnect
 from airflow_provider_hubchan.hooks import HubchanHook
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from tests.airflow.dag_runs import mark
-from tests.airflow.sensor_runs import SensorTask, first_event
+from tests.airflow.sensor_runs import SensorTask, first_event, run_hurried
 from tests.airflow.trigger_runs import trigger
 
 UNKNOWN = (
@@ -144,7 +144,7 @@ def test_a_sensor_with_an_unknown_id_fails_at_once(mode: str) -> None:
 @pytest.mark.slow
 def test_a_connection_that_is_gone_while_a_sensor_is_deferred_fails_it() -> None:
     """The triggerer may not have it, where an environment variable defines it for the workers alone."""
-    event = asyncio.run(first_event(trigger(hubchan_conn_id="nope")))
+    event = run_hurried(first_event(trigger(hubchan_conn_id="nope")))
     assert (event["outcome"], event["reason"]) == ("refused", UNKNOWN)
     task = SensorTask("deferrable", message_ids=["m-1"])
     with pytest.raises(AirflowFailException, match="is not defined"):
@@ -157,7 +157,7 @@ def test_a_secrets_backend_that_is_away_while_a_sensor_is_deferred_is_a_passing_
 ) -> None:
     """The task fails as one whose trigger has failed: its retries apply."""
     use_backend(AwayBackend)
-    event = asyncio.run(first_event(trigger(hubchan_conn_id="nope")))
+    event = run_hurried(first_event(trigger(hubchan_conn_id="nope")))
     assert (event["outcome"], event["reason"]) == ("error", "AirflowNotFoundException: The conn_id `nope` isn't defined")
     task = SensorTask("deferrable", message_ids=["m-1"])
     with pytest.raises(TaskDeferralError, match="AirflowNotFoundException: The conn_id `nope` isn't defined"):

@@ -91,7 +91,7 @@ class Gone(BaseException):
 
 @pytest.fixture(scope="module")
 def hubspot() -> Iterator[Emulator]:
-    with Emulator(limit=1000, window=0.1) as emulator:  # a short window: after a 429 the account waits for it
+    with Emulator(limit=200, window=0.02) as emulator:  # a short window: after a 429 the account waits for it
         yield emulator
 
 
