@@ -21,7 +21,7 @@ from airflow_provider_hubchan.sensors import MessageStatusSensor
 from tests.airflow.dag_runs import Ran
 from tests.api_calls import ApiCalls
 
-INSTANCES = 60
+INSTANCES = 20
 LOGGER = "airflow_provider_hubchan.mapped_output"
 
 
@@ -135,7 +135,7 @@ def test_what_is_no_output_of_a_mapped_task_stays_as_it_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("airflow_database")
-def test_sixty_instances_are_read_at_once(hubspot_emulator: Emulator) -> None:
+def test_many_instances_are_read_at_once(hubspot_emulator: Emulator) -> None:
     """By the operator, the decorator, the hook, the sensor and after ``map``: one slice, and how many instances there are. What
     ``zip`` and ``concat`` made of two outputs takes a slice and a length of each.
     """

@@ -101,6 +101,10 @@ def tracing() -> InMemorySpanExporter:
     return SPANS
 
 
+#: After a 429 an account waits for one window.
+SHORT_WINDOW = pytest.mark.hubspot_emulator(window=0.2)
+
+
 @pytest.fixture
 def hubspot(hubspot_emulator: Emulator) -> Emulator:
     hubspot_emulator.world.seed(f"m-{number}" for number in range(20))
@@ -112,7 +116,7 @@ def rows(number: int) -> list[dict[str, Any]]:
     return [{"message_id": each} for each in ("m-5", "nobody", *(f"m-{number}" for number in range(number - 2)))]
 
 
-@pytest.mark.slow
+@SHORT_WINDOW
 @NEVER_CLOSED
 def test_a_batch_is_counted(hubspot: Emulator, statsd: Listener) -> None:
     """Every metric of the table arrives, with its kind and the report's number."""
@@ -171,8 +175,8 @@ def test_a_batch_that_breaks_off_is_a_span_with_the_reason(hubspot: Emulator, tr
     assert dict(span.attributes or {})["hubchan.requests"] == 0
 
 
-@pytest.mark.slow
 @BOTH
+@SHORT_WINDOW
 @NEVER_CLOSED
 def test_a_callback_records_what_a_batch_records(
     hubspot: Emulator, statsd: Listener, tracing: InMemorySpanExporter, call: Call

@@ -24,7 +24,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from tests.local_hubspot import account_of, sockets_to
 
 #: Drivers, and requests of each that may be under way at a time.
-DRIVERS, WORKERS = 60, 4
+DRIVERS, WORKERS = 40, 4
 
 
 class CountingLimiter(RateLimiter):

@@ -34,8 +34,9 @@ def patch(emulator, message_id, **body):
 
 @pytest.fixture(autouse=True)
 def this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the other process imports is what stands here."""
+    """What the other process imports is what stands here; and of pytest's plugins none, which take seconds to load."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def run(pytester: pytest.Pytester, test: str, conftest: str = OPT_IN, *options: str) -> pytest.RunResult:

@@ -33,7 +33,7 @@ PARTS = tuple(f"{PACKAGE}/{part}" for part in ("batch", "client", "hooks.py", "m
 #: Where sockets are closed: after an exception right there, they are left to the garbage collector.
 CLOSERS = ("/client/sync_driver.py", "/client/transport.py")
 #: How many of the lines are tried, spread evenly: all of them take minutes.
-LINES = 150
+LINES = 100
 #: Updated, rejected, superseded, not known, and one that cannot be sent.
 ROWS: list[Any] = [
     *({"message_id": f"m-{number}", "status": "READ"} for number in range(6)),

@@ -109,7 +109,7 @@ def positions_done(store: MemoryStore) -> list[int]:
     return [position for position, digit in enumerate(digits) if digit == ord("1")]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tries=TRIES)
 def test_nothing_is_lost_and_nothing_sent_twice_without_need(
     hubspot: Emulator, monkeypatch: pytest.MonkeyPatch, tries: list[Try]
