@@ -20,11 +20,13 @@ MODES: dict[str, dict[str, Any]] = {"poke": {}, "reschedule": {"mode": "reschedu
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
-    """An event loop on which a sleep of seconds takes a twentieth of its time: a trigger looks first after five seconds, and ends
-    a few seconds sooner or later than others. Timeouts take as long as ever.
+    """An event loop on which a sleep of seconds takes a twentieth of its time: a trigger looks first after five seconds, and
+    ends a few seconds sooner or later than others. Timeouts take as long as ever.
     """
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    def call_later(  # type: ignore[override]  # its callback takes what it is given
+        self, delay: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
         is_sleep = getattr(callback, "__name__", "") == "_set_result_unless_cancelled"
         return super().call_later(delay / 20 if is_sleep and delay >= 1.0 else delay, callback, *args, context=context)
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import Field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,8 +97,8 @@ def test_the_reference_snippet_of_several_apps_runs() -> None:
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What pytest prints of the user's project, as the page draws it, and of its first test with the change that the page makes.
-    It runs in a process that knows nothing of ours; one, because Airflow takes many seconds to begin.
+    """What pytest prints of the user's project, as the page draws it, and of its first test with the page's change. It runs in
+    a process that knows nothing of ours; one, because Airflow takes many seconds to begin.
     """
     folder = tmp_path_factory.mktemp("project")
     for name, files in (
