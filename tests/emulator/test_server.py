@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from airflow_provider_hubchan.emulator import Emulator
 from tests.emulator.raw_http import FORM, Raw, grant_form, message, served
+from tests.waiting import wait_until
 
 VERSIONS = ("v3", "2026-03", "2026-09")
 
@@ -229,6 +231,29 @@ def test_an_answer_can_be_late(raw: Raw) -> None:
     with pytest.raises(TimeoutError):
         raw.patch("a%2Fb")
     assert raw.emulator.world.counts() == {"SENT": 2, "READ": 1}
+
+
+@pytest.mark.parametrize("fault", [{"delay": 600.0}, {"trickle": 600.0}], ids=["headers", "body"])
+def test_a_server_that_stops_breaks_every_answer_off(fault: dict[str, Any]) -> None:
+    """Whoever waits for one learns that there is none, and the test that stops it does not wait for it."""
+    ends = list[BaseException]()
+
+    def ask() -> None:
+        with Raw(emulator) as raw:
+            raw.connection.timeout = None
+            try:
+                raw.patch()
+            except (OSError, http.client.HTTPException) as error:
+                ends.append(error)
+
+    with Emulator(limit=0) as emulator:
+        emulator.world.seed(["m-1"])
+        emulator.fault(**fault)
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        wait_until(lambda: len(emulator.ledger.entries) == 1)
+    asking.join(30.0)
+    assert len(ends) == 1
 
 
 def test_the_ledger_knows_every_request(raw: Raw) -> None:
