@@ -15,6 +15,8 @@ from airflow_provider_hubchan.emulator.api.http import Response
 
 #: In how many pieces a slow body is sent.
 PIECES = 10
+#: Seconds that answers have for their end once nobody listens to them.
+GRACE = 0.5
 #: Most bytes of a body that are read for HubSpot's API: the ledger keeps them.
 MAX_BODY = 10_000_000
 
@@ -150,5 +152,7 @@ class Server(uvicorn.Server):
         for transport in list(self.transports):
             transport.abort()
         await asyncio.sleep(0)  # that is when they close
+        if self.server_state.tasks:  # who answers learns that nobody listens any more, and closes the file that was being sent
+            await asyncio.wait(self.server_state.tasks, timeout=GRACE)
         for listener in sockets or []:
             listener.close()

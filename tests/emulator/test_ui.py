@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
+import socket
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -259,6 +262,21 @@ def test_the_page_can_load_and_run_nothing_but_its_own(asked: Asked, path: str, 
     assert response.status == 200
     assert kind in str(response.headers["Content-Type"])
     assert "default-src 'none'; script-src 'self'" in response.headers["Content-Security-Policy"]
+
+
+def test_a_server_that_stops_closes_the_file_that_it_sends() -> None:
+    """A browser may be in the middle of loading the page: the garbage collector would warn of the file later on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            with (
+                Emulator() as emulator,
+                socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2]))) as browser,
+            ):
+                browser.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert browser.recv(12) == b"HTTP/1.1 200"
+        gc.collect()
+    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
 
 
 def test_the_page_is_to_be_looked_at_only(emulator: Emulator, asked: Asked) -> None:
