@@ -38,6 +38,8 @@ class ProgressLog:
         self._log, self._rows, self._reasons_left_out, self._clock = log, rows, reasons_left_out, clock
         self._started = self._logged = clock()
         self._done_before = self._rate_limited = self._failed = 0
+        self._requests_per_row = 1
+        self._is_quota_said = False
 
     def plan(self, report: Report, quota: Quota, limit_is_known: bool, compare_before_write: bool) -> None:
         """Log what is going to happen.
@@ -49,7 +51,8 @@ class ProgressLog:
         """
         self._done_before = report.rows
         to_send = self._rows - report.rows
-        requests = to_send * (2 if compare_before_write else 1)
+        self._requests_per_row = 2 if compare_before_write else 1
+        requests = to_send * self._requests_per_row
         twice = f" with {count_of(requests, 'request')}, a GET before each PATCH" if compare_before_write else ""
         earlier = report.earlier["rejected"]
         rejected = f", {earlier:,} rejected earlier" if earlier else ""
@@ -77,6 +80,7 @@ class ProgressLog:
 
     def progress(self, report: Report, driver: SyncDriver) -> None:
         """Log how far the batch is and what holds it up, if it is time to."""
+        self._first_reply(report, driver)
         now = self._clock()
         if now - self._logged < INTERVAL:
             return
@@ -88,6 +92,24 @@ class ProgressLog:
             f"{report.rejected:,} rejected, {report.unresolved:,} unresolved{self._hold_up(driver)}, "
             f"{self._time_left(report, per_second)}."
         )
+
+    def _first_reply(self, report: Report, driver: SyncDriver) -> None:
+        """Log what to expect, once, as soon as a reply has told how many requests HubSpot would take at once.
+
+        What it has counted from others becomes free within a window. A batch that fits into what is free needs no such line.
+        """
+        remaining = driver.limiter.remaining
+        if self._is_quota_said or remaining is None or report.rows == self._done_before:
+            return
+        self._is_quota_said = True
+        quota, requests = driver.quota, (self._rows - report.rows) * self._requests_per_row
+        free = min(remaining, quota.limit)
+        if requests > free:
+            seconds = max(quota.window, (requests - free) * quota.window / quota.limit)
+            self._log(
+                f"HubSpot would take {free:,} of the {count_of(requests, 'request')} that are left at once, and then "
+                f"{quota.limit:,} per {quota.window:g} s: {format_estimate(seconds)}."
+            )
 
     def _time_left(self, report: Report, per_second: float) -> str:
         return f"{format_estimate((self._rows - report.rows) / per_second)} left" if per_second else "no row has an answer yet"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import cast
 
+import pytest
+
 from airflow_provider_hubchan.batch.dead_letters import format_dead_letter
 from airflow_provider_hubchan.batch.progress_log import ProgressLog, format_duration
 from airflow_provider_hubchan.batch.report import MAX_PROBLEMS, Report
@@ -10,7 +12,7 @@ from airflow_provider_hubchan.batch.row_reader import read_rows
 from airflow_provider_hubchan.batch.rows import numbered
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Quota, Result, Update
-from airflow_provider_hubchan.client.ratelimit.limiter import RateLimiter
+from airflow_provider_hubchan.client.ratelimit.limiter import Permit, RateLimiter
 from airflow_provider_hubchan.client.request_counters import RequestCounters
 
 NOT_FOUND = Problem("HubSpot answered 404: no.", "404 OBJECT_NOT_FOUND", 404, "OBJECT_NOT_FOUND", "c-1")
@@ -108,6 +110,36 @@ def test_the_progress_log_has_plan_progress_and_end() -> None:
         "600 rows: 500 updated, 100 skipped, 0 rejected, 0 unresolved; 610 requests, 0 answered with 429, in 1 minute "
         "32 seconds, of which less than a second waiting.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "remaining", "said"),
+    [
+        (65, 108, []),
+        (65, 45, ["HubSpot would take 45 of the 64 requests that are left at once, and then 110 per 10 s: about 10 seconds."]),
+        (
+            1000,
+            0,
+            [
+                "HubSpot would take 0 of the 999 requests that are left at once, and then 110 per 10 s: about 1 minute "
+                "31 seconds."
+            ],
+        ),
+    ],
+)
+def test_the_first_reply_tells_what_to_expect(rows: int, remaining: int, said: list[str]) -> None:
+    """What HubSpot has counted already, from this task or from others, has to grow old first. It is said once."""
+    lines, driver = list[str](), Driver()
+    log, report = ProgressLog(lines.append, rows, clock=lambda: 0.0), Report()
+    log.progress(report, driver)  # type: ignore[arg-type]
+    assert lines == [], "there is no reply yet"
+    permit = driver.limiter.acquire(0.0, driver.limiter.share())
+    assert isinstance(permit, Permit)
+    driver.limiter.release(0.1, permit, Quota(110, 10.0, remaining))
+    report.updated = 1
+    log.progress(report, driver)  # type: ignore[arg-type]
+    log.progress(report, driver)  # type: ignore[arg-type]
+    assert lines == said
 
 
 def test_the_progress_log_says_what_holds_the_batch_up() -> None:

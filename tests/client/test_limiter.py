@@ -15,11 +15,11 @@ from airflow_provider_hubchan.client.ratelimit.fair_share import INITIAL_PERMITS
 from airflow_provider_hubchan.client.ratelimit.limiter import (
     ASSUMED_LIMIT,
     BASE_BLOCK,
-    CLOCK_MARGIN,
     Permit,
     QuotaShare,
     RateLimiter,
 )
+from airflow_provider_hubchan.client.ratelimit.request_bound import CLOCK_MARGIN, RequestBound
 
 
 def take(limiter: RateLimiter, now: float, share: QuotaShare | None = None) -> list[Permit]:
@@ -44,15 +44,14 @@ def wait_for(limiter: RateLimiter, now: float, share: QuotaShare | None = None) 
 
 
 def grown(limit: int, window: float = 10.0, now: float = 0.0) -> RateLimiter:
-    """A limiter that has had enough responses for the whole limit: one of them five seconds after *now*, the others then."""
+    """A limiter that has had responses for the whole limit: the last of them five seconds after *now*, the others then."""
     limiter = RateLimiter(jitter=lambda: 0.5)
-    used = 0
     in_flight: deque[Permit] = deque()
-    while limiter.permits < limit or len(in_flight) > 1:
+    for used in range(1, limit):
         in_flight += take(limiter, now)
-        used += 1
         limiter.release(now, in_flight.popleft(), Quota(limit, window, limit - used))
-    limiter.release(now + 5.0, in_flight.popleft(), Quota(limit, window, limit - used - 1))
+    (last,) = take(limiter, now)
+    limiter.release(now + 5.0, last, Quota(limit, window, 0))
     return limiter
 
 
@@ -101,6 +100,44 @@ def test_headers_that_cease_leave_the_limit_as_it_was() -> None:
     assert (limiter.limit, limiter.permits) == (190, 190)
 
 
+def test_headers_that_cease_after_the_first_response_leave_the_room_that_it_told() -> None:
+    """A gateway strips the headers of all responses but the first: sixty rows of an account with room are sent at once."""
+    limiter, now, sent, in_flight = RateLimiter(), 0.0, 0, deque[Permit]()
+    while sent < 60:
+        permits = take(limiter, now)
+        in_flight += permits
+        sent += len(permits)
+        now += 0.1
+        for permit in [in_flight.popleft() for _ in range(len(in_flight))]:
+            limiter.release(now, permit, Quota(110, 10.0, 109) if now == 0.1 else None)
+    assert now < 5.0
+
+
+def test_a_new_process_asks_again_when_it_hears_nothing() -> None:
+    """Others have ended and left a full window: it becomes free while this process has no permit and no response on the way.
+    One request may go after two seconds; when it found nothing free, the next one after four.
+    """
+    limiter, now, sent = RateLimiter(), 0.0, []
+    while now < 9.9:
+        permit = limiter.acquire(now, limiter.share())
+        if isinstance(permit, Permit):
+            sent.append(round(now, 1))
+            limiter.release(now, permit, Quota(110, 10.0, 0))
+            continue
+        now += permit
+    assert sent == pytest.approx([0.0, 0.0, 2.0, 6.0], abs=0.1)
+
+
+def test_who_was_refused_begins_anew_with_one_request() -> None:
+    """The window of others is still full, perhaps: two requests would be two 429s."""
+    limiter = RateLimiter(jitter=lambda: 0.5)
+    for permit in take(limiter, 0.0):
+        limiter.release(0.1, permit, None)
+        limiter.block(0.1, None)
+    assert len(take(limiter, 20.0)) == 1
+    assert len(take(RateLimiter(), 20.0)) == INITIAL_PERMITS
+
+
 def test_a_limit_that_changes_is_followed() -> None:
     """Another plan, or another limit for the app: the next response counts."""
     limiter = grown(190)
@@ -112,11 +149,12 @@ def test_a_limit_that_changes_is_followed() -> None:
 
 def test_the_connections_share_is_an_upper_bound() -> None:
     """``requests_per_10s`` bounds what one share may use, in proportion to the window, and never to nothing."""
-    assert len(take(grown(190, now=-20.0), 0.0, QuotaShare(1.0, 50.0))) == INITIAL_PERMITS, "it begins anew after a pause"
-    assert QuotaShare(1.0, 50.0).max_permits(190, 10.0) == 50
-    assert QuotaShare(1.0, 50.0).max_permits(30, 10.0) == 30
-    assert QuotaShare(1.0, 50.0).max_permits(190, 5.0) == 25
-    assert QuotaShare(1.0, 0.2).max_permits(190, 10.0) == 1
+    share = QuotaShare(1.0, RequestBound(50.0))
+    assert len(take(grown(190, now=-20.0), 0.0, share)) == INITIAL_PERMITS, "it begins anew after a pause"
+    assert share.max_permits(190, 10.0) == 50
+    assert share.max_permits(30, 10.0) == 30
+    assert share.max_permits(190, 5.0) == 25
+    assert QuotaShare(1.0, RequestBound(0.2)).max_permits(190, 10.0) == 1
 
 
 def test_a_permit_comes_back_one_window_after_the_response() -> None:

@@ -238,13 +238,16 @@ class Result:
     fairness: float
 
 
-def ours(world: World, client: int, left: list[int] | None = None) -> Callable[[], Coroutine[Any, Any, None]]:
+def ours(
+    world: World, client: int, left: list[int] | None = None, part: float = 1.0
+) -> Callable[[], Coroutine[Any, Any, None]]:
     """A process with our limiter.
 
     :param left: how many rows each client has yet to send, None if they never end.
+    :param part: of its permits that it may use.
     """
     limiter = RateLimiter(jitter=world.chance.random)
-    share = limiter.share()
+    share = limiter.share(part)
 
     async def work() -> None:
         while left is None or left[client] > 0:

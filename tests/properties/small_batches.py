@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def play(starts: Sequence[tuple[float, int]], make: Make, seed: int = 0, batches
 
 def poisson(batches: Batches, seed: int) -> list[tuple[float, int]]:
     """Starts at random times, and rows."""
-    chance = World(Case(), seed).chance
+    chance = random.Random(seed)
     apart = sum(batches.sizes) / 2 / (batches.load * batches.limit / WINDOW)
     starts, now = [], 0.0
     for _ in range(batches.count):

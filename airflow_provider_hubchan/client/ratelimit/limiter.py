@@ -13,8 +13,8 @@ was lost keeps its permit for a window from the moment it was given up: it was c
 
 K is HubSpot's limit; how many of these permits are ours is another matter (fair_share.py): alone all of them, else a fair part.
 
-Requests are spread: after the first window they go a tenth faster than permits come back. So a burst does not come back as a
-burst a window later, and all who share the account can see how much is free.
+Requests are spread after one and a half windows, or as soon as others are seen: they go a tenth faster than permits come back.
+So a burst does not come back as a burst a window later, and all who share the account can see how much is free.
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ from threading import Lock
 
 from airflow_provider_hubchan.client.models import Quota
 from airflow_provider_hubchan.client.ratelimit.fair_share import FairShare
+from airflow_provider_hubchan.client.ratelimit.request_bound import CLOCK_MARGIN, RequestBound
 
 #: Requests per window while HubSpot has said nothing: the smallest limit it documents (private apps, Free and Starter).
 ASSUMED_LIMIT = 100
 #: Seconds of HubSpot's window, by the name of its policy, TEN_SECONDLY_ROLLING.
 ASSUMED_WINDOW = 10.0
-#: Seconds added to the window: the server's clock and ours do not run alike.
-CLOCK_MARGIN = 0.02
 #: Seconds before asking again when only a response can free a permit, or another share comes first.
 POLL_INTERVAL = 0.05
 #: Seconds of the shortest wait: a sum of times may round to nothing, and a wait of 0 would be a busy loop.
@@ -43,38 +42,32 @@ MIN_WAIT = 0.001
 BASE_BLOCK = 0.3
 #: A 429 within so many seconds after a block shows that it was too short.
 TOO_SHORT = 1.0
-#: How much faster requests may go than permits come back.
-SPREAD = 1.1
 
 
 class QuotaShare:
     """All in this process who use an account's permits in the same way.
 
     :param share: part of the permits that may be used, in (0, 1].
-    :param max_per_10s: requests per 10 seconds that may be used, None for no such bound.
+    :param bound: of the connection; other shares may have the same one.
     """
 
-    def __init__(self, share: float, max_per_10s: float | None) -> None:
+    def __init__(self, share: float, bound: RequestBound) -> None:
         if not 0.0 < share <= 1.0:
             raise ValueError(f"share is {share!r}: give a part of the account's quota, above 0 and at most 1")
-        self.share, self.max_per_10s = share, max_per_10s
+        self.share = share
+        self.bound = bound
         self.taken = 0  # permits of requests in flight, or of responses less than a window ago
-        self.counted = 0  # the same, with permits that were given up: HubSpot counts these, too
         self.next_send = -math.inf  # when the next request may be sent, if there is a permit
         self.wants_until = -math.inf  # somebody was told that there is no permit, and will have asked again by then
 
     def max_permits(self, permits: int, window: float) -> int:
         """How many of *permits* may be taken, at least 1."""
-        return max(1, int(min(permits * self.share, self._max_requests(window))))
+        return max(1, int(min(permits * self.share, self.bound.most * window / 10.0)))
 
-    def is_used_up(self, window: float) -> bool:
-        """True if there were as many requests in this window as ``max_per_10s`` allows."""
-        return self.counted >= max(1.0, self._max_requests(window))
-
-    def spread(self, now: float, permits: float, window: float) -> None:
-        """Note a send: the next comes a tenth sooner than an even spread would have it, after a pause even sooner."""
+    def spread(self, now: float, permits: float, window: float, speed_up: float) -> None:
+        """Note a send: the next comes *speed_up* times sooner than an even spread would have it, after a pause even sooner."""
         part = min(permits, float(self.max_permits(int(permits), window)))
-        self.next_send = max(self.next_send, now - window / 10) + window / (SPREAD * part)
+        self.next_send = max(self.next_send, now - window / 10) + window / (speed_up * part)
 
     def must_yield(self, others: Iterable[QuotaShare], now: float, unused: int, permits: int, window: float) -> bool:
         """True if the permits that are left belong to somebody else.
@@ -86,9 +79,6 @@ class QuotaShare:
             for other in others
         )
         return self.share == 1.0 and unused <= sum(waiting)
-
-    def _max_requests(self, window: float) -> float:
-        return math.inf if self.max_per_10s is None else self.max_per_10s * window / 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,19 +110,24 @@ class RateLimiter:
         self._quota: Quota | None = None
         self._fair_share = FairShare()
         self._shares: dict[tuple[float, float | None], QuotaShare] = {}
+        self._bounds: dict[float | None, RequestBound] = {}
         self._in_flight = self._given = 0
         self._cooling: deque[tuple[float, QuotaShare]] = deque()  # when the response of each permit came, oldest first
-        self._counted: deque[tuple[float, QuotaShare]] = deque()  # the same, with permits that were given up
-        self._burst_until: float | None = None  # a window after the first send
-        self._labelled_at = self._blocked_until = self._now = -math.inf
+        self._counted: deque[float] = deque()  # the same, with permits that were given up
+        self._blocked_until = self._now = -math.inf
         self._blocks_in_a_row = 0
         self._is_invited = False  # HubSpot has named the end of the block, and nobody has sent anything since
         self._lock = Lock()
 
     def share(self, share: float = 1.0, max_per_10s: float | None = None) -> QuotaShare:
-        """The share of all who use the account in this way; arguments as of `QuotaShare`."""
+        """The share of all who use the account in this way.
+
+        :param share: part of the permits that may be used, in (0, 1].
+        :param max_per_10s: requests per 10 seconds that all shares with the same number may use, None for no such bound.
+        """
         with self._lock:
-            return self._shares.setdefault((share, max_per_10s), QuotaShare(share, max_per_10s))
+            bound = self._bounds.setdefault(max_per_10s, RequestBound(max_per_10s))
+            return self._shares.setdefault((share, max_per_10s), QuotaShare(share, bound))
 
     @property
     def window(self) -> float:
@@ -148,6 +143,11 @@ class RateLimiter:
     def limit_is_known(self) -> bool:
         """True once HubSpot's headers have told the limit."""
         return self._quota is not None
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests of the whole account HubSpot said would be taken at once, at last; None if it has not said so."""
+        return self._quota.remaining if self._quota else None
 
     @property
     def in_flight(self) -> int:
@@ -178,14 +178,12 @@ class RateLimiter:
             self._free_expired(now)
             if (wait := self._wait(now, share)) is not None:
                 return max(wait, MIN_WAIT)
-            if self._burst_until is None:
-                self._burst_until = now + self.window
-            if self._is_spread(now):
-                share.spread(now, self._fair_share.permits * self._fair_share.catch_up, self.window)
+            if self._is_spread:
+                share.spread(now, self._fair_share.permits, self.window, self._fair_share.speed_up)
             self._in_flight += 1
             self._given += 1
             share.taken += 1
-            share.counted += 1
+            share.bound.on_send()
             self._is_invited = False
             share.wants_until = -math.inf
             return Permit(share, now, self._given)
@@ -199,10 +197,10 @@ class RateLimiter:
             now = self._advance(now)
             self._in_flight -= 1
             self._cooling.append((now, permit.owner))
-            self._counted.append((now, permit.owner))
+            self._counted.append(now)
+            permit.owner.bound.on_end(now)
             self._quota = quota or self._quota
             if quota is not None and quota.remaining is not None:
-                self._labelled_at = now
                 self._fair_share.on_response(
                     now,
                     quota,
@@ -211,8 +209,8 @@ class RateLimiter:
                     in_flight=self._in_flight,
                     unused=self._unused(),
                 )
-            elif quota is self._quota or now - self._labelled_at > self.window:  # no such headers, or not any more
-                self._fair_share.on_unlabelled(now, self.limit)
+            else:
+                self._fair_share.on_unlabelled(now, self.limit, self.window)
             self._give_up_excess()
 
     def block(self, now: float, seconds: float | None) -> None:
@@ -239,8 +237,8 @@ class RateLimiter:
         expired = now - self.window - CLOCK_MARGIN
         while self._cooling and self._cooling[0][0] <= expired:
             self._cooling.popleft()[1].taken -= 1
-        while self._counted and self._counted[0][0] <= expired:
-            self._counted.popleft()[1].counted -= 1
+        while self._counted and self._counted[0] <= expired:
+            self._counted.popleft()
 
     def _wait(self, now: float, share: QuotaShare) -> float | None:
         """Seconds to wait, None for a permit."""
@@ -248,27 +246,33 @@ class RateLimiter:
             return self._blocked_until - now
         if self._given and not self._in_flight and not self._counted:
             self._fair_share.reset()
-            self._burst_until = None
+        if (bound_for := share.bound.wait(now)) > 0.0:
+            return min(bound_for, self.window) if math.isfinite(bound_for) else POLL_INTERVAL
         is_used_up = self._in_flight + len(self._counted) >= self.limit
-        if self._is_invited and not self._in_flight and not is_used_up and not share.is_used_up(self.window):
+        if self._is_invited and not self._in_flight and not is_used_up:
             return None  # a permit would come back a window after the response, however soon HubSpot wants the next request
+        if self._unused() < 1 and not self._in_flight and not is_used_up:
+            probe_in = self._fair_share.probe(now, self.limit, self.window)
+        else:
+            probe_in = math.inf
         if self._unused() < 1 or is_used_up:
-            wait = self._counted[0][0] + self.window + CLOCK_MARGIN - now if self._counted else POLL_INTERVAL
-            if self._in_flight and not self._is_spread(now):  # at the beginning each response may bring another permit
+            wait = self._counted[0] + self.window + CLOCK_MARGIN - now if self._counted else POLL_INTERVAL
+            if self._in_flight and not self._is_spread:  # at the beginning each response may bring another permit
                 wait = min(wait, POLL_INTERVAL)
+            wait = min(wait, probe_in)
             share.wants_until = now + wait + POLL_INTERVAL
             return wait
-        whole = self.limit if self._fair_share.plenty else self.permits  # while there is plenty, a part of all there is
-        if share.taken >= share.max_permits(whole, self.window) or share.is_used_up(self.window):
-            requests = self._counted if share.is_used_up(self.window) else self._cooling
-            oldest = next((at for at, owner in requests if owner is share), None)
+        whole = self.permits if self._is_spread else self.limit  # while there is plenty, a part of all there is
+        if share.taken >= share.max_permits(whole, self.window):
+            oldest = next((at for at, owner in self._cooling if owner is share), None)
             return POLL_INTERVAL if oldest is None else oldest + self.window + CLOCK_MARGIN - now
         if share.must_yield(self._shares.values(), now, self._unused(), self.permits, self.window):
             return POLL_INTERVAL
-        return share.next_send - now if self._is_spread(now) and now < share.next_send else None
+        return share.next_send - now if self._is_spread and now < share.next_send else None
 
-    def _is_spread(self, now: float) -> bool:
-        return not self._fair_share.plenty or (self._burst_until is not None and now > self._burst_until)
+    @property
+    def _is_spread(self) -> bool:
+        return math.isfinite(self._fair_share.speed_up)
 
     def _unused(self) -> int:
         return self.permits - self._in_flight - len(self._cooling)
