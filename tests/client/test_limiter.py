@@ -128,6 +128,25 @@ def test_a_new_process_asks_again_when_it_hears_nothing() -> None:
     assert sent == pytest.approx([0.0, 0.0, 2.0, 6.0], abs=0.1)
 
 
+def test_responses_out_of_order_are_not_taken_for_others() -> None:
+    """Sixteen threads read their responses in another order than HubSpot counted the requests: alone is alone, and who is alone
+    need not spread its requests.
+    """
+    limiter, now, used, random = RateLimiter(), 0.0, 0, Random(1)
+    counted: list[tuple[Permit, int]] = []
+    while used < 150:
+        if len(counted) < 16 and isinstance(permit := limiter.acquire(now, limiter.share()), Permit):
+            used += 1
+            counted.append((permit, used))
+        elif counted:
+            answered, before = counted.pop(random.randrange(len(counted)))
+            now += 0.001
+            limiter.release(now, answered, Quota(190, 10.0, 190 - before))
+        else:
+            now += wait_for(limiter, now)
+    assert now < 0.2
+
+
 def test_who_was_refused_begins_anew_with_one_request() -> None:
     """The window of others is still full, perhaps: two requests would be two 429s."""
     limiter = RateLimiter(jitter=lambda: 0.5)

@@ -200,7 +200,7 @@ class FairShare:
 
         Of our requests in flight nobody knows which are counted already.
         """
-        self._before = min(self._before, others + in_flight)
+        self._before = max(0, min(self._before, others + in_flight))  # responses that come out of order look like fewer
         self._others = others - in_flight - self._before
         return self._others
 
