@@ -105,7 +105,7 @@ class ProgressLog:
         quota, requests = driver.quota, (self._rows - report.rows) * self._requests_per_row
         free = min(remaining, quota.limit)
         if requests > free:
-            seconds = max(quota.window, (requests - free) * quota.window / quota.limit)
+            seconds = quota.window * max(1.0, requests / quota.limit)  # what is sent at once comes back a window later
             self._log(
                 f"HubSpot would take {free:,} of the {count_of(requests, 'request')} that are left at once, and then "
                 f"{quota.limit:,} per {quota.window:g} s: {format_estimate(seconds)}."

@@ -118,6 +118,14 @@ def test_the_progress_log_has_plan_progress_and_end() -> None:
         (65, 108, []),
         (65, 45, ["HubSpot would take 45 of the 64 requests that are left at once, and then 110 per 10 s: about 10 seconds."]),
         (
+            997,
+            189,
+            [
+                "HubSpot would take 110 of the 996 requests that are left at once, and then 110 per 10 s: about 1 minute "
+                "31 seconds."
+            ],
+        ),
+        (
             1000,
             0,
             [
