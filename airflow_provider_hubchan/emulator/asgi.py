@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -139,8 +140,9 @@ class Server(uvicorn.Server):
         config.http_protocol_class = with_transport(config.http_protocol_class, self.transports)
 
     def stop(self) -> None:
-        """Close every connection, and end; from any thread. A response that is being delayed is not waited for."""
-        self._stopped.set_result(None)
+        """Close every connection, and end; from any thread, any number of times. A delayed response is not waited for."""
+        with suppress(InvalidStateError):  # it was stopped before
+            self._stopped.set_result(None)
 
     async def main_loop(self) -> None:
         await self.on_tick(0)  # sets the headers that every response has

@@ -442,3 +442,11 @@ def test_two_emulators_do_not_know_of_each_other() -> None:
         assert one.url != other.url
         assert len(one.ledger.entries) == 1
         assert other.ledger.entries == []
+
+
+def test_it_may_be_stopped_twice() -> None:
+    """By a test in its middle, and by the fixture at its end."""
+    with Emulator() as emulator:
+        emulator.__exit__(None, None, None)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", urlsplit(emulator.url).port or 0), timeout=1.0)
