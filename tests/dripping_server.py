@@ -58,6 +58,7 @@ class DrippingServer:
     def _drip(self, client: socket.socket) -> None:
         with client:
             try:
+                client.settimeout(5.0)
                 self.requests.append(client.recv(65_536).decode(errors="replace").split("\r\n")[0])
                 for byte in self._bytes():
                     client.sendall(byte)

@@ -107,7 +107,7 @@ class ProgressLog:
         if requests > free:
             seconds = quota.window * max(1.0, requests / quota.limit)  # what is sent at once comes back a window later
             self._log(
-                f"HubSpot would take {free:,} of the {count_of(requests, 'request')} that are left at once, and then "
+                f"{free:,} of the {count_of(requests, 'request')} that are left may be sent at once, and then "
                 f"{quota.limit:,} per {quota.window:g} s: {format_estimate(seconds)}."
             )
 

@@ -143,14 +143,18 @@ class SilentConnector(aiohttp.TCPConnector):
 
 
 class FinalResponse(aiohttp.ClientResponse):
-    """A response after which its connection is closed if it is 101: what comes then is not HTTP, and nobody's answer."""
+    """A response after which its connection is closed: at once if it is 101, when it is read if HTTP has no such status. What
+    comes then is nobody's answer.
+    """
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """Read up to the headers; the connection of a response without a body is given back then."""
         protocol = connection.protocol
         await super().start(connection)
-        if self.status == 101 and protocol is not None:
+        if protocol is not None and self.status == 101:
             protocol.close()
+        elif protocol is not None and not 200 <= self.status < 600:
+            protocol.force_close()
         return self
 
 

@@ -116,22 +116,16 @@ def test_the_progress_log_has_plan_progress_and_end() -> None:
     ("rows", "remaining", "said"),
     [
         (65, 108, []),
-        (65, 45, ["HubSpot would take 45 of the 64 requests that are left at once, and then 110 per 10 s: about 10 seconds."]),
+        (65, 45, ["45 of the 64 requests that are left may be sent at once, and then 110 per 10 s: about 10 seconds."]),
         (
             997,
             189,
-            [
-                "HubSpot would take 110 of the 996 requests that are left at once, and then 110 per 10 s: about 1 minute "
-                "31 seconds."
-            ],
+            ["110 of the 996 requests that are left may be sent at once, and then 110 per 10 s: about 1 minute 31 seconds."],
         ),
         (
             1000,
             0,
-            [
-                "HubSpot would take 0 of the 999 requests that are left at once, and then 110 per 10 s: about 1 minute "
-                "31 seconds."
-            ],
+            ["0 of the 999 requests that are left may be sent at once, and then 110 per 10 s: about 1 minute 31 seconds."],
         ),
     ],
 )

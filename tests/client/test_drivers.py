@@ -184,6 +184,7 @@ def answering(reply: bytes) -> Iterator[int]:
                 with suppress(OSError):
                     client, _ = server.accept()
                     with client:
+                        client.settimeout(5.0)
                         client.recv(65_536)
                         client.sendall(reply)
 

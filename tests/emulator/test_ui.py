@@ -271,7 +271,7 @@ def test_a_server_that_stops_closes_the_file_that_it_sends() -> None:
         for _ in range(20):
             with (
                 Emulator() as emulator,
-                socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2]))) as browser,
+                socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), timeout=5) as browser,
             ):
                 browser.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert browser.recv(12) == b"HTTP/1.1 200"

@@ -243,3 +243,11 @@ def test_a_good_reply_is_read() -> None:
     for drive in DRIVERS.values():
         run = drive(case("good", good_reply("m-1"), outcome="updated"))
         assert [outcome.result for outcome in run.outcomes.values()] == ["updated", "updated"]
+
+
+@pytest.mark.parametrize("status", [b"000", b"099", b"600", b"999"])
+def test_after_a_status_that_http_has_not_the_connection_is_not_used_again(status: bytes) -> None:
+    """Whoever sent it may end the connection at once, and the next request would be lost on it."""
+    line = b"HTTP/1.1 " + status + b" OK\r\nContent-Type: application/json\r\nContent-Length: 47\r\n\r\n"
+    run = DRIVERS["tasks"](case("no status of HTTP", line + GOOD))
+    assert [request.connection for request in run.received if request.key == "m-1"] == [1, 2]

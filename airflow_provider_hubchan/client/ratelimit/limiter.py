@@ -62,7 +62,7 @@ class QuotaShare:
 
     def max_permits(self, permits: int, window: float) -> int:
         """How many of *permits* may be taken, at least 1."""
-        return max(1, int(min(permits * self.share, self.bound.most * window / 10.0)))
+        return max(1, int(min(permits * self.share, self.bound.within(window))))
 
     def spread(self, now: float, permits: float, window: float, speed_up: float) -> None:
         """Note a send: the next comes *speed_up* times sooner than an even spread would have it, after a pause even sooner."""

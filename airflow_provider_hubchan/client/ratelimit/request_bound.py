@@ -26,6 +26,10 @@ class RequestBound:
         self._in_flight = 0
         self._ended: deque[float] = deque()  # when each of the others ended, oldest first
 
+    def within(self, window: float) -> float:
+        """How many requests of ours a window of so many seconds may have, on average."""
+        return self.most * window / WINDOW
+
     def wait(self, now: float) -> float:
         """Seconds until there may be another request, infinite if one in flight has to end first."""
         while self._ended and self._ended[0] + WINDOW + CLOCK_MARGIN <= now:
