@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import json
+import logging
 import os
 import shutil
 import sys
@@ -70,6 +70,21 @@ def airflow_database() -> None:
         supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
 
 
+class IsAsked(logging.Filter):
+    """Whether ``dag.test()`` waits for a person: before that it writes over the state that an answer gives a task, and then
+    waits forever.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = threading.Event()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg.startswith("Waiting for Human-in-the-loop input"):
+            self.event.set()
+        return True
+
+
 @pytest.fixture
 def answers() -> Iterator[Any]:
     """A person who answers in Airflow's Required Actions."""
@@ -78,38 +93,29 @@ def answers() -> Iterator[Any]:
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
-    from fastapi import HTTPException
-    from sqlalchemy.exc import SQLAlchemyError
 
-    ended, threads = threading.Event(), []
+    asked, threads = IsAsked(), []
+    log = logging.getLogger("airflow.sdk.definitions.dag")
+    log.addFilter(asked)
 
-    def is_answered(dag_id: str, answer: str) -> bool:
+    def answer(dag_id: str, choice: str) -> None:
+        asked.event.wait(120.0)
         with create_session() as session:
-            waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").first()
-            if waiting is None:
-                return False
+            waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").one()
             update_hitl_detail(
                 dag_id,
                 waiting.run_id,
                 waiting.task_id,
-                UpdateHITLDetailPayload(chosen_options=[answer]),
+                UpdateHITLDetailPayload(chosen_options=[choice]),
                 SimpleAuthManagerUser(username="ada", role="admin"),
                 session,
             )
-        return True
-
-    def answer(dag_id: str, choice: str) -> None:
-        """``dag.test()`` waits for a person forever: an answer that Airflow could not take is given again."""
-        while not ended.wait(0.05):
-            with contextlib.suppress(SQLAlchemyError, HTTPException):
-                if is_answered(dag_id, choice):
-                    return
 
     def answer_with(dag_id: str, choice: str) -> None:
         threads.append(threading.Thread(target=answer, args=(dag_id, choice)))
         threads[-1].start()
 
     yield answer_with
-    ended.set()
+    log.removeFilter(asked)
     for thread in threads:
         thread.join()
