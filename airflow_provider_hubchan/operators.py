@@ -371,7 +371,8 @@ class UpdateMessageStatusOperator(TemplatedArguments, BaseOperator):
         if aborted is None or aborted.retry_after is None or aborted.permanent:
             return
         seconds = max(aborted.retry_after, MIN_DEFERRAL)
-        waited = time.time() - checkpoints.waiting_since(report.rows - report.unresolved)
+        done = report.rows - report.unresolved
+        waited = time.time() - checkpoints.waiting_since(done, seconds, str(aborted.problem))
         text = f"{count_of(report.unresolved, 'row')} left; {aborted.wait_reason} {format_duration(seconds)}."
         if waited + seconds > self.max_wait:
             text += f" It has waited {format_duration(waited)} already." if waited > MIN_DEFERRAL else ""

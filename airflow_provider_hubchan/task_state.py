@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubchan.best_effort import best_effort
+from airflow_provider_hubchan.client.error_texts import readable
 from airflow_provider_hubchan.validation import is_count, is_number
 
 if TYPE_CHECKING:
@@ -28,12 +29,16 @@ class Kept:
     :param batch: the checkpoint of the batch, as `batch.checkpoint.Checkpoint` reads it; None if none was saved yet.
     :param waiting_since: since when the task waits without getting on, in seconds since the epoch; None if it does not.
     :param waiting_with: how many rows were accounted for then.
+    :param waiting_until: when it goes on, in seconds since the epoch; None if it does not wait. For people: never read back.
+    :param waiting_for: why it waits, in words; for people, too.
     """
 
     max_tries: int
     batch: dict[str, Any] | None = None
     waiting_since: float | None = None
     waiting_with: int = 0
+    waiting_until: float | None = None
+    waiting_for: str = ""
 
     @classmethod
     def parse(cls, value: object) -> Kept:
@@ -60,6 +65,8 @@ class Kept:
         fields: dict[str, Any] = {"max_tries": self.max_tries, "batch": self.batch}
         if self.waiting_since is not None:
             fields["wait"] = {"since": self.waiting_since, "done": self.waiting_with}
+            if self.waiting_until is not None:
+                fields["wait"] |= {"until": self.waiting_until, "reason": self.waiting_for}
         return fields
 
 
@@ -122,7 +129,7 @@ class TaskCheckpointStore:
 
     def save(self, checkpoint: dict[str, Any]) -> None:
         """Store *checkpoint*; never raises."""
-        self._kept = replace(self._kept, batch=checkpoint)
+        self._kept = replace(self._kept, batch=checkpoint, waiting_until=None)
         self._write()
 
     def clear(self) -> None:
@@ -131,16 +138,20 @@ class TaskCheckpointStore:
             with best_effort(self._log.warning, "The progress of the finished batch could not be deleted; a clear starts over"):
                 self._store.delete(CHECKPOINT_KEY)
 
-    def waiting_since(self, done: int) -> float:
+    def waiting_since(self, done: int, seconds: float = 0.0, reason: str = "") -> float:
         """Note that the task waits with *done* rows accounted for.
 
+        :param seconds: how long it is going to wait from now on.
+        :param reason: why, in words.
         :return: since when it has been waiting without getting on, in seconds since the epoch.
         """
         now, since = time.time(), self._kept.waiting_since
         if since is None or self._kept.waiting_with != done:
             since = now
         since = min(since, now)  # the clock of another worker may be ahead
-        self._kept = replace(self._kept, waiting_since=since, waiting_with=done)
+        self._kept = replace(
+            self._kept, waiting_since=since, waiting_with=done, waiting_until=now + seconds, waiting_for=readable(reason)
+        )
         self._write()
         return since
 

@@ -17,6 +17,7 @@ from airflow_provider_hubchan.batch.dead_letters import DeadLetterSink
 from airflow_provider_hubchan.batch.progress import MAX_BITS_LENGTH, Progress
 from airflow_provider_hubchan.batch.report import Report
 from airflow_provider_hubchan.batch.rows import REPORT_KEYS
+from airflow_provider_hubchan.batch.snapshot import Snapshots
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.batch.update_states import UpdateStates, updated_in
 from airflow_provider_hubchan.client.error_texts import count_of, format_error, readable
@@ -71,6 +72,7 @@ class Checkpoint:
     :param report: this try's; it takes over the requests and times of earlier tries.
     :param log: takes a line for the log.
     :param clock: a monotonic clock, in seconds.
+    :param snapshots: say how the batch stands, for people; None to keep nothing of that.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class Checkpoint:
         report: Report,
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._store, self._updates, self._report, self._log, self._clock = store, updates, report, log, clock
+        self._snapshots = snapshots
         self.try_number = store.try_number
         self.states = UpdateStates(updates.size)
         #: How many updates were taken, and their digest: one value, for it is read in another thread than it is made in.
@@ -107,12 +111,18 @@ class Checkpoint:
         """Note that the dead letters of all outcomes so far outlive this process: only such outcomes are kept."""
         self.states.not_durable.clear()
 
+    def begin_sending(self) -> None:
+        """Note that the first update is sent now."""
+        if self._snapshots:
+            self._snapshots.begin()
+
     def save(self) -> None:
         """Keep what has been done so far."""
         started = self._clock()
         taken, digest = self._taken
         done, left_out = self.states.done(taken, MAX_BITS_LENGTH)
-        progress = Progress(digest.hex(), done, self._report.cumulative(), self._report.problems)
+        snapshot = self._snapshots.take(self.try_number) if self._snapshots else {}
+        progress = Progress(digest.hex(), done, self._report.cumulative(), self._report.problems, snapshot)
         self._store.save(progress.as_json())
         if left_out and not self._has_said_what_is_left_out:
             self._has_said_what_is_left_out = True

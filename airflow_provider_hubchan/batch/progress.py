@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_hubchan.batch.report import CUMULATIVE, OTHER_REASONS
+from airflow_provider_hubchan.batch.snapshot import fitting
 from airflow_provider_hubchan.batch.update_states import DoneUpdates, Kind
 from airflow_provider_hubchan.client.error_texts import readable
 
@@ -17,7 +18,7 @@ MAX_BITS_LENGTH = 36_000
 #: Characters of the counters by reason, and of one reason, at most.
 MAX_REASONS_LENGTH, MAX_REASON = 6_000, 200
 #: Characters of the named problems at most.
-MAX_PROBLEMS_LENGTH = 18_000
+MAX_PROBLEMS_LENGTH = 16_000
 #: The highest counter that is believed: a hundred years of seconds, or as many requests.
 MAX_COUNTER = 100 * 365 * 24 * 3600
 
@@ -30,12 +31,14 @@ class Progress:
     :param done: which of them are done, and how many in which way.
     :param cumulative: the counters of `Report.cumulative`.
     :param problems: rejected rows that the report names, each with ``row``, ``message_id``, ``outcome`` and ``reason``.
+    :param snapshot: how the batch stands, for people; it is written and never read back.
     """
 
     digest: str
     done: DoneUpdates
     cumulative: dict[str, float]
     problems: list[dict[str, Any]]
+    snapshot: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored. Of reasons and problems the first are kept that fit."""
@@ -48,9 +51,10 @@ class Progress:
             "updated": updated,
             "not_updated": _fitting_reasons(self.done.counts),
             "cumulative": self.cumulative,
-            "problems": _within(
-                MAX_PROBLEMS_LENGTH, [problem for problem in self.problems if problem["outcome"] == "rejected"]
+            "problems": fitting(
+                [problem for problem in self.problems if problem["outcome"] == "rejected"], MAX_PROBLEMS_LENGTH
             ),
+            "snapshot": self.snapshot,
         }
 
     @classmethod
@@ -125,9 +129,3 @@ def _is_problem(line: object) -> bool:
         return False
     has_texts = all(isinstance(line.get(key), str) for key in ("message_id", "outcome", "reason"))
     return has_texts and all(isinstance(key, str) and isinstance(value, str | int | None) for key, value in line.items())
-
-
-def _within(max_length: int, problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    while len(json.dumps(problems)) > max_length:
-        problems.pop()
-    return problems

@@ -17,6 +17,8 @@ from airflow_provider_hubchan.client.models import Outcome, Result, Update
 MAX_PROBLEMS = 20
 #: Different reasons that are counted: some quote what a row holds.
 MAX_REASONS = 1000
+#: Reasons that the summary counts, the most frequent first, and characters of each.
+TOP_REASONS, MAX_REASON = 20, 200
 #: The label of the others.
 OTHER_REASONS = "other reasons"
 #: The counters that add up over the tries of a task.
@@ -57,7 +59,7 @@ class Report:
     report_file: str | None = None
     portal: int | None = None
     problems: list[dict[str, Any]] = field(default_factory=list)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[Result, str]] = field(default_factory=Counter)
     aborted: Abort | None = None
     earlier: Counter[str] = field(default_factory=Counter)
 
@@ -128,26 +130,41 @@ class Report:
         for name in CUMULATIVE:
             setattr(self, name, getattr(self, name) + counters.get(name, 0))
 
-    def summary(self) -> dict[str, Any]:
-        """The report as plain data, for XCom."""
+    def outcomes(self) -> dict[str, int]:
+        """The four outcomes."""
         return {
-            "rows": self.rows,
             "updated": self.updated,
             "skipped": self.skipped,
             "rejected": self.rejected,
             "unresolved": self.unresolved,
-            "requests": self.requests,
-            "rate_limited": self.rate_limited,
-            "waited_seconds": round(self.waited_seconds, 3),
-            "elapsed_seconds": round(self.elapsed_seconds, 3),
+        }
+
+    def rounded_cumulative(self) -> dict[str, float]:
+        """The counters of `cumulative`, for people: seconds with three decimals."""
+        return {name: round(value, 3) for name, value in self.cumulative().items()}
+
+    def reason_counts(self) -> list[dict[str, Any]]:
+        """How many rows were not updated for which reason: the 20 most frequent reasons, ready for XCom."""
+        return [
+            {"outcome": result, "reason": readable(label, MAX_REASON), "count": count}
+            for (result, label), count in self.reasons.most_common(TOP_REASONS)
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """The report as plain data, for XCom."""
+        return {
+            "rows": self.rows,
+            **self.outcomes(),
+            **self.rounded_cumulative(),
             "report_file": self.report_file,
             "portal": self.portal,
+            "reasons": self.reason_counts(),
             "problems": self.problems,
         }
 
     def counters(self) -> dict[str, Any]:
         """The summary without rows and names, which everybody may read: for asset events."""
-        named = ("problems", "report_file", "portal")
+        named = ("problems", "reasons", "report_file", "portal")  # a reason may quote what a row holds
         return {name: value for name, value in self.summary().items() if name not in named}
 
     def counts(self) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_hubchan.batch.progress_log import ProgressLog
 from airflow_provider_hubchan.batch.report import BatchIncomplete, Report
 from airflow_provider_hubchan.batch.row_reader import RowReader
 from airflow_provider_hubchan.batch.rows import Columns, Statuses, numbered
+from airflow_provider_hubchan.batch.snapshot import Snapshots
 from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.client.actions import STOPPED, Abort, Flow
 from airflow_provider_hubchan.client.errors import Problem
@@ -82,7 +83,8 @@ def run_batch(
     entries = reader.read(numbered(rows, options.columns))
     with UpdateStore(_unless_aborted(entries, driver, report)) as updates:
         address = f"{driver.account.base_url} {channel_id}"
-        checkpoint = Checkpoint(checkpoints, address, updates, report, log, clock)
+        snapshots = Snapshots(driver, updates.rows, report, clock)
+        checkpoint = Checkpoint(checkpoints, address, updates, report, log, clock, snapshots)
         if bad_rows := updates.too_many_bad_rows(options.max_rejected):
             driver.abort(Abort(Problem(str(bad_rows), "other rows cannot be sent"), permanent=True))
         with dead_letters:  # opened now: every row has been read, and nothing has been sent
@@ -146,6 +148,7 @@ class _BatchRun:
         driver = self._driver
         if driver.aborted:
             return
+        self._checkpoint.begin_sending()
         self._log.plan(self._report, driver.quota, driver.limiter.limit_is_known, self._options.compare_before_write)
         if self._options.dry_run:
             for position, update in self._updates_where(self._states.is_open):

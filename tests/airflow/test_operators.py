@@ -49,6 +49,7 @@ def test_a_batch_of_ids_is_green(hubspot: Emulator) -> None:
         "rate_limited": 0,
         "report_file": None,
         "portal": 62515,
+        "reasons": [],
         "problems": [],
     }
     assert hubspot.world.counts() == {"SENT": 98, "READ": 2}

@@ -122,6 +122,20 @@ def test_an_airflow_without_a_store_says_what_that_means(caplog: pytest.LogCaptu
     assert caplog.text.count("a retry will send the whole batch again") == 1
 
 
+def test_a_wait_says_until_when_and_why() -> None:
+    """For people: it is not read back, and gone with the next progress."""
+    store = Store()
+    kept = checkpoint_store(store)
+    kept.save(BATCH)
+    since = kept.waiting_since(10, 3600.0, "HubSpot answered 429:\nno more today.")
+    wait = store[CHECKPOINT_KEY]["wait"]
+    assert wait == {"since": since, "done": 10, "until": since + 3600.0, "reason": "HubSpot answered 429: no more today."}
+    again = checkpoint_store(store)
+    assert again.load() == BATCH
+    again.save(BATCH)
+    assert store[CHECKPOINT_KEY]["wait"] == {"since": since, "done": 10}
+
+
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_a_store_that_is_away_costs_no_batch(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     """What cannot be read starts over, what cannot be kept may be repeated; both are logged."""

@@ -6,13 +6,17 @@ import inspect
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_hubchan import get_provider_info
 from airflow_provider_hubchan.batch.report import Report
+from airflow_provider_hubchan.batch.snapshot import Snapshots
+from airflow_provider_hubchan.client.models import Quota
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
+from airflow_provider_hubchan.task_state import Kept
 from tests.docs.pages import PAGES
 from tests.paths import DOCS, EXAMPLES, ROOT
 
@@ -66,6 +70,20 @@ def test_every_key_of_the_report_is_explained() -> None:
     table = README[README.index("## The report") : README.index("## Read on")]
     listed = {name for pair in re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", table, flags=re.MULTILINE) for name in pair if name}
     assert listed == set(Report().summary())
+
+
+def test_every_key_of_kept_progress_is_explained() -> None:
+    """What others may read of it is what the tables of docs/report.md list."""
+    page = (DOCS / "report.md").read_text(encoding="utf-8")
+    section = page[page.index("## While it runs") : page.index("## Stopping")]
+    tables = [
+        {name for cell in re.findall(r"^\| (`.+?) \|", part, flags=re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)}
+        for part in section.split("`wait` is there")
+    ]
+    driver: Any = SimpleNamespace(quota=Quota(100, 10.0), limiter=SimpleNamespace(limit_is_known=True), blocked_for=0.0)
+    snapshot = Snapshots(driver, 0, Report()).take(1)
+    wait = Kept(0, {}, waiting_since=1.0, waiting_until=2.0).as_json()["wait"]
+    assert tables == [set(snapshot), set(wait)]
 
 
 def test_every_argument_is_documented() -> None:
