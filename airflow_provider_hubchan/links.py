@@ -1,4 +1,4 @@
-"""Links of a task in Airflow's UI, made in the API server when somebody looks, from the report in the task's XComs.
+"""Links of a task in Airflow's UI, made in the API server when somebody looks, from its name and the report in its XComs.
 
 So they cost a task nothing. A link of an operator alone (``operator_extra_links``) is made in the worker when the task ends,
 and stored as an XCom of its own: a call and a row for each, of every task instance. Classes that users derive from ours have it
@@ -12,10 +12,11 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
+from airflow_provider_hubchan import ui
 from airflow_provider_hubchan.best_effort import best_effort
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def _stand_in(module: str, name: str) -> type[Any]:
     return type(name, (), {"__module__": f"{__package__}.{module}"})
 
 
-class _ReportedLink(BaseOperatorLink):
-    """A link that is made from a task's report."""
+class _TaskLink(BaseOperatorLink):
+    """A link of our tasks."""
 
     operators: ClassVar[list[type[Any]]] = [
         _stand_in("operators", "UpdateMessageStatusOperator"),
@@ -43,36 +44,36 @@ class _ReportedLink(BaseOperatorLink):
     ]
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The link's address; empty if there is no report, or nothing in it to make the address of. Never raises.
+        """The link's address; empty if there is nothing to make it of. Never raises.
 
         :param operator: the task as the worker has it, or as the API server reads it from its database.
         """
         with best_effort(log.warning, _NO_LINK):
-            report = _report_of_task(operator) if hasattr(operator, "report") else _report_in_xcom(ti_key)
-            return self._address(report, ti_key) if report is not None and report.get("rows", 1) else ""
+            return self._address(operator, ti_key)
         return ""
 
     @abstractmethod
-    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
-        """The link's address, empty if there is nothing in the report to make it of."""
+    def _address(self, operator: BaseOperator, ti_key: TaskInstanceKey) -> str:
+        """The link's address, empty if there is nothing to make it of."""
 
 
-class InboxLink(_ReportedLink):
+class InboxLink(_TaskLink):
     """The conversations inbox of the account. HubSpot tells which account it is when a token is fetched."""
 
     name = "HubSpot inbox"
 
-    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
-        """Empty if the account is not known: a ready access token does not say whose it is.
+    def _address(self, operator: BaseOperator, ti_key: TaskInstanceKey) -> str:
+        """From the report. Empty without one, and if the account is not known: a ready access token does not say whose it is.
 
         HubSpot tells the account's own domain (``uiDomain``) only in a further call, which no task makes for a link.
         """
-        portal = report.get("portal")
+        report = _report_of_task(operator) if hasattr(operator, "report") else _report_in_xcom(ti_key)
+        portal = report.get("portal") if report and report.get("rows") else None
         return f"https://app.hubspot.com/live-messages/{portal}/inbox" if isinstance(portal, int) else ""
 
 
-class ReportLink(_ReportedLink):
-    """The report in the task's XComs: its counters and problems, and the place of the report file.
+class ReportLink(_TaskLink):
+    """The page of the batch: while the task runs, how far it is, then its report.
 
     Not the report file itself: Airflow 3.3.2 shows no link for an address that is not http, and takes a bare path for one
     of its own pages.
@@ -80,11 +81,11 @@ class ReportLink(_ReportedLink):
 
     name = "Report"
 
-    def _address(self, report: Mapping[str, Any], ti_key: TaskInstanceKey) -> str:
-        """The page of the task's XComs, whatever host Airflow is reached by."""
+    def _address(self, operator: BaseOperator, ti_key: TaskInstanceKey) -> str:
+        """Below Airflow's own path, whatever host it is reached by. It needs no report, so it is there from the start."""
         base_path = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
-        mapped = "" if ti_key.map_index in (None, -1) else f"/mapped/{ti_key.map_index}"
-        return f"{base_path}/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id)}/tasks/{ti_key.task_id}{mapped}/xcom"
+        map_index = -1 if ti_key.map_index is None else ti_key.map_index
+        return f"{base_path}{ui.batch_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, map_index)}"
 
 
 #: For the plugin, and for ``operator_extra_links`` of classes that are derived from ours.

@@ -68,19 +68,38 @@ class Pages:
         return answer.json()
 
 
+def page(run_id: str, task_id: str, map_index: int = -1) -> str:
+    """The page of a batch of this DAG."""
+    return f"/hubspot-statuses/batch?dag_id=links&run_id={quote(run_id, safe='')}&task_id={task_id}&map_index={map_index}"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("airflow_database")
+def test_a_task_has_its_page_before_it_has_a_report(api: Any) -> None:
+    """While it runs, and while it waits for its turn: it is made of the task's name alone."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    run = dag.test()
+    with create_session() as session:
+        session.execute(delete(XComModel).where(XComModel.run_id == run.run_id))
+    assert Pages(api, run.run_id).links("green") == {"HubSpot inbox": None, "Report": page(run.run_id, "green")}
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("airflow_database")
 def test_every_task_has_its_links_and_only_derived_classes_pay_for_them(hubspot: Emulator, api: Any) -> None:
-    """Green and red, mapped, decorated: from the report, without a row. There is no link if nothing was sent."""
+    """Green and red, mapped, decorated, without a row. There is no inbox if nothing was sent: the report tells the account."""
     run = dag.test()
     pages = Pages(api, run.run_id)
-    report = f"/dags/links/runs/{quote(run.run_id)}/tasks"
-    assert pages.links("green") == {"HubSpot inbox": INBOX, "Report": f"{report}/green/xcom"}
-    assert pages.links("red") == {"HubSpot inbox": INBOX, "Report": f"{report}/red/xcom"}
-    assert pages.links("decorated") == {"HubSpot inbox": INBOX, "Report": f"{report}/decorated/xcom"}
-    assert pages.links("mapped", 1) == {"HubSpot inbox": INBOX, "Report": f"{report}/mapped/mapped/1/xcom"}
-    assert pages.links("derived") == {"HubSpot inbox": INBOX, "Report": f"{report}/derived/xcom"}
-    assert pages.links("empty") == pages.links("not_begun") == {"HubSpot inbox": None, "Report": None}
+    tasks = ("green", "red", "decorated", "derived")
+    assert [pages.links(task_id) for task_id in tasks] == [
+        {"HubSpot inbox": INBOX, "Report": page(run.run_id, task_id)} for task_id in tasks
+    ]
+    assert pages.links("mapped", 1) == {"HubSpot inbox": INBOX, "Report": page(run.run_id, "mapped", 1)}
+    for task_id in ("empty", "not_begun"):
+        assert pages.links(task_id) == {"HubSpot inbox": None, "Report": page(run.run_id, task_id)}
     assert [pages.xcoms(task_id) for task_id in ("green", "red", "decorated", "empty")] == [{"return_value"}] * 4
     assert pages.xcoms("mapped", 0) == {"return_value"}
     assert pages.xcoms("not_begun") == set()
@@ -152,16 +171,14 @@ def test_a_derived_class_may_name_its_own_links() -> None:
     assert [link.name for link in Linked.operator_extra_links] == ["Report"]
 
 
-@pytest.mark.parametrize(
-    ("map_index", "page"),
-    [(-1, "/airflow/dags/batch/runs/r%201/tasks/mark/xcom"), (3, "/airflow/dags/batch/runs/r%201/tasks/mark/mapped/3/xcom")],
-)
-def test_the_report_is_below_the_path_of_airflow(monkeypatch: pytest.MonkeyPatch, map_index: int, page: str) -> None:
+@pytest.mark.parametrize(("map_index", "index"), [(-1, -1), (3, 3), (None, -1)])
+def test_the_report_is_below_the_path_of_airflow(monkeypatch: pytest.MonkeyPatch, map_index: Any, index: int) -> None:
     """Airflow shows it itself: its UI opens no other scheme than http. A mapped task instance has a page of its own."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.com/airflow/")
     operator = DerivedOperator(task_id="mark", messages=["m-1"], status="READ")
     operator.report = Report(updated=1, portal=62515)
     ti_key = TaskInstanceKey(dag_id="batch", run_id="r 1", task_id="mark", try_number=1, map_index=map_index)
+    page = f"/airflow/hubspot-statuses/batch?dag_id=batch&run_id=r+1&task_id=mark&map_index={index}"
     assert [link.get_link(operator, ti_key=ti_key) for link in LINKS] == [INBOX, page]
 
 
@@ -170,9 +187,8 @@ def test_the_report_is_below_the_path_of_airflow(monkeypatch: pytest.MonkeyPatch
     [(None, {}), (Report(), {}), (Report(updated=1, portal=62515), {"do_xcom_push": False})],
     ids=["not begun", "no rows", "no XCom"],
 )
-def test_there_is_no_link_to_a_report_that_is_not_there(report: Report | None, arguments: dict[str, Any]) -> None:
+def test_there_is_no_inbox_without_a_report(report: Report | None, arguments: dict[str, Any]) -> None:
     """In the worker, for a class of the user's own."""
     operator = DerivedOperator(task_id="mark", messages=["m-1"], status="READ", **arguments)
     operator.report = report
-    for link in (InboxLink(), ReportLink()):
-        assert link.get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
+    assert InboxLink().get_link(operator, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]

@@ -1,9 +1,10 @@
-"""Draw docs/images/emulator*.png: ``make pictures``."""
+"""Draw docs/images/emulator*.png and watch-*.png: ``make pictures``."""
 
 from __future__ import annotations
 
 import sys
 
+from tests.browser import batch_pictures
 from tests.browser.chromium import chromium
 from tests.browser.lively import lively
 from tests.paths import DOCS
@@ -31,6 +32,7 @@ def main() -> int:
             page.screenshot(path=IMAGES / f"{name}.png")
             print(f"docs/images/{name}.png: {(IMAGES / f'{name}.png').stat().st_size:,} bytes")
             page.close()
+        batch_pictures.draw(browser)
     return 0
 
 
