@@ -109,7 +109,8 @@ async function ask(path, parameters) {
     if (reply.type === "opaqueredirect") return { status: 401, body: {} }; // a proxy that wants a sign-in
     const date = Date.parse(reply.headers.get("Date") || "");
     if (date) skew = (date - Date.now()) / 1000;
-    return { status: reply.status, body: (await reply.json().catch(() => null)) || {} };
+    const body = (await reply.json().catch(() => null)) || {};
+    return { status: body.detail === "Invalid JWT token" ? 401 : reply.status, body }; // a 403 of Airflow's
   } catch {
     return { status: 0, body: {} };
   }
@@ -122,7 +123,7 @@ const detail = (answer) => (typeof answer.body.detail === "string" ? answer.body
 function why(answer, what) {
   if (answer.status === 401) return "You are not signed in to Airflow, or your session has ended.";
   if (answer.status === 403) return `You may not read ${what}. Whoever administers Airflow can give you that permission.`;
-  if (answer.status === 404) return `There is no such ${what}: it was deleted, or the address is wrong.`;
+  if (answer.status === 404) return "Airflow knows no such task of such a run: it was deleted, or the address is wrong.";
   if (answer.status === 0) return "Airflow does not answer. Trying again …";
   return `Airflow answered ${answer.status} when it was asked for ${what}. Trying again …`;
 }
@@ -290,7 +291,7 @@ async function readInstances() {
 function take(answer, found) {
   if (answer.status === -1) return undefined;
   if (answer.status !== 200) {
-    complain(answer, "task instance of this DAG");
+    complain(answer, "the task instances of this DAG");
     if (!isFinal(answer)) return LATER;
     instances = [];
     show($("batch"), false);
@@ -478,7 +479,7 @@ async function lookAtAll() {
   const state = $("f-state").value, days = Number($("f-days").value);
   const pauseAfter = (answer) => {
     if (answer.status === 200 || answer.status === -1) return undefined;
-    complain(answer, "task instances");
+    complain(answer, "task instances of DAGs");
     if (isFinal(answer)) show($("all"), false);
     return isFinal(answer) ? 0 : LATER;
   };

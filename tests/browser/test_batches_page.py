@@ -170,10 +170,10 @@ def test_a_mapped_batch_has_a_sum_and_its_parts(open_page: Callable[..., Page], 
 @pytest.mark.parametrize(
     ("refusals", "says"),
     [
-        ({"taskInstances": 403}, "You may not read task instance of this DAG."),
+        ({"taskInstances": 403}, "You may not read the task instances of this DAG."),
         ({"taskInstances": 401}, "You are not signed in to Airflow, or your session has ended. Sign in"),
-        ({"taskInstances": 404}, "There is no such task instance of this DAG"),
-        ({"taskInstances": 500}, "Airflow answered 500 when it was asked for task instance of this DAG. Trying again …"),
+        ({"taskInstances": 404}, "Airflow knows no such task of such a run"),
+        ({"taskInstances": 500}, "Airflow answered 500 when it was asked for the task instances of this DAG. Trying again …"),
     ],
 )
 def test_what_cannot_be_read_is_said_and_nothing_shown(

@@ -30,6 +30,7 @@ from tests.e2e.scenarios import (
 from tests.e2e.slow_server import dripping
 from tests.e2e.stage import Scenario, Stage
 from tests.e2e.waiting import ENOUGH, say
+from tests.e2e.watched import watched
 
 HERE = Path(__file__).resolve().parent
 DAYS = ("--limit", "1000", "--daily", str(DAILY), "--time-zone", "US/Eastern")
@@ -44,6 +45,7 @@ HUBSPOTS: dict[str, tuple[Any, ...]] = {
     "waiting": (200, *FREE),
     "notified": (50, *FREE),
     "dripping": (50, *FREE),
+    "watched": (700, *FREE),
     "mark_delivery_report": (MESSAGES, "--messages", str(OUTBOX), *FREE),
 }
 #: The task that matters in each DAG, where it is not "mark".
@@ -63,7 +65,7 @@ ROUNDS: list[list[Row]] = [
         [("notified", notified), ("waiting", waiting)],
     ],
     [
-        [("mark_delivery_report", connected)],
+        [("mark_delivery_report", connected), ("watched", watched)],
     ],
 ]
 

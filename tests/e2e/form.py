@@ -12,7 +12,7 @@ from airflow_provider_hubchan import get_provider_info
 from tests.browser.chromium import chromium
 from tests.e2e.airflow import Airflow
 from tests.e2e.checks import Check, same
-from tests.e2e.pages import Connections, links, trigger, value
+from tests.e2e.pages import Connections, links, trigger
 from tests.e2e.stage import Stage
 from tests.paths import DOCS, EXAMPLES
 
@@ -75,8 +75,10 @@ def connected(stage: Stage) -> Iterator[Check]:
         inbox = buttons["HubSpot inbox"].get_attribute("href")
         yield same("HubSpot inbox leads to", "https://app.hubspot.com/live-messages/62515/inbox", inbox)
         buttons["Report"].click()
-        yield same("Report shows", f'"rows": {ROWS}', value(page, "return_value", "rows"))
-        yield same("Report leads to", f"{dag}/runs/e2e/tasks/mark_statuses/xcom", page.url)
+        page.locator("#bar[aria-label]").wait_for()
+        yield same("Report shows", f"{ROWS:,} of {ROWS:,} rows done", page.locator("#bar").get_attribute("aria-label"))
+        batch = f"{airflow.url}/hubspot-statuses/batch?dag_id={stage.run.dag_id}&run_id=e2e&task_id=mark_statuses&map_index=-1"
+        yield same("Report leads to", batch, page.url)
 
 
 def _check_texts(airflow: Airflow, toast: tuple[str, str], expected: tuple[str, str], texts: list[str]) -> Iterator[Check]:

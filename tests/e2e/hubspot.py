@@ -68,6 +68,16 @@ class Hubspot:
         """Answer every PATCH, or the next ones, so many seconds later: sent by so many threads, they come at an even rate."""
         self._post("faults", {"method": "PATCH", "delay": delay, "times": times})
 
+    def refuse(self, status: int, retry_after: int, delay: float) -> None:
+        """Answer the next PATCH with this status and ask to wait for so many seconds; slow all others down."""
+        self.hurry()
+        refusal = {"method": "PATCH", "status": status, "headers": {"Retry-After": str(retry_after)}, "times": 1}
+        self._post("faults", [refusal, {"method": "PATCH", "delay": delay, "times": 1_000_000}])
+
+    def hurry(self) -> None:
+        """Answer at once again, and as asked."""
+        requests.delete(f"{self._url}/_emulator/faults", timeout=10).raise_for_status()
+
     def set_clock(self, before_midnight: float) -> None:
         """Move the clock forward to so many seconds before midnight in the account."""
         self._post("clock", {"before_midnight": before_midnight})
@@ -124,7 +134,7 @@ class Hubspot:
         reply.raise_for_status()
         return reply.json()
 
-    def _post(self, what: str, body: dict[str, Any]) -> Any:
+    def _post(self, what: str, body: dict[str, Any] | list[dict[str, Any]]) -> Any:
         reply = requests.post(f"{self._url}/_emulator/{what}", json=body, timeout=10)
         reply.raise_for_status()
         return reply.json()

@@ -122,13 +122,3 @@ def _below(heading: Locator) -> FloatRect:
     assert place is not None
     left, top = place["x"] - 16, place["y"] - 64
     return {"x": left, "y": top, "width": TALL["width"] - left, "height": 276}
-
-
-def value(page: Page, key: str, name: str) -> str:
-    """What the page of a task's XComs shows of one name in the value of one key, as JSON.
-
-    :param page: on the way to that page, or there.
-    """
-    page.get_by_role("button", name="Expand all extra JSON").click()
-    line = page.get_by_role("row").filter(has_text=key).locator(".view-line").filter(has_text=f'"{name}"')
-    return " ".join(line.first.inner_text().split()).rstrip(",")
