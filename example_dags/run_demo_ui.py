@@ -70,10 +70,12 @@ def run(processes: Processes, home: Path, hubspot: Emulator) -> None:
     say(f"""
 HubSpot   {hubspot.url}
 Airflow   {airflow.url}/dags/{DAG}
+Batches   {airflow.url}/hubspot-statuses/
 
-Trigger {DAG} in Airflow (you are admin, nobody asks for a password), and watch HubSpot's page:
-its {len(hubspot.world.messages):,} messages get their statuses, {LIMIT} requests per 10 seconds.
-Inject a fault there, and see in the task's log what comes of it.
+Trigger {DAG} in Airflow (you are admin, nobody asks for a password), and watch both pages:
+in HubSpot {len(hubspot.world.messages):,} messages get their statuses, {LIMIT} requests per 10 seconds;
+among the batches, which are a page of Airflow's own, the task gets on.
+Inject a fault in HubSpot's page, and see in the other one, and in the task's log, what comes of it.
 Ctrl-C ends both.""")
     while True:
         time.sleep(1)

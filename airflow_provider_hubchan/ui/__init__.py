@@ -56,17 +56,15 @@ def batch_address(dag_id: str, run_id: str, task_id: str, map_index: int) -> str
 
 def create_app() -> FastAPI:
     """What serves the page, for the API server to mount at `PREFIX`."""
-    from fastapi import FastAPI, Response  # in the API server they are loaded already; no other process needs them
-    from fastapi.responses import FileResponse
-
-    app = FastAPI(title="HubSpot statuses", openapi_url=None, docs_url=None, redoc_url=None)
+    from fastapi import FastAPI  # in the API server they are loaded already; no other process needs them
+    from starlette.responses import FileResponse
+    from starlette.routing import Route
 
     def serve(name: str) -> Any:
-        def file() -> Response:
+        async def file(request: Any) -> FileResponse:
             return FileResponse(FILES / name, headers=HEADERS)
 
         return file
 
-    for path, name in _ROUTES.items():
-        app.get(path)(serve(name))
-    return app
+    routes = [Route(path, serve(name)) for path, name in _ROUTES.items()]
+    return FastAPI(title="HubSpot statuses", openapi_url=None, docs_url=None, redoc_url=None, routes=routes)

@@ -154,7 +154,7 @@ function figures(value) {
   for (const each of list(value.reasons)) read.reasons.push({ outcome: text(each.outcome), reason: text(each.reason), count: number(each.count) });
   for (const each of list(value.problems))
     read.problems.push({ row: number(each.row), id: text(each.message_id), outcome: text(each.outcome), reason: text(each.reason), correlation: text(each.correlation_id) });
-  read.samples = list(value.samples).map(([at, done]) => [number(at), number(done)]);
+  read.samples = list(value.samples).filter(Array.isArray).map(([at, done]) => [number(at), number(done)]);
   read.file = text(value.report_file);
   const quota = value.quota && typeof value.quota === "object" ? value.quota : null;
   read.quota = quota && { limit: number(quota.limit), window: number(quota.window), known: quota.known === true };

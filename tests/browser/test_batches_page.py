@@ -249,7 +249,16 @@ def test_html_stays_text(open_page: Callable[..., Page], airflow: CannedAirflow)
 
 
 @pytest.mark.parametrize(
-    "damage", [{"rows": "many"}, {"samples": "x"}, {"reasons": {}}, {"quota": 7}, {"updated": -1e400}, {"version": 2}]
+    "damage",
+    [
+        {"rows": "many"},
+        {"samples": "x"},
+        {"samples": [{}, [], ["x", 1]]},
+        {"reasons": {}},
+        {"quota": 7},
+        {"updated": -1e400},
+        {"version": 2},
+    ],
 )
 def test_progress_of_another_shape_breaks_nothing(
     open_page: Callable[..., Page], airflow: CannedAirflow, damage: dict[str, Any]

@@ -31,7 +31,7 @@ def of_home(home: Path) -> list[int]:
 
 
 def test_both_sides_are_there_until_ctrl_c(browser: Browser, tmp_path: Path) -> None:
-    """The statuses that a DAG run writes appear on the page; Ctrl-C in the midst of it leaves no process behind."""
+    """HubSpot's page has the statuses that a DAG run writes, Airflow's how far it is; Ctrl-C then leaves no process behind."""
     home = tmp_path / "home"
     command = [sys.executable, "example_dags/run_demo_ui.py", str(home)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
@@ -43,9 +43,9 @@ def test_both_sides_are_there_until_ctrl_c(browser: Browser, tmp_path: Path) -> 
             while "Ctrl-C" not in said:
                 said += demo.stdout.readline()
                 assert demo.poll() is None, said
-            places = dict(re.findall(r"^(HubSpot|Airflow) +(\S+)$", said, flags=re.MULTILINE))
+            places = dict(re.findall(r"^(HubSpot|Airflow|Batches) +(\S+)$", said, flags=re.MULTILINE))
             assert len(of_home(home)) >= 4
-            hubspot, airflow = browser.new_page(), browser.new_page()
+            hubspot, airflow, batches = browser.new_page(), browser.new_page(), browser.new_page()
             hubspot.goto(places["HubSpot"])
             expect(hubspot.locator("#count-SENT")).to_have_text("1,024")
             airflow.goto(places["Airflow"], timeout=STEP)
@@ -53,6 +53,10 @@ def test_both_sides_are_there_until_ctrl_c(browser: Browser, tmp_path: Path) -> 
             airflow.get_by_role("dialog").get_by_role("button", name="Trigger").last.click(timeout=STEP)
             expect(hubspot.locator("#count-READ")).not_to_have_text("0", timeout=STEP)
             expect(hubspot.locator("#used")).not_to_have_text("0")
+            batches.goto(places["Batches"])
+            batches.get_by_role("link", name="mark_delivery_report / mark_statuses").click()
+            expect(batches.locator("#state")).to_have_text("running")
+            expect(batches.locator("#bar")).to_have_attribute("aria-label", re.compile("of 1,355 rows done"), timeout=STEP)
         finally:
             demo.send_signal(signal.SIGINT)
             demo.communicate(timeout=60)
