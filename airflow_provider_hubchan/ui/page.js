@@ -76,7 +76,7 @@ function copyButton(text, label) {
   return button;
 }
 
-/** A link into Airflow. In a frame of Airflow's it is Airflow around it that goes there, as if the link were its own. */
+/** A link into Airflow. In a frame of Airflow's it is the Airflow around it that goes there. */
 function airflowLink(text, path) {
   const link = make("a", { href: AIRFLOW + path }, text);
   link.addEventListener("click", (event) => {
@@ -156,8 +156,8 @@ function figures(value) {
     read.problems.push({ row: number(each.row), id: text(each.message_id), outcome: text(each.outcome), reason: text(each.reason), correlation: text(each.correlation_id) });
   read.samples = list(value.samples).filter(Array.isArray).map(([at, done]) => [number(at), number(done)]);
   read.file = text(value.report_file);
-  const quota = value.quota && typeof value.quota === "object" ? value.quota : null;
-  read.quota = quota && { limit: number(quota.limit), window: number(quota.window), known: quota.known === true };
+  const { limit, window: seconds, known: isKnown } = value.quota || {};
+  if (number(limit) && number(seconds)) read.quota = { limit, seconds, isKnown };
   return read;
 }
 
@@ -250,11 +250,10 @@ function legend(figure) {
   return parts.filter(([name, , many]) => many || name === "updated").map(([name, label, many]) => make("li", {}, make("i", { class: name }), `${count(many)} ${label}`));
 }
 
-const topReason = (figure) => {
+function topReason(figure) {
   const worst = figure.reasons.find((each) => each.outcome !== "skipped");
-  const named = figure.problems[0];
-  return worst ? `${count(worst.count)} ${worst.outcome}: ${worst.reason}` : named ? `${named.outcome}: ${named.reason}` : "";
-};
+  return worst ? `${count(worst.count)} ${worst.outcome}: ${worst.reason}` : "";
+}
 
 const stateWord = (state) => (state || "not scheduled yet").replaceAll("_", " ");
 const tag = (state) => make("span", { class: `tag t-${state}` }, stateWord(state));
@@ -378,20 +377,21 @@ function showFacts(figure, running) {
   const all = instances.map((ti) => detailsOf(ti).figures).filter(Boolean);
   const speed = running && all.filter((each) => each.at).map(speeds).filter(Boolean)
     .reduce((total, each) => ({ now: total.now + each.now, since: total.since + each.since }), { now: 0, since: 0 });
+  const { quota } = all.find((each) => each.quota) || {};
   if (figure) {
     add("Rows", count(figure.rows));
     if (speed && speed.since) {
       add("Rate now", rate(speed.now));
       add("Rate since the start", rate(speed.since));
-      const left = toGo(figure) / speed.since;
+      // A batch begins with a burst of all that the quota allows: it does not go on like that.
+      const left = toGo(figure) / Math.min(speed.since, quota && !isMapped ? quota.limit / quota.seconds : Infinity);
       if (toGo(figure)) add("Time left", `about ${duration(left)}`), add("Ends at about", clock(now() + left));
     }
     add("Requests", count(figure.requests));
     add("Answered with 429", count(figure.rate_limited));
     add("Waited", figure.waited_seconds ? duration(figure.waited_seconds) : "not at all");
     add(running ? "So far" : "Took", duration(figure.elapsed_seconds));
-    const { quota } = all.find((each) => each.quota) || {};
-    if (quota) add("Quota", `${counted(quota.limit, "request")} per ${quota.window} s, ${quota.known ? "as HubSpot says" : "assumed until HubSpot tells"}`);
+    if (quota) add("Quota", `${counted(quota.limit, "request")} per ${quota.seconds} s, ${quota.isKnown ? "as HubSpot says" : "assumed until HubSpot tells"}`);
   }
   show($("facts").parentElement, facts.length);
   fill($("facts"), facts, () => facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
@@ -442,7 +442,7 @@ function showRows(figure) {
   const problems = figure ? figure.problems.slice(0, 100) : [];
   show($("rows"), problems.length);
   const all = figure ? figure.rejected + figure.unresolved : 0;
-  say($("rows").querySelector("p"), `${count(problems.length)} of ${count(all)} that were rejected or have no final answer. The report file has all of them.`);
+  say($("rows").querySelector("p"), `${count(problems.length)} of ${count(all)} that were rejected or have no final answer.${figure && figure.file ? " The report file has all of them." : ""}`);
   fill($("rows").querySelector("ol"), problems, () => problems.map((each) => make("li", {},
     make("p", {}, `Row ${count(each.row)} `, make("code", {}, each.id), " ", make("span", { class: `tag t-${each.outcome}` }, each.outcome)),
     make("p", {}, each.reason),

@@ -17,8 +17,10 @@ from airflow_provider_hubchan.batch.store import UpdateStore
 from airflow_provider_hubchan.batch.update_states import DoneUpdates
 from airflow_provider_hubchan.client.errors import Problem
 from airflow_provider_hubchan.client.models import MessageStatus, Outcome, Update
+from airflow_provider_hubchan.emulator import Emulator
 from tests.batch.in_memory import MemoryStore
 from tests.batch.played import Clock, PlayedDriver
+from tests.batch.tries import IDS, empty_store, run_interrupted_try
 
 #: When the batch begins, in seconds since the epoch.
 BEGAN = 1_795_183_330.0
@@ -68,6 +70,21 @@ def test_a_snapshot_says_how_the_batch_stands() -> None:
         "waiting_until": None,
         "samples": [[0.0, 1], [2.0, 4]],
     }
+
+
+def test_a_batch_that_runs_keeps_its_snapshot(hubspot_emulator: Emulator) -> None:
+    """With its progress: of a try that is broken off, what it has done, and of the next one what it found."""
+    hubspot_emulator.world.seed(IDS)
+    store = empty_store()
+    run_interrupted_try(hubspot_emulator, store, 120)
+    first = json.loads(store.text or "")["snapshot"]
+    assert (first["try"], first["rows"], first["quota"]["known"]) == (1, len(IDS), True)
+    assert (first["updated"], first["unresolved"]) == (120, 80)
+    assert first["requests"] >= 120
+    assert [done for _, done in first["samples"]] == [0, 120]
+    run_interrupted_try(hubspot_emulator, store, 20)
+    second = json.loads(store.text or "")["snapshot"]
+    assert (second["try"], second["skipped"], second["samples"][0]) == (2, 120, [0.0, 120])
 
 
 def test_a_pause_has_its_end() -> None:

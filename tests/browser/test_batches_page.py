@@ -109,6 +109,15 @@ def test_a_running_batch_moves(open_page: Callable[..., Page], airflow: CannedAi
     assert len(airflow.asked) == asked
 
 
+def test_the_burst_at_the_beginning_promises_nothing(open_page: Callable[..., Page], airflow: CannedAirflow) -> None:
+    """A batch may send all that the quota allows at once; the rest takes as long as the quota lets it."""
+    airflow.instances = [instance()]
+    airflow.progress[ONE] = kept(snapshot(190, 2090, samples=[[0.0, 0], [2.0, 190]]))
+    page = open_page(batch())
+    expect(page.locator("#facts")).to_contain_text("Rate since the start95 per second")
+    expect(page.locator("#facts")).to_contain_text("Time leftabout 1 minute 40 seconds")
+
+
 def test_a_pause_that_hubspot_asks_for_is_shown_as_one(open_page: Callable[..., Page], airflow: CannedAirflow) -> None:
     """Until when nothing is sent, how many requests were answered with 429, how long it waited."""
     airflow.instances = [instance()]
@@ -272,7 +281,7 @@ def test_progress_of_another_shape_breaks_nothing(
 
 
 def test_at_most_sixty_requests_a_minute_and_none_when_nobody_looks(
-    open_page: Callable[..., Page], airflow: CannedAirflow
+    open_page: Callable[..., Page], airflow: CannedAirflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of a running batch, of a mapped one, and of the list of all."""
     for path, instances in (
@@ -286,7 +295,10 @@ def test_at_most_sixty_requests_a_minute_and_none_when_nobody_looks(
         pass_time(page, 5)
         airflow.asked.clear()
         pass_time(page, 60)
-        print(f"{len(airflow.asked)} requests a minute of {path.partition('?')[0]} with {len(instances)} running")
+        with capsys.disabled():
+            print(
+                f"\n{len(airflow.asked)} requests a minute of {path.partition('?')[0]} with {len(instances)} running", end=" "
+            )
         assert 20 <= len(airflow.asked) <= 60
         page.evaluate(HIDE, True)
         pass_time(page, 3)
