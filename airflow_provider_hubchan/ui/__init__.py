@@ -58,7 +58,7 @@ def create_app() -> FastAPI:
     """What serves the page, for the API server to mount at `PREFIX`."""
     from fastapi import FastAPI  # in the API server they are loaded already; no other process needs them
     from starlette.responses import FileResponse
-    from starlette.routing import Route
+    from starlette.routing import BaseRoute, Route
 
     def serve(name: str) -> Any:
         async def file(request: Any) -> FileResponse:
@@ -66,5 +66,5 @@ def create_app() -> FastAPI:
 
         return file
 
-    routes = [Route(path, serve(name)) for path, name in _ROUTES.items()]
+    routes: list[BaseRoute] = [Route(path, serve(name)) for path, name in _ROUTES.items()]
     return FastAPI(title="HubSpot statuses", openapi_url=None, docs_url=None, redoc_url=None, routes=routes)
