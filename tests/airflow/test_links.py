@@ -20,6 +20,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.links import LINKS, InboxLink, ReportLink
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.plugin import HubchanPlugin
+from tests.airflow.api_server import api_server, sign_in
 from tests.dags.links import DerivedOperator, dag
 
 #: A task as the API server reads it from its database.
@@ -36,15 +37,8 @@ def hubspot(hubspot_emulator: Emulator) -> Emulator:
 @pytest.fixture
 def api(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Airflow's API server as its UI asks it, in process."""
-    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test, long enough for its algorithm, which is HS512")
-    from airflow.api_fastapi.app import create_app
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
-
-    app = create_app(apps="core")
-    with TestClient(app) as client:
-        token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="ada", role="admin"))
-        client.headers["Authorization"] = f"Bearer {token}"
+    with api_server(monkeypatch) as client:
+        sign_in(client)
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,17 +11,16 @@ from typing import Any
 import pytest
 
 from airflow_provider_hubchan import ui
+from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.plugin import HubchanPlugin
+from tests.airflow.api_server import api_server, sign_in
+from tests.dags.links import dag
 
 
 @pytest.fixture
 def server(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Airflow's API server, in process; nobody is signed in."""
-    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test, long enough for its algorithm, which is HS512")
-    from airflow.api_fastapi.app import create_app
-    from fastapi.testclient import TestClient
-
-    with TestClient(create_app(apps="core")) as client:
+    with api_server(monkeypatch) as client:
         yield client
 
 
@@ -83,3 +83,35 @@ def test_who_loads_the_plugin_does_not_load_fastapi() -> None:
     assert "airflow_provider_hubchan.ui" in loaded.split()
     assert not {name for name in loaded.split() if name.partition(".")[0] in ("fastapi", "starlette", "pydantic")}
     assert is_loaded_later == "True"
+
+
+@pytest.mark.slow
+def test_airflow_answers_what_the_page_asks(server: Any, hubspot_emulator: Emulator) -> None:
+    """Its list finds the tasks of our classes, mapped ones among them, and no others; what it reads of them is there."""
+    hubspot_emulator.world.seed(["m-1", "m-2"])
+    run = dag.test()
+    sign_in(server)
+    script = (ui.FILES / "page.js").read_text(encoding="utf-8")
+    (operators,) = re.findall(r"^const OPERATORS = \[(.+)\];$", script, flags=re.MULTILINE)
+    query = {
+        "operator": re.findall(r'"(\w+)"', operators),
+        "state": ["success", "failed"],
+        "order_by": "-start_date",
+        "limit": 100,
+        "dag_id_pattern": "link",
+        "start_date_gte": "2026-01-01T00:00:00Z",
+    }
+    found = server.get("/api/v2/dags/~/dagRuns/~/taskInstances", params=query).json()["task_instances"]
+    mine = sorted((each["task_id"], each["map_index"]) for each in found if each["dag_run_id"] == run.run_id)
+    names = ("decorated", "empty", "green", "not_begun", "red")
+    assert mine == sorted([*((name, -1) for name in names), ("mapped", 0), ("mapped", 1)])
+    read = set(re.findall(r"\bti\.(\w+)", script))
+    assert read <= found[0].keys()
+    tasks = f"/api/v2/dags/links/dagRuns/{run.run_id.replace('+', '%2B')}/taskInstances"
+    assert server.get(f"{tasks}/mapped/listMapped", params={"order_by": "map_index"}).json()["total_entries"] == 2
+    assert "not mapped" in server.get(f"{tasks}/green/listMapped").json()["detail"]
+    assert "mapped" in server.get(f"{tasks}/mapped").json()["detail"]
+    xcoms = {"xcom_key": "return_value", "map_index": -1}
+    assert server.get(f"{tasks}/red/xcomEntries", params=xcoms).json()["total_entries"] == 1
+    assert server.get(f"{tasks}/not_begun/xcomEntries", params=xcoms).json()["total_entries"] == 0
+    assert server.get("/api/v2/version").json()["version"].startswith("3.")
