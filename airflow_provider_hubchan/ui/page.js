@@ -479,7 +479,7 @@ async function lookAtAll() {
   const state = $("f-state").value, days = Number($("f-days").value);
   const pauseAfter = (answer) => {
     if (answer.status === 200 || answer.status === -1) return undefined;
-    complain(answer, "task instances of DAGs");
+    complain(answer, "the task instances of your DAGs");
     if (isFinal(answer)) show($("all"), false);
     return isFinal(answer) ? 0 : LATER;
   };

@@ -200,6 +200,25 @@ def test_what_cannot_be_read_is_said_and_nothing_shown(
     assert len(airflow.asked) == asked
 
 
+@pytest.mark.parametrize("path", [batch(), "/"], ids=["one batch", "all batches"])
+def test_a_permission_that_is_taken_away_takes_the_data_away(
+    open_page: Callable[..., Page], airflow: CannedAirflow, watch: Watch, path: str
+) -> None:
+    """At the next look; then nothing more is asked."""
+    watch.expected = "the server responded with a status of 403"
+    airflow.instances = [instance()]
+    airflow.progress[ONE] = kept(snapshot())
+    page = open_page(path)
+    expect(page.locator(".bar:visible")).to_be_visible()
+    airflow.refusals = {"taskInstances": 403}
+    pass_time(page, 8)
+    expect(page.get_by_role("alert")).to_contain_text("You may not read the task instances")
+    expect(page.locator(".bar:visible")).to_have_count(0)
+    airflow.asked.clear()
+    pass_time(page, 25)
+    assert airflow.asked == []
+
+
 @pytest.mark.parametrize(
     ("state", "refused", "says"),
     [
