@@ -24,13 +24,15 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
-/** Put children into an element, unless they are made of the same data as those that it has: a selection or a focus stays. */
+/** Put children into an element, unless it has those of the same data: a selection stays, and a focus in any case. */
 const filled = new WeakMap();
 function fill(element, data, children) {
   const key = JSON.stringify(data);
   if (filled.get(element) === key) return;
   filled.set(element, key);
+  const focused = element.contains(document.activeElement) && document.activeElement;
   element.replaceChildren(...children());
+  if (focused) [...element.querySelectorAll("a, button")].find((same) => same.isEqualNode(focused))?.focus();
 }
 
 const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -161,10 +163,10 @@ function figures(value) {
   return read;
 }
 
-/** What is known of a task instance besides its state: {figures, wait, words}. The words say what cannot be read. */
+/** What is known of a task instance: {figures, wait, words}. The words say what cannot be read. */
 async function readReport(ti) {
   const where = { xcom_key: "return_value", map_index: ti.map_index };
-  // A list is asked for first where there may be none: the browser's console has every 404, and is to have nothing.
+  // Where there may be none, a list is asked for first: the browser's console has every 404.
   let answer = ti.state === "success" ? { status: 200, body: { total_entries: 1 } } : await ask(`${pathOf(ti)}/xcomEntries`, where);
   if (answer.status === 200) answer = answer.body.total_entries ? await ask(`${pathOf(ti)}/xcomEntries/return_value`, where) : { status: 404 };
   if (answer.status < 1) return null;
@@ -250,11 +252,6 @@ function legend(figure) {
   return parts.filter(([name, , many]) => many || name === "updated").map(([name, label, many]) => make("li", {}, make("i", { class: name }), `${count(many)} ${label}`));
 }
 
-function topReason(figure) {
-  const worst = figure.reasons.find((each) => each.outcome !== "skipped");
-  return worst ? `${count(worst.count)} ${worst.outcome}: ${worst.reason}` : "";
-}
-
 const stateWord = (state) => (state || "not scheduled yet").replaceAll("_", " ");
 const tag = (state) => make("span", { class: `tag t-${state}` }, stateWord(state));
 const stamp = (ti) => Date.parse(ti.start_date || ti.queued_when || ti.run_after || "") / 1000 || 0;
@@ -268,7 +265,7 @@ const worstOf = (instances) => ["failed", ...OPEN, "upstream_failed", "skipped"]
 let instances = [], lookedAt = 0, isMapped = !query.has("map_index"), manyParts = 0;
 const wanted = { dag_id: query.get("dag_id") || "", dag_run_id: query.get("run_id") || "", task_id: query.get("task_id") || "" };
 
-/** Ask for the states of the task. If they cannot be read: the milliseconds until the next try, 0 for none. */
+/** Ask for the states; if they cannot be read, give the milliseconds until the next try, 0 for none. */
 async function readInstances() {
   const index = query.get("map_index");
   if (!isMapped) {
@@ -383,7 +380,7 @@ function showFacts(figure, running) {
     if (speed && speed.since) {
       add("Rate now", rate(speed.now));
       add("Rate since the start", rate(speed.since));
-      // A batch begins with a burst of all that the quota allows: it does not go on like that.
+      // A batch begins with all that the quota allows at once: it does not go on like that.
       const left = toGo(figure) / Math.min(speed.since, quota && !isMapped ? quota.limit / quota.seconds : Infinity);
       if (toGo(figure)) add("Time left", `about ${duration(left)}`), add("Ends at about", clock(now() + left));
     }
@@ -527,10 +524,7 @@ function showAll(groups) {
   const lines = new Map([...$("list").children].map((line) => [line.dataset.group, line]));
   groups.forEach((group, index) => {
     let line = lines.get(group.key);
-    if (!line) {
-      line = make("li", { "data-group": group.key });
-      observer.observe(line);
-    }
+    if (!line) observer.observe((line = make("li", { "data-group": group.key })));
     lines.delete(group.key);
     if ($("list").children[index] !== line) $("list").insertBefore(line, $("list").children[index] || null);
     showGroup(line, group);
@@ -547,7 +541,7 @@ function showGroup(line, group) {
   fill(line, [group.instances.map((ti) => [keyOf(ti), ti.state]), figure, wait, said], () => {
     const bar = make("div", { class: "bar thin" });
     if (figure) drawBar(bar, figure);
-    const red = state === "failed" && figure && topReason(figure);
+    const top = state === "failed" && figure && figure.reasons.find((each) => each.outcome !== "skipped");
     const states = [...new Set(group.instances.map((ti) => ti.state))];
     const tally = states.map((each) => `${count(group.instances.filter((ti) => ti.state === each).length)} ${stateWord(each)}`).join(", ");
     const many = parts > 1 ? `${counted(parts, "part")}: ${tally}${parts > FEW_PARTS ? "; open it for the sum" : ""}` : "";
@@ -556,7 +550,7 @@ function showGroup(line, group) {
       make("p", { class: "faint" }, [clock(stamp(first)), first.dag_run_id, many].filter(Boolean).join(" · ")),
       figure ? bar : "",
       figure ? make("ul", { class: "legend faint" }, ...legend(figure)) : said ? make("p", { class: "faint" }, said) : "",
-      red ? make("p", { class: "t-failed" }, red) : "",
+      top ? make("p", { class: "t-failed" }, `${count(top.count)} ${top.outcome}: ${top.reason}`) : "",
       wait && state === "deferred" ? make("p", {}, `Waiting until ${clock(wait.until)}. ${wait.reason}`) : "",
     ];
   });

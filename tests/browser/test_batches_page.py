@@ -403,16 +403,22 @@ def test_it_can_be_read_by_day_and_by_night_on_every_screen(
 
 
 def test_everything_is_reached_by_keyboard(open_page: Callable[..., Page], airflow: CannedAirflow) -> None:
-    """Filters and batches one after the other; Enter opens a batch."""
-    airflow.instances = [instance("failed")]
-    airflow.reports[ONE] = report()
+    """Filters and batches one after the other; what has the focus keeps it when there is news; Enter opens a batch."""
+    airflow.instances = [instance()]
+    airflow.progress[ONE] = kept(snapshot(1))
     page = open_page()
-    expect(page.locator("#list a")).to_be_visible()
+    bar = page.locator("#list .bar")
+    expect(bar).to_have_attribute("aria-label", "1 of 1,000 rows done")
     for _ in range(5):
         page.keyboard.press("Tab")
     expect(page.locator("#list a")).to_be_focused()
+    for done in range(2, 5):
+        airflow.progress[ONE] = kept(snapshot(done))
+        pass_time(page, 3)
+        expect(bar).to_have_attribute("aria-label", f"{done} of 1,000 rows done")
+        expect(page.locator("#list a")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#reasons li")).to_have_count(1)
+    expect(page.locator("#state")).to_have_text("running")
 
 
 def test_the_page_is_small() -> None:
