@@ -173,18 +173,20 @@ def test_lineage_that_cannot_be_recorded_leaves_what_was_written(hubspot: Emulat
     assert caplog.text.count("The lineage could not be recorded; what was written to HubSpot stands") == 3
 
 
-class BrokenOperator:
-    """What a link may be asked for: nothing of it can be read."""
+class Broken:
+    """A task, or the key of its instance: nothing of what a link needs can be read."""
 
     @property
     def report(self) -> Any:
         raise LookupError("no report")
 
+    map_index = report
+
 
 @pytest.mark.parametrize("link", LINKS, ids=["inbox", "report"])
 def test_a_link_that_cannot_be_made_is_none(link: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Airflow asks for it when the task of a derived class has ended, and for others when somebody opens the task's page."""
-    assert link.get_link(BrokenOperator(), ti_key=None) == ""
+    assert link.get_link(Broken(), ti_key=Broken()) == ""
     assert "The address of a link could not be made; the task has no such link (LookupError: no report)." in caplog.text
 
 

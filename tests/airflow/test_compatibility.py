@@ -17,6 +17,7 @@ from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.notifications import MessageStatusNotifier
 from airflow_provider_hubchan.sensors import MessageStatusSensor
 from airflow_provider_hubchan.triggers import MessageStatusTrigger
+from tests.airflow.api_server import api_server
 from tests.airflow.dag_runs import Ran, mark
 from tests.paths import DOCS
 from tests.versions import SINCE_3_3
@@ -167,3 +168,11 @@ def test_a_person_can_be_asked_in_a_test_run_or_cannot(answers: Any) -> None:
     with DAG("batch", schedule=None) as dag:
         ApprovalOperator(task_id="approve", subject="Mark them?")
     assert Ran(dag).state("approve") == ("success" if SINCE_3_3 else "failed")
+
+
+@row("[The page of a batch](watch.md) that runs")
+def test_airflow_tells_how_far_a_task_is_or_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page asks Airflow's API for the task's state store, which is new in 3.3."""
+    with api_server(monkeypatch) as server:
+        paths = server.app.openapi()["paths"]
+    assert any(path.endswith("/taskInstances/{task_id}/state-store") for path in paths) == SINCE_3_3
