@@ -23,6 +23,11 @@ PARTS = {
 #: How often to ask for a change that the database refuses.
 TRIES = 5
 AIRFLOW = (sys.executable, "-m", "airflow")
+TOKEN_WITHOUT_ROLE = """
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+print(SimpleAuthManager().generate_jwt(SimpleAuthManagerUser(username="bob", role=None)))
+"""
 
 
 class DatabaseBusy(RuntimeError):
@@ -83,6 +88,13 @@ class Airflow:
         environment = self.processes.environment | {"COLUMNS": "1000"}  # or it breaks lines
         done = subprocess.run((*AIRFLOW, *arguments), env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout
+
+    def token_without_role(self) -> str:
+        """For requests of somebody whom Airflow knows, and who may do nothing."""
+        command = (sys.executable, "-c", TOKEN_WITHOUT_ROLE)
+        environment = self.processes.environment
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout.splitlines()[-1]
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **parameters: str) -> Any:
         """Call the REST API; None if there is no such thing.

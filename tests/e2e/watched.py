@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.chromium import chromium
 from tests.e2e.checks import Check, at_least, at_most, same
@@ -29,6 +29,10 @@ PAGE = "/hubspot-statuses/batch"
 OF_AIRFLOW = "An iframe which has both allow-scripts and allow-same-origin"
 DEFERRAL = re.compile(r"Waiting until .+ \(.+\)\. Status 429 came with .+")
 STRANGER = "You are not signed in to Airflow, or your session has ended. Sign in"
+NOT_PERMITTED = (
+    "You may not read the task instances of this DAG. Whoever administers Airflow can give you that permission.",
+    "You may not read the task instances of your DAGs. Whoever administers Airflow can give you that permission.",
+)
 
 
 @dataclass
@@ -56,7 +60,7 @@ class Traffic:
 
 
 def watched(stage: Stage) -> Iterator[Check]:
-    """A batch is watched to its red end: its bar, a 429, a deferral, the reasons; then its shards, and all batches."""
+    """A batch is watched to its red end, by who may: its bar, a 429, a deferral, the reasons; then its shards, and all batches."""
     airflow, run, hubspot = stage.airflow, stage.run, stage.hubspot
     with (stage.folder / "watched.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps({"message_id": message_id}) + "\n" for message_id in UNKNOWN)
@@ -67,12 +71,11 @@ def watched(stage: Stage) -> Iterator[Check]:
         expect.set_options(timeout=STEP)
         address = f"{airflow.url}{PAGE}?dag_id={run.dag_id}&run_id=e2e&task_id=mark&map_index=-1"
         stage.start(updates=1)
-        stranger = browser.new_page(extra_http_headers={"Authorization": "Bearer of-nobody"})
-        stranger.goto(address)
-        expect(stranger.get_by_role("alert")).to_contain_text("Sign in")
-        yield same("to a stranger the page says", STRANGER, stranger.get_by_role("alert").inner_text())
-        yield same("and shows", (), tuple(stranger.locator("main:visible").all_inner_texts()))
-        stranger.close()
+        no_role = airflow.token_without_role()
+        everywhere = airflow.url + PAGE.removesuffix("batch")
+        yield from _without_data("a stranger", browser, "of-nobody", address, STRANGER)
+        yield from _without_data("one without permission", browser, no_role, address, NOT_PERMITTED[0])
+        yield from _without_data("the same in the list", browser, no_role, everywhere, NOT_PERMITTED[1])
 
         page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         page.set_default_timeout(STEP)
@@ -118,6 +121,16 @@ def watched(stage: Stage) -> Iterator[Check]:
     yield same("requests to other hosts", (), traffic.elsewhere())
     complaints = (each for each in traffic.complaints if OF_AIRFLOW not in each)
     yield same("complaints in the page's console", (), tuple(complaints))
+
+
+def _without_data(who: str, browser: Browser, token: str, address: str, words: str) -> Iterator[Check]:
+    """Whom Airflow refuses gets words."""
+    page = browser.new_page(extra_http_headers={"Authorization": f"Bearer {token}"})
+    page.goto(address)
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    yield same(f"to {who} the page says", words, page.get_by_role("alert").inner_text())
+    yield same("and shows", (), tuple(page.locator("main:visible").all_inner_texts()))
+    page.close()
 
 
 def _shards(page: Page, stage: Stage) -> Iterator[Check]:
