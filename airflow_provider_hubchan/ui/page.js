@@ -5,7 +5,7 @@ const OUTCOMES = ["updated", "skipped", "rejected", "unresolved"];
 const ENDED = ["success", "failed", "upstream_failed", "skipped", "removed"];
 const BEGUN = ["running", "restarting", "deferred", "up_for_retry", "up_for_reschedule"], OPEN = [...BEGUN, "queued", "scheduled"];
 const OPERATORS = ["UpdateMessageStatusOperator", "HubchanStatusDecoratedOperator"];
-// Requests to Airflow in a minute: at most, and what may be spent on reading reports. Then milliseconds between two looks.
+// Requests to Airflow in a minute, at most; those for reports. Then milliseconds between two looks.
 const MOST = 55, FOR_REPORTS = 28, SOON = 2000, LATER = 10000;
 const SNAPSHOT_VERSION = 1, PAGE = 100, MAX_PARTS = 300, FEW_PARTS = 12;
 
@@ -197,10 +197,11 @@ async function readProgress(ti) {
   if (snapshot.version !== SNAPSHOT_VERSION)
     return { words: "The worker runs another version of this provider than the API server: its progress cannot be shown." };
   const wait = value.wait && value.wait.until ? { until: number(value.wait.until), reason: text(value.wait.reason) } : null;
+  if (wait) snapshot.unresolved = 0; // they are sent then
   return { figures: figures({ ...snapshot, problems: batch.problems }), wait };
 }
 
-/** What has been read, by task instance and try. A report is read once; progress again and again, each in its turn. */
+/** What has been read, by task instance and try: a report once, progress again and again. */
 const known = new Map();
 let reads = 0;
 const detailsOf = (ti) => known.get(keyOf(ti)) || {};
@@ -380,7 +381,7 @@ function showFacts(figure, running) {
     if (speed && speed.since) {
       add("Rate now", rate(speed.now));
       add("Rate since the start", rate(speed.since));
-      // A batch begins with all that the quota allows at once: it does not go on like that.
+      // A batch begins with all that the quota allows at once.
       const left = toGo(figure) / Math.min(speed.since, quota && !isMapped ? quota.limit / quota.seconds : Infinity);
       if (toGo(figure)) add("Time left", `about ${duration(left)}`), add("Ends at about", clock(now() + left));
     }

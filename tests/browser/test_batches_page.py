@@ -140,6 +140,8 @@ def test_a_deferral_says_until_when_and_why(open_page: Callable[..., Page], airf
     expect(page.locator("#words")).to_have_text(
         re.compile(r"Waiting until .+ \((2 hours|1 hour 59 minutes)\)\. HubSpot answered 429: the daily limit\.")
     )
+    expect(page.locator("#legend")).to_contain_text("800 to go")
+    expect(page.locator("#legend")).not_to_contain_text("unresolved")
 
 
 def test_a_red_end_says_what_was_not_updated(open_page: Callable[..., Page], airflow: CannedAirflow) -> None:

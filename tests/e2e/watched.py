@@ -60,7 +60,7 @@ class Traffic:
 
 
 def watched(stage: Stage) -> Iterator[Check]:
-    """A batch is watched to its red end, by who may: its bar, a 429, a deferral, the reasons; then its shards, and all batches."""
+    """Who may watches a batch to its red end: its bar, a 429, a deferral, the reasons; then its shards, and all batches."""
     airflow, run, hubspot = stage.airflow, stage.run, stage.hubspot
     with (stage.folder / "watched.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps({"message_id": message_id}) + "\n" for message_id in UNKNOWN)
