@@ -5,8 +5,9 @@ BENCH  := .venv-bench/bin/python
 DOCS   := .venv-docs/bin/python
 # What is newer than the last Airflow 3.2 it was not tried with; its metadata says nothing against it.
 OF_3_2 := 2026-06-10
-# Each process has half of the suite, file by file, and takes over what the other has left: what the tests of a file share is made once.
-IN_TWO := -n 2 --dist worksteal
+# Each process has a quarter of the suite, file by file, and takes over what others have left: what the tests of a file share is
+# made once. Four on two cores, because half of their time the tests wait, for servers that start and stop.
+IN_FOUR := -n 4 --dist worksteal
 # Of these the words of today are needed; they bring nothing that Airflow uses.
 GATEWAYS := --exclude-newer-package messagebird-sdk=2026-11-27 --exclude-newer-package telnyx=2026-11-27
 
@@ -34,14 +35,13 @@ demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click a
 	@$(RUN) example_dags/run_demo_ui.py
 
 test: .venv/ready  ## The test suite (without the browser: make browser)
-	@$(RUN) -m pytest $(IN_TWO) --ignore=tests/browser
+	@$(RUN) -m pytest $(IN_FOUR) --ignore=tests/browser
 
-# In four processes: half of their time these tests wait, for servers that start and stop.
 test-fast: .venv/ready  ## The tests that are not marked as slow: about a minute
-	@$(RUN) -m pytest -n 4 --dist worksteal -m "not slow" --ignore=tests/browser
+	@$(RUN) -m pytest $(IN_FOUR) -m "not slow" --ignore=tests/browser
 
 test-matrix:  ## The suite on Airflow 3.2 and 3.3 with each Python of 3.10 to 3.13 that is here (AIRFLOWS=3.2 PYTHONS=3.11: one)
-	@.ci/matrix $(IN_TWO) --ignore=tests/browser $(MATRIX)
+	@.ci/matrix $(IN_FOUR) --ignore=tests/browser $(MATRIX)
 
 browser: .venv/ready  ## The local HubSpot's page in Chromium, which is installed if need be
 	@.ci/chromium
