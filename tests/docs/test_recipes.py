@@ -185,9 +185,10 @@ def test_6_a_backfill_outlives_tokens_and_a_worker(
     done = in_background.ledger.patches
 
     def hours_pass() -> None:
-        for number in (50, 100, 150, 200):
-            wait_until(lambda until=number: len(done(status=200)) >= until)  # type: ignore[misc]
+        for life in (1, 2, 3, 4):
+            wait_until(lambda until=50 * life: len(done(status=200)) >= until)  # type: ignore[misc]
             in_background.world.clock.advance(TOKEN_LIFE)
+            wait_until(lambda before=life: len(in_background.ledger.grants()) > before)  # type: ignore[misc]
         wait_until(lambda: len(done(status=200)) >= 250)
         os.kill(os.getpid(), signal.SIGUSR1)
 
