@@ -93,7 +93,7 @@ e2e-celery: .venv-celery/ready  ## A cluster: PostgreSQL, Redis, two Celery work
 	@.ci/servers
 	@.venv-celery/bin/python -m tests.e2e.celery
 
-bench: .venv-bench/ready  ## Quota, speed, memory, reading, Airflow's share: ten minutes, as ratios against peers of the same run
+bench: .venv-bench/ready  ## Quota, speed, memory, reading, Airflow's share: half an hour, as ratios against peers of the same run
 	@$(BENCH) -m tests.bench
 
 bench-progress: .venv/ready  ## What keeping progress costs: 10,000 updates with and without it in a real Airflow, four minutes
