@@ -41,6 +41,11 @@ def command_line() -> argparse.ArgumentParser:
         help="a number (ids message-1, message-2, ...), or a JSON Lines file whose message_id keys are seeded",
     )
     parser.add_argument("--faults", metavar="FILE", help="YAML or JSON: a list of faults; they replace those of the state")
+    parser.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="where the events of the channel are sent, its webhookUrl; see also --webhook-via and --webhook-hosts",
+    )
     parser.add_argument("--state", metavar="FILE", help="taken up at the start if it exists, written at the end")
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate that is made for this run")
     parser.add_argument("--speed", type=float, default=None, help="of the clock, 0 stops it")
@@ -83,6 +88,9 @@ def _print_introduction(emulator: Emulator) -> None:
     if emulator.ca_file:
         print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
         print(f"  export SSL_CERT_FILE={emulator.ca_file}")
+    for channel in world.channels.values():
+        if url := channel.about.get("webhookUrl"):
+            print(f"Webhooks of channel {channel.id} go to {url}, signed with {channel.app.client_secret}.")
     print("Ctrl-C ends it.", flush=True)
 
 
@@ -97,7 +105,12 @@ def _make_emulator(options: argparse.Namespace) -> Emulator:
         raise ValueError(f"--state: there is no folder {Path(options.state).parent}")
     try:
         emulator = Emulator(
-            host=options.host, port=options.port, tls=options.tls, allowed_hosts=options.allowed_host, **settings
+            host=options.host,
+            port=options.port,
+            tls=options.tls,
+            allowed_hosts=options.allowed_host,
+            webhook=options.webhook,
+            **settings,
         )
     except OSError as error:
         raise ValueError(
@@ -106,6 +119,8 @@ def _make_emulator(options: argparse.Namespace) -> Emulator:
     if options.state and Path(options.state).exists():
         emulator.load(options.state)
         emulator.choose(**settings)
+        if options.webhook:
+            emulator.world.set_webhook(options.webhook)
     world = emulator.world
     if faults is not None:
         emulator.schedule.clear()
@@ -123,7 +138,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Add an option for each setting, with its mark in the help."""
     for name, setting in Settings.all().items():
         mark = {"ours": ""}.get(setting.metadata["mark"], f"{setting.metadata['mark']}; ")
-        default = "that of the plan" if setting.default is None else setting.default
+        default = "that of the plan" if setting.default is None else "none" if setting.default == "" else setting.default
         more: dict[str, Any] = {
             "default": argparse.SUPPRESS,
             "help": f"{setting.metadata['help']} ({mark}default: {default})",

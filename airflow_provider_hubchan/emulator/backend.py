@@ -12,17 +12,18 @@ from typing import Any
 from airflow_provider_hubchan.emulator.faults.schedule import Schedule, ScheduledFault, read_faults
 from airflow_provider_hubchan.emulator.model.numbers import count_of
 from airflow_provider_hubchan.emulator.model.records import Message
-from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.model.world import DEMO_CUSTOMER, World
 from airflow_provider_hubchan.emulator.request_log.entry import one_line, shortened
 from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 from airflow_provider_hubchan.emulator.snapshot import as_json, from_json
+from airflow_provider_hubchan.emulator.webhook_sender import WebhookSender
 
 #: Settings that the first portal and the first channel are made with.
 FIXED = ("channel_id", "time_zone")
 
 
 class HubspotBackend:
-    """World, schedule of faults, and ledger. Everything is lost when the process ends, see `save`.
+    """World, schedule of faults, ledger, and sender of webhooks. Everything is lost when the process ends, see `save`.
 
     :param settings: fields of `Settings`.
     :raises ValueError: names every setting that is not allowed.
@@ -32,10 +33,13 @@ class HubspotBackend:
     url: str
     #: The refresh token of the first install, None for the usual one.
     refresh_token: str | None = None
+    #: The ``webhookUrl`` that the first channel begins with, None for none.
+    webhook: str | None = None
 
     def __init__(self, **settings: Any) -> None:
         self._initial_settings = settings
         self.schedule, self.ledger = Schedule(), Ledger()
+        self._webhooks = WebhookSender(self.ledger)
         self.reset()
 
     def reset(self) -> None:
@@ -43,6 +47,9 @@ class HubspotBackend:
         world = World(**self._initial_settings)
         if self.refresh_token:
             world.install.refresh_token = self.refresh_token
+        if self.webhook:
+            world.set_webhook(self.webhook)
+        self._webhooks.clear()
         self.world = world
         self.schedule.clear()
         self.ledger.clear()
@@ -75,14 +82,41 @@ class HubspotBackend:
         specs = read_faults(source) if isinstance(source, str | os.PathLike) else source
         return self.schedule.add_all(specs, self.world.clock.now())
 
+    def agent_says(
+        self, text: str, to: str = DEMO_CUSTOMER, *, thread: int | None = None, channel_id: str | None = None
+    ) -> Message:
+        """Have an agent write a message, of which the channel's ``webhookUrl`` is told. It does not wait for that.
+
+        :param to: address of the customer, who is answered in the latest thread with them.
+        :param thread: number of a thread, in the place of *to*.
+        :param channel_id: of the channel, by default the first.
+        :return: the message; its ``id`` is the one that its status is updated by.
+        :raises ValueError: there is no such thread or channel, or the text is empty.
+        """
+        message = self.world.add_reply(text, to=to, thread=thread, channel_id=channel_id)
+        self.announce([message])
+        return message
+
+    def announce(self, messages: Iterable[Message]) -> None:
+        """Send the webhook of each of these messages of agents, if its channel has a ``webhookUrl``."""
+        for message in messages:
+            self._webhooks.send(message, self.world, self.schedule)
+
+    def wait_for_webhooks(self, seconds: float = 30.0) -> None:
+        """Wait until every webhook so far has been accepted by its receiver or given up, see `Ledger.deliveries`.
+
+        :raises TimeoutError: that takes longer than *seconds*.
+        """
+        self._webhooks.wait(seconds)
+
     def messages(self, status: str | None = None) -> list[Message]:
         """The messages with this status, or all, in the order they came."""
         return [message for message in list(self.world.messages.values()) if status in (None, message.status)]
 
     def seen(self, last: int = 20) -> str:
-        """The messages and the last requests, in words and without secrets, to find out why a test has failed.
+        """The messages, the last requests and webhooks, in words and without secrets, to find out why a test has failed.
 
-        :param last: how many requests are shown, the newest.
+        :param last: how many requests, and how many webhooks, are shown, the newest.
         """
         entries = self.ledger.entries
         answers = Counter(f"with {'no answer' if entry.status is None else entry.status}" for entry in entries)
@@ -98,6 +132,7 @@ class HubspotBackend:
                 f"{count_of(self.ledger.received, 'request')}{_counted(answers)}{notes}",
                 *([f"the last {last}:"] if len(entries) > last else []),
                 *(entry.as_line() for entry in entries[-last:]),
+                *_deliveries_seen(self.ledger, last),
             ]
         )
 
@@ -112,6 +147,7 @@ class HubspotBackend:
         :raises ValueError: it is not one, or of another version; nothing is changed then.
         """
         self.world, self.schedule = from_json(raw)
+        self._webhooks.clear()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, all of it or nothing."""
@@ -142,6 +178,13 @@ class HubspotBackend:
             "password": install.app.client_secret,
             "extra": {"refresh_token": install.refresh_token, "channel_id": self.world.channel_id, **extra},
         }
+
+
+def _deliveries_seen(ledger: Ledger, last: int) -> list[str]:
+    """The last webhooks in words; nothing if none was sent."""
+    shown = ledger.deliveries(last=last)
+    head = f"{count_of(ledger.sent, 'webhook')} sent{f', the last {last}:' if ledger.sent > last else ''}"
+    return [head, *(delivery.as_line() for delivery in shown)] if shown else []
 
 
 def _counted(numbers: Mapping[str, int]) -> str:

@@ -2,8 +2,11 @@
 
 GET    /_emulator/health
 GET    /_emulator/connection            an Airflow connection to this emulator
-POST   /_emulator/messages              {"ids": [...], "channel_id": optional}
+POST   /_emulator/messages              {"ids": [...], "channel_id": optional}: an agent writes these
 GET    /_emulator/messages              {"counts": {status: number}, "messages": {id: status}}
+POST   /_emulator/replies               {"text": ..., "to": address or "thread": number, "channel_id": optional}: a new message
+GET    /_emulator/deliveries            the webhooks that were sent, or those that fit ?message_id=...&status=..., see
+                                        `Ledger.deliveries`
 GET    /_emulator/faults                all faults, how many requests each has hit, and how many are left
 POST   /_emulator/faults                one fault or a list of them, see `airflow_provider_hubchan.emulator.faults.fault`
 DELETE /_emulator/faults                all, or with /_emulator/faults/<id> one
@@ -35,8 +38,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS
-from airflow_provider_hubchan.emulator.model.numbers import is_number
-from airflow_provider_hubchan.emulator.request_log.ledger import json_array, json_lines, parse_conditions
+from airflow_provider_hubchan.emulator.model.numbers import is_count, is_number
+from airflow_provider_hubchan.emulator.request_log.ledger import (
+    DELIVERY_CONDITIONS,
+    json_array,
+    json_lines,
+    parse_conditions,
+)
 from airflow_provider_hubchan.emulator.routing import Router
 from airflow_provider_hubchan.emulator.ui.page import PAGE_ROUTES
 
@@ -46,6 +54,7 @@ Handler = Callable[[HubspotBackend, Request], Awaitable[Any]]
 MAX_ERROR = 1_500
 _JSON_LINES = "application/jsonl"
 _TOKEN_FIELDS = ("scopes", "life", "value")
+_REPLY_FIELDS = ("text", "to", "thread", "channel_id")
 
 
 async def health(backend: HubspotBackend, request: Request) -> dict[str, Any]:
@@ -60,7 +69,10 @@ async def seed_messages(backend: HubspotBackend, request: Request) -> dict[str, 
     body = await _json_object(request)
     if not isinstance(body.get("ids"), list):
         raise ValueError("ids must be a list of message ids")
-    backend.world.seed(map(str, body["ids"]), body.get("channel_id"))
+    world, ids = backend.world, list(map(str, body["ids"]))
+    channel_id = body.get("channel_id") or world.channel_id
+    world.seed(ids, channel_id)
+    backend.announce(world.messages[channel_id, message_id] for message_id in ids)
     return {"messages": len(backend.world.messages)}
 
 
@@ -68,6 +80,18 @@ async def list_messages(backend: HubspotBackend, request: Request) -> dict[str, 
     world = backend.world
     statuses = {message.id: message.status for message in list(world.messages.values())}
     return {"counts": world.counts(), "messages": statuses}
+
+
+async def add_reply(backend: HubspotBackend, request: Request) -> dict[str, Any]:
+    # In a thread: the first one goes through all messages, and other requests are served meanwhile.
+    message = await run_in_threadpool(backend.agent_says, **_checked_reply(await _json_object(request)))
+    return {"message_id": message.id, "thread": message.thread}
+
+
+async def list_deliveries(backend: HubspotBackend, request: Request) -> Response:
+    conditions = parse_conditions(request.query_params, DELIVERY_CONDITIONS)
+    deliveries = await run_in_threadpool(backend.ledger.deliveries, **conditions)
+    return StreamingResponse(json_array(deliveries), media_type="application/json")
 
 
 async def list_faults(backend: HubspotBackend, request: Request) -> list[dict[str, Any]]:
@@ -168,6 +192,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/_emulator/connection", connection),
     ("POST", "/_emulator/messages", seed_messages),
     ("GET", "/_emulator/messages", list_messages),
+    ("POST", "/_emulator/replies", add_reply),
+    ("GET", "/_emulator/deliveries", list_deliveries),
     ("GET", "/_emulator/faults", list_faults),
     ("POST", "/_emulator/faults", add_faults),
     ("DELETE", "/_emulator/faults", clear_faults),
@@ -257,6 +283,26 @@ def _checked_token(body: dict[str, Any]) -> dict[str, Any]:
         problems.append(f"life must be a number of seconds, at least 0, not {life!r}")
     if not isinstance(value, str):
         problems.append(f"value must be a text, not {value!r}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return body
+
+
+def _checked_reply(body: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `HubspotBackend.agent_says`.
+
+    :raises ValueError: names everything that is wrong with them.
+    """
+    problems = [f"a reply has no {name}; it has {', '.join(_REPLY_FIELDS)}" for name in body if name not in _REPLY_FIELDS]
+    problems += [
+        f"{name} must be a text, not {body[name]!r}"
+        for name in ("text", "to", "channel_id")
+        if name in body and not isinstance(body[name], str)
+    ]
+    if "thread" in body and not is_count(body["thread"]):
+        problems.append(f"thread must be the number of a thread, not {body['thread']!r}")
+    if "text" not in body or ("to" in body) == ("thread" in body):
+        problems.append("a reply needs a text, and either to or thread")
     if problems:
         raise ValueError("; ".join(problems))
     return body

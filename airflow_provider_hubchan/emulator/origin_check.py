@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from starlette.responses import JSONResponse
 
+from airflow_provider_hubchan.emulator.model.loopback import is_loopback
+
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _NAME, _IPV6 = r"(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?", r"(?P<ipv6>[0-9a-f]*:[0-9a-f:.]+)"
@@ -156,7 +158,7 @@ def _check_host(scope: Any, allowed_hosts: frozenset[str]) -> Authority:
             raise ValueError
     except ValueError:
         raise OriginError(400, f"Host {_shown(hosts[0])} is no host, or not that of the URL: give a name and a port") from None
-    if not _is_loopback(authority.host) and authority.host not in allowed_hosts:
+    if not is_loopback(authority.host) and authority.host not in allowed_hosts:
         raise OriginError(
             403,
             f"Host {_shown(authority.host)} is not a name of this emulator: call it localhost or 127.0.0.1, or start it with "
@@ -228,16 +230,6 @@ def _normalized(host: str) -> str:
             raise
         return host.lower()
     return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def _is_loopback(host: str) -> bool:
-    """True for localhost and names under it (RFC 6761, section 6.3), 127.0.0.0/8 and ::1."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _values(scope: Any, name: bytes) -> list[str]:

@@ -15,7 +15,8 @@ from airflow_provider_hubchan.emulator.model.settings import Settings
 from airflow_provider_hubchan.emulator.server import Emulator
 
 MARKERS = (
-    "hubspot_emulator(**settings, tls=, allowed_hosts=, messages=, faults=): what the fixture hubspot_emulator begins with",
+    "hubspot_emulator(**settings, tls=, allowed_hosts=, webhook=, messages=, faults=): what the fixture hubspot_emulator "
+    "begins with",
     "hubchan_connection(conn_id, **extra): what the fixture hubchan_connection sets up",
 )
 
@@ -29,14 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def hubspot_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A fresh emulator, without a rate limit unless one is set. The connection ``hubchan_default`` leads to it.
 
-    Its marker, or an indirect parameter, sets fields of `Settings`, and beside them *tls* and *allowed_hosts* of `Emulator`,
-    *messages* (how many, or their ids) and *faults* (a list, or a YAML or JSON file).
+    Its marker, or an indirect parameter, sets fields of `Settings`, and beside them *tls*, *allowed_hosts* and *webhook* of
+    `Emulator`, *messages* (how many, or their ids) and *faults* (a list, or a YAML or JSON file).
     """
     settings = _arguments(request)
     messages, faults = settings.pop("messages", 0), settings.pop("faults", ())
-    tls, allowed_hosts = settings.pop("tls", False), settings.pop("allowed_hosts", ())
+    begins = {name: settings.pop(name) for name in ("tls", "allowed_hosts", "webhook") if name in settings}
     Settings().change(**settings)  # names everything that is wrong
-    with Emulator(tls=tls, allowed_hosts=allowed_hosts, **({} if "plan" in settings else {"limit": 0}) | settings) as emulator:
+    with Emulator(**begins, **({} if "plan" in settings else {"limit": 0}) | settings) as emulator:
         # The port may have been an earlier test's. What is cached by address and login must not be found again.
         emulator.refresh_token = f"refresh-{uuid.uuid4()}"
         emulator.reset()

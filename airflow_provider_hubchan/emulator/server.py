@@ -43,15 +43,25 @@ class Emulator(HubspotBackend):
     :param allowed_hosts: names and addresses that the control API and the page may be called by, with any port, beside *host*,
         ``localhost``, names under it, and loopback addresses: ``["hubspot"]`` in a network of containers.
     :param tls: True to serve https, with a certificate that `ca_file` vouches for.
+    :param webhook: URL that the events of the first channel are sent to, its ``webhookUrl``; None for none.
     :param settings: fields of `Settings`; ``limit=0`` for a rate limit that is never reached.
     :ivar ca_file: with *tls*, path of the certificate to trust (PEM), until it is stopped; else None.
     :raises OSError: it cannot listen there.
-    :raises ValueError: names every setting that is not allowed, or every allowed host that is neither a name nor an address.
+    :raises ValueError: names every setting that is not allowed, or every allowed host that is neither a name nor an address, or
+        says why nothing can be sent to *webhook*.
     """
 
     def __init__(
-        self, *, host: str = LOOPBACK, port: int = 0, tls: bool = False, allowed_hosts: Iterable[str] = (), **settings: Any
+        self,
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        tls: bool = False,
+        allowed_hosts: Iterable[str] = (),
+        webhook: str | None = None,
+        **settings: Any,
     ) -> None:
+        self.webhook = webhook
         super().__init__(**settings)
         hosts = parse_allowed_hosts(allowed_hosts)
         self._certificate = make_certificate() if tls else None
@@ -86,9 +96,11 @@ class Emulator(HubspotBackend):
             if not self._thread.is_alive():
                 raise RuntimeError("the emulator did not start")
             self._thread.join(0.005)
+        self._webhooks.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._webhooks.close()
         self._server.stop()
         self._thread.join()
         self._socket.close()

@@ -68,6 +68,7 @@ def as_json(world: World, schedule: Schedule) -> dict[str, Any]:
         "staging": [_record_as_plain(staged) for staged in list(world.staging.values())],
         "messages": [_record_as_plain(message) for message in list(world.messages.values())],
         "posted": [[*key, message_id] for key, message_id in list(world.posted.items())],
+        "integration_threads": [[*each] for each in list(world.integration_threads.items())],
         "lagging": [{"until": until, "message": _record_as_plain(message)} for until, message in stale_reads],
         "last_fault": schedule.last_number,
         "faults": [
@@ -126,6 +127,7 @@ def _world_of(snapshot: Any) -> World:
         world.messages[message.account.channel.id, message.id] = message
     for model in snapshot.lagging:
         world.stale_reads.put(_record_of(Message, model.message, by_type), model.until)
+    world.integration_threads = dict(snapshot.integration_threads)
     world.posted = {(account_id, key): message_id for account_id, key, message_id in snapshot.posted}
     return world
 
@@ -264,6 +266,7 @@ _Snapshot: Any = create_model(
     staging=_list_of(StagingToken),
     messages=_list_of(Message),
     posted=(list[tuple[str, str, str]], ...),
+    integration_threads=(list[tuple[int, str]], []),  # states of before have none
     lagging=(list[_StaleReadModel], ...),
     last_fault=(int, ...),
     faults=(list[_ScheduledFaultModel], ...),

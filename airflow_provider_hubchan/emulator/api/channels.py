@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from typing_extensions import NotRequired, TypedDict
 
-from airflow_provider_hubchan.emulator.api.errors import channel_not_found
+from airflow_provider_hubchan.emulator.api.errors import channel_not_found, error
 from airflow_provider_hubchan.emulator.api.http import ApiError, Request, Response
 from airflow_provider_hubchan.emulator.api.query import numeric_id, page
 from airflow_provider_hubchan.emulator.api.schema import Object, Schema, Text
 from airflow_provider_hubchan.emulator.model.records import App, Channel
+from airflow_provider_hubchan.emulator.model.webhook_url import invalid_url, refusal
 from airflow_provider_hubchan.emulator.model.world import World
 
 SORT_FIELDS = ("id", "name", "createdAt")
@@ -70,7 +74,9 @@ def list_channels(world: World, request: Request, app: App) -> Response:
 
 def create(world: World, request: Request, app: App) -> Response:
     """201 with a channel that no portal has connected yet."""
-    return Response(201, world.register(app, dict(CHANNEL_CREATE.read(request.body))).as_json())
+    about = dict(CHANNEL_CREATE.read(request.body))
+    _check_webhook(world, about)
+    return Response(201, world.register(app, about).as_json())
 
 
 def get(world: World, request: Request, app: App) -> Response:
@@ -83,8 +89,22 @@ def patch(world: World, request: Request, app: App) -> Response:
     channel = channel_of(world, request, app)
     partial = world.settings.channel_patches == "partial"
     changes = dict(PARTIAL_CHANNEL_PATCH.read(request.body) if partial else CHANNEL_PATCH.read(request.body))
+    _check_webhook(world, changes)
     channel.about = {name: value for name, value in (channel.about | changes).items() if value is not None}
     return Response(200, channel.as_json())
+
+
+def _check_webhook(world: World, about: Mapping[str, Any]) -> None:
+    """Refuse a ``webhookUrl`` that leads to another machine, which HubSpot would take: a rule of the emulator's own.
+
+    :raises ApiError: 400 that says so, and what to do. Text that is not a URL is taken (specified), and nothing is sent to it.
+    """
+    url, settings = about.get("webhookUrl"), world.settings
+    if url and not invalid_url(url) and (reason := refusal(url, settings.webhook_via, settings.webhook_hosts)):
+        text = f"Not HubSpot's answer: {reason}"
+        raise ApiError(
+            error(400, text, "VALIDATION_ERROR", "EmulatorError.WEBHOOK_HOST_REFUSED", context={"webhookUrl": [url]})
+        )
 
 
 def delete(world: World, request: Request, app: App) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator
@@ -195,12 +194,6 @@ def content_of(payload: MessagePayload, app_id: int) -> dict[str, Any]:
     if "richText" in payload:
         content["richText"] = payload["richText"]
     return content
-
-
-def thread_of(account_id: str, integration_thread_id: str) -> int:
-    """The number of the thread of all messages that come to an account with this thread id: always the same."""
-    digest = blake2b(f"{account_id}/{integration_thread_id}".encode("utf-8", "surrogatepass"), digest_size=6).digest()
-    return 7_800_000_000 + int.from_bytes(digest, "big")
 
 
 def _person(participant: Participant) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from airflow_provider_hubchan.emulator.api.channel_accounts import accounts_of
 from airflow_provider_hubchan.emulator.api.channels import channel_of
 from airflow_provider_hubchan.emulator.api.errors import account_not_found, error, message_not_found
 from airflow_provider_hubchan.emulator.api.http import ApiError, Request, Response
-from airflow_provider_hubchan.emulator.api.message_payload import MESSAGE_PAYLOAD, MessagePayload, content_of, thread_of
+from airflow_provider_hubchan.emulator.api.message_payload import MESSAGE_PAYLOAD, MessagePayload, content_of
 from airflow_provider_hubchan.emulator.api.schema import Schema, Text
 from airflow_provider_hubchan.emulator.model.records import AccessToken, ChannelAccount, Message, WritableStatus
 from airflow_provider_hubchan.emulator.model.settings import Settings
@@ -59,7 +59,7 @@ def post(world: World, request: Request, token: AccessToken) -> Response:
     message = Message(
         id=world.next_message_id(),
         account=account,
-        thread=thread_of(account.id, payload.get("integrationThreadId") or f"no id {world.next_id()}"),
+        thread=world.thread_of(account, payload.get("integrationThreadId") or world.new_integration_thread_id()),
         created_at=payload["timestamp"],
         updated_at=world.clock.now(),
         status="RECEIVED" if payload["messageDirection"] == "INCOMING" else "SENT",

@@ -1,4 +1,5 @@
-"""The answers that a fault can give by name: what HubSpot is known to answer when it does not do what was asked.
+"""The answers that a fault can give by name, what HubSpot is known to answer when it does not do what was asked; and what a
+fault can do to a webhook by name.
 
 The mark of an answer is that of its status and category, policy or error. Where only these are known, the text is assumed. HTML
 pages stand for whatever a gateway in front of HubSpot sends.
@@ -21,6 +22,15 @@ TOKEN_ADDRESS = "/oauth/"
 ANY_ADDRESS = "/"
 #: Seconds of a migration's ``Retry-After`` if the fault has no end (documented: up to 24 hours).
 MIGRATION = 86_400.0
+#: What a fault can do to a webhook, in words. Its event is always HubSpot's.
+WEBHOOK_FAULTS: dict[str, str] = {
+    "late": "is sent late",
+    "twice": "is sent twice",
+    "out-of-order": "is sent after the next one of its channel",
+    "unsigned": "is sent without a signature",
+    "wrong-signature": "is signed with another secret",
+    "old-signature": "is signed as of ten minutes ago",
+}
 
 
 class AnswerContext(NamedTuple):

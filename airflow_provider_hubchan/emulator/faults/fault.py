@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow_provider_hubchan.emulator.api.http import Request
-from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS, ANY_ADDRESS
+from airflow_provider_hubchan.emulator.api.webhooks import WebhookRequest
+from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS, ANY_ADDRESS, WEBHOOK_FAULTS
 from airflow_provider_hubchan.emulator.faults.durations import Duration
 from airflow_provider_hubchan.emulator.model.numbers import is_count, is_number
 from airflow_provider_hubchan.emulator.model.world import REVOCABLE, World
 
 #: Part of the path of the requests that a fault is for unless it says otherwise.
 CONVERSATIONS = "/conversations/"
+#: Keys that a fault of webhooks cannot have.
+_OF_REQUESTS = ("method", "status", "headers", "body", "answer", "apply", "drop", "reset", "trickle", "lag", "revoke")
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Fault:
     :param reset: True to close the connection with a reset (RST); *drop* says when.
     :param lag: seconds of the emulator's clock for which an accepted PATCH cannot be read yet.
     :param revoke: ends tokens of the app in the portal, before the answer: ``access``, ``refresh`` or ``both``.
+    :param webhook: what happens to a webhook, a name of `WEBHOOK_FAULTS`: the fault hits the webhooks of channels, and no
+        request. *delay* is the seconds before it is sent; for ``out-of-order`` the most that it waits for the next one.
     :raises ValueError: names everything that is wrong.
     """
 
@@ -67,6 +72,7 @@ class Fault:
     reset: bool = False
     lag: float = 0.0
     revoke: str | None = None
+    webhook: str | None = None
 
     def __post_init__(self) -> None:
         if problems := [*_invalid_values(self), *_invalid_durations(self)] or [*_contradictions(self)]:
@@ -120,7 +126,8 @@ class Fault:
     def matches(self, request: Request, world: World) -> bool:
         """True if this request may be hit."""
         return (
-            (self.method is None or self.method == request.method)
+            (self.webhook is not None) == isinstance(request, WebhookRequest)
+            and (self.method is None or self.method == request.method)
             and (self.message_id is None or (request.message is not None and request.message[1] == self.message_id))
             and self._path_part in request.path
             and (self.portal is None or _portal_id(request, world) == self.portal)
@@ -130,7 +137,19 @@ class Fault:
     def _default_path_part(self) -> str:
         if self.answer is not None and (path := ANSWERS[self.answer].path):
             return path
+        if self.webhook is not None:
+            return ""  # of the receiver's URL, which may have no path
         return CONVERSATIONS if self.portal is None and self.revoke is None else ANY_ADDRESS
+
+
+def fault_spec(fault: Fault) -> dict[str, Any]:
+    """A fault as it was given, without how many requests it hits, because what is left of that changes."""
+    spec = {}
+    for each in fields(fault):
+        default = each.default_factory() if callable(each.default_factory) else each.default
+        if each.name != "times" and getattr(fault, each.name) != default:
+            spec[each.name] = getattr(fault, each.name)
+    return spec
 
 
 def _number_as_text(key: str, value: Any) -> Any:
@@ -142,6 +161,8 @@ def _number_as_text(key: str, value: Any) -> Any:
 
 
 def _portal_id(request: Request, world: World) -> int | None:
+    if isinstance(request, WebhookRequest):
+        return request.portal_id
     install = world.install_of(request.authorization)
     return install.portal.id if install else None
 
@@ -187,6 +208,11 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("drop",), lambda value: value in (None, "before", "half"), "{name} is {value!r}, not 'before' or 'half'"),
     (("revoke",), lambda value: value in (None, *REVOCABLE), f"{{name}} is {{value!r}}, not one of {', '.join(REVOCABLE)}"),
     (
+        ("webhook",),
+        lambda value: value is None or (isinstance(value, str) and value in WEBHOOK_FAULTS),
+        f"{{name}} is {{value!r}}, not one of {', '.join(WEBHOOK_FAULTS)}",
+    ),
+    (
         ("answer",),
         lambda value: not isinstance(value, str) or value in ANSWERS,
         f"there is no answer {{value!r}}; there are {', '.join(ANSWERS)}",
@@ -225,5 +251,16 @@ def _contradictions(fault: Fault) -> Iterator[str]:
         yield "lag is of a PATCH that is accepted: method PATCH, and apply if the answer is another"
     if fault.until is not None and fault.until <= fault.since:
         yield f"until ({fault.until}) is not after since ({fault.since})"
-    if not (fault.has_answer or fault.delay or fault.trickle or fault.drop or fault.lag or fault.revoke):
-        yield "a fault must do something: status, answer, delay, trickle, drop, lag or revoke"
+    if not (fault.has_answer or fault.delay or fault.trickle or fault.drop or fault.lag or fault.revoke or fault.webhook):
+        yield "a fault must do something: status, answer, delay, trickle, drop, lag, revoke or webhook"
+    if fault.webhook is not None:
+        yield from _contradictions_of_webhook(fault)
+
+
+def _contradictions_of_webhook(fault: Fault) -> Iterator[str]:
+    """Keys that a fault of webhooks cannot have, because they are about requests and their answers."""
+    given = [name for name in _OF_REQUESTS if getattr(fault, name)]
+    if given:
+        yield f"webhook {fault.webhook!r} is about what HubSpot sends, which has no {', '.join(given)}"
+    if fault.webhook == "late" and not fault.delay:
+        yield "webhook 'late' needs delay: how many seconds"

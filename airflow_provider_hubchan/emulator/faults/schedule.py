@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import yaml
 
 from airflow_provider_hubchan.emulator.api.http import Request
+from airflow_provider_hubchan.emulator.api.webhooks import WebhookRequest
 from airflow_provider_hubchan.emulator.faults.fault import Fault
 from airflow_provider_hubchan.emulator.model.world import World
 
 
 class Hit(NamedTuple):
-    """A fault that hits a request, with what was drawn for it.
+    """A fault that hits a request or a webhook, with what was drawn for it.
 
-    :param delay: seconds before the answer.
+    :param delay: seconds before the answer, or before the webhook is sent.
     :param trickle: seconds that its body takes.
     :param seconds_left: seconds of the emulator's clock until the fault is over, None if it has no end.
     """
@@ -80,8 +81,13 @@ class ScheduledFault:
         return Hit(fault, fault.delay_duration.draw(rng), fault.trickle_duration.draw(rng), seconds_left)
 
     def _rng(self, request: Request, seed: int) -> Random:
-        """What is drawn for a request depends on which try of its method and path it is, and on no other request."""
+        """What is drawn for a request depends on which try of its method and path it is, and on no other request.
+
+        All webhooks of a channel have one path: theirs is the message's.
+        """
         key = f"{request.method} {request.path}"
+        if isinstance(request, WebhookRequest):
+            key = f"webhook {'/'.join(request.message)}"
         self.tries[key] = tries = self.tries.get(key, 0) + 1
         return Random(f"{seed}/{self.number}/{key}/{tries}")
 

@@ -187,7 +187,11 @@ class Message:
 
     @property
     def customer(self) -> dict[str, Any]:
-        """The customer of the thread: ``{"deliveryIdentifier": {...}, "name": ...}``."""
+        """Whom it is from or to: ``{"deliveryIdentifier": {...}, "name": ...}``; the thread decides if it does not say."""
+        people = (self.content or {}).get("senders" if self.incoming else "recipients")
+        if people:
+            identifier = people[0]["deliveryIdentifier"]
+            return {"deliveryIdentifier": identifier, "name": people[0].get("name") or identifier["value"]}
         phone = {"type": "HS_PHONE_NUMBER", "value": f"+1555{self.thread % 10_000_000:07d}"}
         return {"deliveryIdentifier": phone, "name": CUSTOMERS[self.thread % len(CUSTOMERS)]}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, cast
 
 from airflow_provider_hubchan.emulator.model.numbers import is_count, is_number
+from airflow_provider_hubchan.emulator.model.webhook_url import refusal, split_url
 
 #: Requests per 10 seconds for each app and account, and per day for each account, 0 for no limit (documented).
 PLANS = {
@@ -69,6 +70,17 @@ class Settings:
     )
     refused_count: bool = _setting(False, "whether calls answered with 429 fill the window, too")
     daily_spares_account_info: bool = _setting(True, "whether account-info is answered when the day is used up")
+    webhook_hosts: str = _setting(
+        "loopback", "hosts that webhooks are sent to: those of this machine, or any", ("loopback", "any"), "ours"
+    )
+    webhook_via: str = _setting(
+        "",
+        "scheme, host and port that webhooks are sent to, as a proxy does, in place of those that are signed",
+        mark="ours",
+    )
+    webhook_timeout: float = _setting(5.0, "seconds that a webhook's receiver has for its answer")
+    webhook_tries: int = _setting(1, "how often a webhook is sent that is not answered with 2xx")
+    webhook_pause: float = _setting(10.0, "seconds of the emulator's clock between two such tries")
 
     def __post_init__(self) -> None:
         self.check()
@@ -109,8 +121,22 @@ class Settings:
             problems.append("window must be more than 0")
         if not problems and not self.foreign < 1:
             problems.append("foreign must be less than 1: something has to be left")
+        if not problems:
+            problems += self._invalid_webhook_settings()
         if problems:
             raise ValueError("; ".join(problems))
+
+    def _invalid_webhook_settings(self) -> Iterator[str]:
+        if not self.webhook_timeout > 0:
+            yield "webhook_timeout must be more than 0"
+        if self.webhook_tries < 1:
+            yield "webhook_tries must be at least 1"
+        if self.webhook_via:
+            parts = split_url(self.webhook_via)
+            if parts is None or parts.path.strip("/") or parts.query or parts.fragment:
+                yield f"webhook_via is {self.webhook_via!r}, not scheme, host and port like http://127.0.0.1:8700"
+            elif reason := refusal(self.webhook_via, hosts=self.webhook_hosts):
+                yield reason
 
 
 def _is_number_like(value: Any, default: float | None) -> bool:

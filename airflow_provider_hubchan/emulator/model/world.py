@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
 from airflow_provider_hubchan.emulator.model.clock import Calendar, Clock
 from airflow_provider_hubchan.emulator.model.records import (
+    CUSTOMERS,
     READ,
     WRITE,
     AccessToken,
@@ -23,6 +28,8 @@ from airflow_provider_hubchan.emulator.model.records import (
 )
 from airflow_provider_hubchan.emulator.model.settings import Settings
 from airflow_provider_hubchan.emulator.model.stale_reads import StaleReads
+from airflow_provider_hubchan.emulator.model.thread_index import ThreadIndex
+from airflow_provider_hubchan.emulator.model.webhook_url import check_webhook_url
 
 #: Seconds that an access token lives (documented: ``expires_in`` 1800).
 TOKEN_LIFE = 1800.0
@@ -30,9 +37,15 @@ TOKEN_LIFE = 1800.0
 PER_THREAD = 3
 #: The first ids of channels, of channel accounts and of threads.
 FIRST_CHANNEL, FIRST_ACCOUNT, FIRST_THREAD = 100_200, 1_400_200_300, 7_700_880_000
+#: Threads that are made by an ``integrationThreadId`` have numbers from here on.
+FIRST_INTEGRATION_THREAD = 7_800_000_000
+#: Whom an agent writes to if nobody else is named.
+DEMO_CUSTOMER = "+15550123"
 DEMO_CHANNEL: dict[str, Any] = {"name": "Parcel SMS", "capabilities": {}}
 #: Which tokens of an app in a portal `World.revoke` can end.
 REVOCABLE = ("access", "refresh", "both")
+#: Held while a number is given: a test, a control call and HubSpot's API may make messages at the same time.
+_SERIAL = threading.Lock()
 
 
 class World:
@@ -41,6 +54,7 @@ class World:
     :param settings: the settings to use, or None to make them of *chosen*.
     :param chosen: fields of `Settings`.
     :ivar posted: by channel account and ``integrationIdempotencyId``, the id of the message that was posted with it.
+    :ivar integration_threads: by number of a thread, the ``integrationThreadId`` that it was made with.
     """
 
     def __init__(self, settings: Settings | None = None, **chosen: Any) -> None:
@@ -56,6 +70,8 @@ class World:
         self.staging: dict[str, StagingToken] = {}
         self.messages: dict[tuple[str, str], Message] = {}
         self.posted: dict[tuple[str, str], str] = {}
+        self.integration_threads: dict[int, str] = {}
+        self.thread_index = ThreadIndex()
         self.stale_reads = StaleReads()
         self.serial = 0
         portal = self.add_portal(62515, self.settings.time_zone)
@@ -115,6 +131,7 @@ class World:
         self.staging = {token: staged for token, staged in self.staging.items() if staged.channel is not channel}
         self.messages = {key: message for key, message in self.messages.items() if message.account.channel is not channel}
         self.posted = {key: message_id for key, message_id in self.posted.items() if key[0] in self.accounts}
+        self.thread_index.clear()
 
     def add_staging_token(self, channel: Channel | None = None, portal: Portal | None = None) -> StagingToken:
         """A person begins to connect a channel in a portal, by default the first of each."""
@@ -154,6 +171,67 @@ class World:
         account = self.account_of(channel, portal)
         for number, message_id in enumerate(ids, len(self.messages)):
             self.messages[channel, message_id] = Message(message_id, account, FIRST_THREAD + number // PER_THREAD, now, now)
+
+    def set_webhook(self, url: str | None, channel_id: str | None = None) -> None:
+        """Have the events of a channel, by default the first, sent to a URL; None ends that.
+
+        :raises ValueError: it is not an http or https URL, leads to another machine, or there is no such channel.
+        """
+        channel = self.channels.get(channel_id or self.channel_id)
+        if channel is None:
+            raise ValueError(f"there is no channel {channel_id}; there are {', '.join(self.channels) or 'none'}")
+        about = {name: value for name, value in channel.about.items() if name != "webhookUrl"}
+        if url is not None:
+            check_webhook_url(url, self.settings.webhook_via, self.settings.webhook_hosts)
+            about["webhookUrl"] = url
+        channel.about = about
+
+    def add_reply(
+        self, text: str, *, to: str = DEMO_CUSTOMER, thread: int | None = None, channel_id: str | None = None
+    ) -> Message:
+        """Have an agent write a message: in the latest thread with a customer, or in a new one if there is none.
+
+        :param to: address of the customer: a phone number, an email address, or any other text.
+        :param thread: number of a thread, in the place of *to*.
+        :param channel_id: of the channel, by default the first; a thread has its own.
+        :raises ValueError: there is no such thread or channel, or the text is empty.
+        """
+        if not text.strip() or not to.strip():
+            raise ValueError("a reply needs a text, and an address in to")
+        account = self.account_of(channel_id or self.channel_id) if thread is None else None
+        latest = (
+            self.thread_index.latest(self.messages, thread or 0)
+            if account is None
+            else self.thread_index.latest_with(self.messages, account.id, to)
+        )
+        if latest is not None:
+            account, number, customer = latest.account, latest.thread, latest.customer
+        elif account is None:
+            raise ValueError(f"there is no thread {thread}")
+        else:
+            number = self.thread_of(account, self.new_integration_thread_id())
+            name = CUSTOMERS[number % len(CUSTOMERS)]
+            customer = {"deliveryIdentifier": {"type": _delivery_type(to), "value": to}, "name": name}
+        content, now = {"direction": "OUTGOING", "text": text, "recipients": [customer]}, self.clock.now()
+        # At random: a receiver that has outlived an earlier emulator would take a number of before for a repeated webhook.
+        message = Message(uuid.uuid4().hex, account, number, now, now, content=content)
+        self.messages[account.channel.id, message.id] = message
+        return message
+
+    def thread_of(self, account: ChannelAccount, integration_thread_id: str) -> int:
+        """The number of the thread of all messages that come to an account with this thread id: always the same."""
+        digest = blake2b(f"{account.id}/{integration_thread_id}".encode("utf-8", "surrogatepass"), digest_size=6).digest()
+        number = FIRST_INTEGRATION_THREAD + int.from_bytes(digest, "big")
+        self.integration_threads[number] = integration_thread_id
+        return number
+
+    def integration_thread_id(self, thread: int) -> str:
+        """The ``integrationThreadId`` of a thread; one that HubSpot has made, if nobody gave it any."""
+        return self.integration_threads.get(thread, f"hubspot-{thread}")
+
+    def new_integration_thread_id(self) -> str:
+        """A thread id that HubSpot makes itself (documented: it does so if the integration gives none; the form is assumed)."""
+        return f"hubspot-{self.next_id()}"
 
     def issue(
         self,
@@ -199,9 +277,10 @@ class World:
         self.clock.advance(self.install.portal.calendar.before_midnight(now, seconds) - now)
 
     def next_id(self) -> int:
-        """A number that was never given before."""
-        self.serial += 1
-        return self.serial
+        """A number that was never given before; from any thread."""
+        with _SERIAL:
+            self.serial += 1
+            return self.serial
 
     def next_message_id(self) -> str:
         """An id for a message that is posted: 32 hexadecimal digits (observed)."""
@@ -211,3 +290,10 @@ class World:
         """How many messages have each status."""
         statuses = map(attrgetter("status"), list(self.messages.values()))  # a list: another thread may add messages meanwhile
         return dict(Counter(statuses))
+
+
+def _delivery_type(address: str) -> str:
+    """What kind of address it is, as HubSpot names them (specified)."""
+    if re.fullmatch(r"\+\d+", address):
+        return "HS_PHONE_NUMBER"
+    return "HS_EMAIL_ADDRESS" if "@" in address else "CHANNEL_SPECIFIC_OPAQUE_ID"

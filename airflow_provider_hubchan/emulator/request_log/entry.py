@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_hubchan.emulator.api.http import Request
-from airflow_provider_hubchan.emulator.faults.fault import Fault
+from airflow_provider_hubchan.emulator.faults.fault import Fault, fault_spec
 from airflow_provider_hubchan.emulator.model.clock import iso
 from airflow_provider_hubchan.emulator.model.records import Install
 from airflow_provider_hubchan.emulator.request_log import masking
@@ -100,7 +99,7 @@ class Entry:
             "body": self.body,
             "status": self.status,
             "reply": self.reply,
-            "fault": self.fault and _fault_spec(self.fault),
+            "fault": self.fault and fault_spec(self.fault),
             "others_in_flight": self.others_in_flight,
         }
 
@@ -113,16 +112,6 @@ class Entry:
         parts += [shortened(shown["reply"])] if self.response_body and (self.status or 0) >= 300 else []
         parts += [f"(fault: {shortened(shown['fault'])})"] if self.fault else []
         return one_line(" ".join(parts))
-
-
-def _fault_spec(fault: Fault) -> dict[str, Any]:
-    """A fault as it was given, without how many requests it hits, because what is left of that changes."""
-    spec = {}
-    for field in dataclasses.fields(fault):
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        if field.name != "times" and getattr(fault, field.name) != default:
-            spec[field.name] = getattr(fault, field.name)
-    return spec
 
 
 def one_line(text: str) -> str:

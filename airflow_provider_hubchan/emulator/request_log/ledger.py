@@ -1,4 +1,5 @@
-"""The requests that the emulator received, and how it answered them: the newest are kept, all are counted.
+"""The requests that the emulator received, and how it answered them: the newest are kept, all are counted. Apart from them the
+webhooks that it has sent.
 
 The documented interface calls this the ledger. It can be searched in Python, or with the texts of a query, and be written down
 as JSON.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from airflow_provider_hubchan.emulator.api.http import Request, Response
 from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.delivery import Delivery
 from airflow_provider_hubchan.emulator.request_log.entry import Entry, one_line, shortened
 
 #: Entries that are written down at a time.
@@ -29,6 +31,7 @@ class Ledger:
 
     :ivar received: requests in all, whether they are kept or not.
     :ivar patched: PATCH requests for messages among them.
+    :ivar sent: webhooks that were sent, each try of them, whether they are kept or not; no other count has them.
     """
 
     def __init__(self) -> None:
@@ -37,8 +40,9 @@ class Ledger:
     def clear(self) -> None:
         """Remove all entries and set the counts to 0."""
         self._entries: deque[Entry] = deque()
+        self._deliveries: deque[Delivery] = deque()
         self._updates: dict[str, int] = {}
-        self.received = self.patched = 0
+        self.received = self.patched = self.sent = 0
 
     def begin(self, request: Request, world: World) -> Entry:
         """Add an entry for a request that is not answered yet. If there are too many, the oldest are removed."""
@@ -114,6 +118,29 @@ class Ledger:
         """PATCH requests for messages: for one message, or answered with *status*, or all."""
         return [entry for entry in self.chosen("PATCH", message_id, status) if entry.message]
 
+    def begin_delivery(self, delivery: Delivery, limit: int) -> Delivery:
+        """Add a webhook that is not answered yet; it is returned. If there are too many, the oldest are removed.
+
+        :param limit: how many are kept.
+        """
+        self._deliveries.append(delivery)
+        while len(self._deliveries) > limit:
+            self._deliveries.popleft()
+        self.sent += 1
+        return delivery
+
+    def deliveries(self, message_id: str | None = None, status: int | None = None, last: int | None = None) -> list[Delivery]:
+        """Webhooks that were sent, each try of them, the oldest first: for one message, or answered with *status*, or all.
+
+        :param last: only the newest of them, so many.
+        """
+        matching = (
+            delivery
+            for delivery in reversed(list(self._deliveries))
+            if (message_id is None or delivery.message_id == message_id) and (status is None or delivery.status == status)
+        )
+        return list(islice(matching, last))[::-1]
+
     def updates(self) -> Counter[str]:
         """How many PATCH requests for each message were answered with 2xx, also those that are not kept any more."""
         return Counter(self._updates)
@@ -151,13 +178,13 @@ class Ledger:
         return len(entries)
 
 
-def json_lines(entries: list[Entry]) -> Iterator[str]:
+def json_lines(entries: Sequence[Entry]) -> Iterator[str]:
     """Entries as JSON Lines, `CHUNK` of them at a time."""
     for start in range(0, len(entries), CHUNK):
         yield "".join(json.dumps(entry.as_json()) + "\n" for entry in entries[start : start + CHUNK])
 
 
-def json_array(entries: list[Entry]) -> Iterator[str]:
+def json_array(entries: Sequence[Entry | Delivery]) -> Iterator[str]:
     """Entries as a JSON array, `CHUNK` of them at a time."""
     yield "["
     for start in range(0, len(entries), CHUNK):
@@ -165,14 +192,16 @@ def json_array(entries: list[Entry]) -> Iterator[str]:
     yield "]"
 
 
-def parse_conditions(query: Mapping[str, str]) -> dict[str, Any]:
+def parse_conditions(query: Mapping[str, str], names: Iterable[str] | None = None) -> dict[str, Any]:
     """Arguments of `Ledger.chosen` from texts: times as ISO 8601 or seconds since the epoch, *fault* as yes or no.
 
+    :param names: those that may be given, None for all; `DELIVERY_CONDITIONS` for `Ledger.deliveries`.
     :raises ValueError: names everything that is wrong.
     """
     problems, conditions = [], {}
-    if unknown := sorted(query.keys() - CONDITIONS):
-        problems.append(f"the ledger has no {', '.join(unknown)}; it has {', '.join(CONDITIONS)}")
+    names = list(CONDITIONS if names is None else names)
+    if unknown := sorted(query.keys() - set(names)):
+        problems.append(f"the ledger has no {', '.join(unknown)}; it has {', '.join(names)}")
     for name, parse in CONDITIONS.items():
         try:
             if name in query:
@@ -220,6 +249,8 @@ CONDITIONS: dict[str, Callable[[str], Any]] = {
     "fault": _parse_boolean,
     "last": _parse_number,
 }
+#: Those of a query for webhooks.
+DELIVERY_CONDITIONS = ("message_id", "status", "last")
 
 
 def _listed(names: list[str]) -> str:

@@ -61,6 +61,12 @@ def masked_query(query: str) -> str:
     return urlencode([(name, MASK if _normalized(name) in SECRETS_OF_REQUESTS else value) for name, value in pairs])
 
 
+def masked_url(url: str) -> str:
+    """A URL without the secrets of its query: receivers may be told one that way."""
+    address, mark, query = url.partition("?")
+    return address + mark + masked_query(query)
+
+
 def masked_path(path: str) -> str:
     """A path without the staging token of a channel account that may be in it (specified)."""
     return _TOKEN_IN_PATH.sub(MASK, path)

@@ -15,6 +15,12 @@ const FAULTS = {
   "The connection is closed, nothing done": { drop: "before" },
   "The connection is closed, although it was done": { drop: "before", apply: true },
   "Half an answer": { drop: "half" },
+  "Webhook: 5 seconds late": { webhook: "late", delay: 5 },
+  "Webhook: sent twice": { webhook: "twice" },
+  "Webhook: sent after the next one": { webhook: "out-of-order" },
+  "Webhook: without a signature": { webhook: "unsigned" },
+  "Webhook: signed with another secret": { webhook: "wrong-signature" },
+  "Webhook: signed as of ten minutes ago": { webhook: "old-signature" },
 };
 const CALLS = {
   "Updates of messages": { method: "PATCH" },
@@ -90,6 +96,7 @@ function render(update) {
   $("others").hidden = !others.length;
   if (update.faults) list("fault-list", state.faults, (each) => [each.text, each.times === null ? "always" : `${number.format(each.times)} ×`]);
   $("waiting").hidden = !state.faults.length;
+  if (update.webhooks || update.full) renderWebhooks(state.webhooks);
   for (const status of ["SENT", "READ", "FAILED"]) $(`count-${status}`).textContent = number.format(state.counts[status] ?? 0);
   $("count-all").textContent = number.format(total());
   if (update.order || update.threads) renderThreads();
@@ -101,6 +108,21 @@ const total = () => Object.values(state.counts).reduce((sum, each) => sum + each
 
 function list(id, items, words) {
   $(id).replaceChildren(...items.map((each) => element("li", {}, ...words(each).map((text) => element("span", {}, text)))));
+}
+
+function renderWebhooks({ urls, sent, latest }) {
+  $("webhooks").hidden = !urls.length && !sent;
+  $("webhook-urls").textContent = `${urls.join(", ") || "No channel has a webhookUrl any more"} · ${number.format(sent)} sent`;
+  $("deliveries").replaceChildren(...latest.map((each) => {
+    const took = each.milliseconds === null ? "" : ` in ${number.format(each.milliseconds)} ms`;
+    const result = each.error ?? (each.status === null ? "no answer yet" : `${each.status}${took}`);
+    const notes = [each.attempt > 1 && `try ${number.format(each.attempt)}`, each.fault].filter(Boolean).join(", ");
+    const failed = !each.accepted && (each.error !== null || each.status !== null);
+    return element("li", { className: failed ? "failed" : "", dataset: { delivery: each.message } },
+      element("time", { dateTime: new Date(each.at * 1000).toISOString() }, clockTime.format(each.at * 1000)),
+      element("code", {}, each.message),
+      element("span", { className: "result" }, result), ...(notes ? [element("span", { className: "notes" }, notes)] : []));
+  }));
 }
 
 function summarise() { // for those who listen: not more often than they can
@@ -152,19 +174,18 @@ function animate() {
 // ---- the inbox
 
 function renderThreads() {
-  const inbox = $("threads");
-  let before = null;
-  for (const threadNumber of [...state.order].reverse()) {
-    const thread = state.threads[threadNumber];
-    const old = shown.get(threadNumber);
-    const entry = old?.thread === thread ? old : { thread, node: threadNode(threadNumber, thread, old) };
-    if (old && entry !== old) old.node.replaceWith(entry.node);
-    shown.set(threadNumber, entry);
-    if (entry.node.nextSibling !== before || entry.node.parentNode !== inbox) inbox.insertBefore(entry.node, before);
-    before = entry.node;
-  }
+  const inbox = $("threads"), focused = document.activeElement;
   const current = new Set(state.order);
   for (const [threadNumber, { node }] of shown) if (!current.has(threadNumber)) (node.remove(), shown.delete(threadNumber));
+  let place = inbox.firstChild;
+  for (const threadNumber of state.order) { // forwards: only the threads that come to the front are moved
+    const thread = state.threads[threadNumber], old = shown.get(threadNumber);
+    const entry = old?.thread === thread ? old : { thread, node: threadNode(threadNumber, thread, old) };
+    shown.set(threadNumber, entry);
+    if (entry.node === place) place = place.nextSibling;
+    else inbox.insertBefore(entry.node, place);
+  }
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true }); // its thread was moved
   const none = !state.order.length;
   $("empty").hidden = !none;
   $("seed").hidden = total() > 0;
@@ -173,18 +194,44 @@ function renderThreads() {
   $("rest").textContent = none ? "" : state.matching > state.order.length ? `${count}. Search for any other.` : `${count}.`;
 }
 
-function threadNode(threadNumber, thread, old) {
+function threadNode(threadNumber, thread, old) { // what was typed stays: the form of an old node is never taken out of it
   const before = new Map(old?.thread.messages.map((message) => [message.id, message.status]));
   const initials = thread.customer.split(" ").map((word) => word[0]).slice(0, 2).join("");
   const messages = thread.messages.map((message) => messageNode(message, before.has(message.id) && before.get(message.id) !== message.status));
   if (thread.more) messages.unshift(element("li", { className: "more" }, `${number.format(thread.more)} more`));
-  return element("li", { className: "thread", dataset: { thread: threadNumber } },
+  const parts = [
     element("span", { className: "face", ariaHidden: "true" }, initials),
     element("div", { className: "who" },
       element("h3", {}, thread.customer), element("span", {}, thread.number),
       element("span", { className: "of-thread" }, `thread ${threadNumber}`)),
     element("time", { dateTime: new Date(thread.at * 1000).toISOString() }, clockTime.format(thread.at * 1000)),
-    element("ul", { className: "messages" }, ...messages));
+    element("ul", { className: "messages" }, ...messages),
+  ];
+  if (!old) return element("li", { className: "thread", dataset: { thread: threadNumber } }, ...parts, replyForm(threadNumber, thread));
+  const form = old.node.lastChild;
+  while (old.node.firstChild !== form) old.node.firstChild.remove();
+  form.before(...parts);
+  return old.node;
+}
+
+function replyForm(threadNumber, thread) {
+  const input = element("input", {
+    placeholder: "Write as the agent", autocomplete: "off", enterKeyHint: "send", ariaLabel: `Write to ${thread.customer}, ${thread.number}`,
+  });
+  const form = element("form", { className: "reply" }, input, element("button", {}, "Send"));
+  form.onsubmit = attempt(async (event) => {
+    event.preventDefault();
+    const text = input.value;
+    if (!text.trim()) return;
+    input.value = ""; // at once: a second Enter must not send it again
+    try {
+      await call("POST", "replies", { thread: Number(threadNumber), text });
+    } catch (fault) {
+      input.value ||= text;
+      throw fault;
+    }
+  });
+  return form;
 }
 
 function messageNode(message, changed) {
@@ -238,6 +285,8 @@ for (const button of document.querySelectorAll("[data-close]")) button.onclick =
 $("inject").onclick = () => ($("fault-wrong").textContent = "", $("fault-dialog").showModal());
 $("reset").onclick = () => $("reset-dialog").showModal();
 
+$("what").onchange = () => ($("calls").disabled = "webhook" in FAULTS[$("what").value]); // a webhook is no call
+
 $("fault-form").onsubmit = async (event) => {
   event.preventDefault();
   const chosen = new FormData(event.target), message = chosen.get("message").trim();
@@ -246,7 +295,7 @@ $("fault-form").onsubmit = async (event) => {
       ...FAULTS[chosen.get("what")], ...CALLS[chosen.get("calls")], times: Number(chosen.get("times")), ...(message && { message_id: message }),
     });
     $("fault-dialog").close();
-    notice("The fault is waiting for its calls.");
+    notice("The fault is waiting.");
   } catch (fault) {
     $("fault-wrong").textContent = fault.message;
   }

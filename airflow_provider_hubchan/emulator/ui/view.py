@@ -9,12 +9,16 @@ from typing import Any
 
 from airflow_provider_hubchan.emulator.api import quota
 from airflow_provider_hubchan.emulator.backend import HubspotBackend
-from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS
+from airflow_provider_hubchan.emulator.faults.catalogue import ANSWERS, WEBHOOK_FAULTS
 from airflow_provider_hubchan.emulator.faults.durations import Duration
+from airflow_provider_hubchan.emulator.faults.fault import Fault
 from airflow_provider_hubchan.emulator.faults.schedule import ScheduledFault
 from airflow_provider_hubchan.emulator.model.records import AGENTS_TEXT, Install, Message
 from airflow_provider_hubchan.emulator.model.world import World
+from airflow_provider_hubchan.emulator.request_log.delivery import Delivery
 from airflow_provider_hubchan.emulator.request_log.entry import Entry
+from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
+from airflow_provider_hubchan.emulator.request_log.masking import masked_url
 from airflow_provider_hubchan.emulator.ui.threads import MAX_THREADS, ThreadFilter, ThreadList, Throttled, find_threads
 from airflow_provider_hubchan.emulator.ui.traffic import LedgerTail, Traffic
 
@@ -22,6 +26,8 @@ from airflow_provider_hubchan.emulator.ui.traffic import LedgerTail, Traffic
 REVOKED = {"access": "the access tokens", "refresh": "the refresh token", "both": "all tokens"}
 #: Messages of a thread that are shown at most, and how many of its latest messages they are chosen from.
 MAX_MESSAGES, LATEST = 12, 500
+#: Webhooks that are shown at most.
+MAX_DELIVERIES = 8
 
 
 class View:
@@ -66,6 +72,7 @@ class View:
             "refused": self._traffic.refused,
             "buckets": {str(number): [bucket.used, bucket.refused] for number, bucket in self._traffic.buckets.items()},
             "tokens": sum(token.expires_at > now for token in list(world.tokens.values())),
+            "webhooks": _webhooks(world, self._backend.ledger),
             "faults": [describe(scheduled) for scheduled in self._backend.schedule if not scheduled.is_over(now)],
             "counts": self._counts.value,
             "matching": max(self._threads.value.matching, len(threads)),
@@ -136,6 +143,30 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
+def _webhooks(world: World, ledger: Ledger) -> dict[str, Any]:
+    """Where webhooks are sent, how many were, and the latest of them, the newest first."""
+    urls = [url for channel in list(world.channels.values()) if (url := channel.about.get("webhookUrl"))]
+    return {
+        "urls": list(map(masked_url, urls)),
+        "sent": ledger.sent,
+        "latest": [_delivery(each) for each in reversed(ledger.deliveries(last=MAX_DELIVERIES))],
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    kind = delivery.fault.webhook if delivery.fault else None
+    return {
+        "at": delivery.at,
+        "message": delivery.message_id,
+        "attempt": delivery.attempt,
+        "fault": kind and WEBHOOK_FAULTS[kind],
+        "accepted": delivery.accepted,
+        "status": delivery.status,
+        "milliseconds": delivery.milliseconds,
+        "error": delivery.error,
+    }
+
+
 def _quota(world: World, install: Install, now: float) -> dict[str, Any]:
     """How much of its window and its day an app has used in a portal; None stands for no limit."""
     limit = quota.window_limit(world)
@@ -156,6 +187,8 @@ def describe(scheduled: ScheduledFault) -> dict[str, Any]:
     effect = {"before": "closes the connection of", "half": "sends half the answer to"}.get(fault.drop or "")
     effect = effect or (f"answers {status} to" if fault.has_answer else "answers")
     share, every = ("", "any") if fault.rate is None else (f"{100 * fault.rate:g} % of ", "all")
+    if fault.webhook:
+        return {"text": _describe_webhook(fault, share), "times": scheduled.left}
     calls = f"{share}{fault.method or every} calls" + (f" to …{fault.path}…" if fault.path else "")
     message = f" about {fault.message_id}" if fault.message_id else ""
     more = [
@@ -166,6 +199,12 @@ def describe(scheduled: ScheduledFault) -> dict[str, Any]:
         ", which are done all the same" if fault.apply else "",
     ]
     return {"text": f"{effect} {calls}{message}{''.join(more)}", "times": scheduled.left}
+
+
+def _describe_webhook(fault: Fault, share: str) -> str:
+    which = f"the webhook of {fault.message_id}" if fault.message_id else f"{share}all webhooks" if share else "a webhook"
+    wait = {"late": " by {:g} s", "out-of-order": ", {:g} s later at the latest"}.get(str(fault.webhook), " after {:g} s")
+    return f"{which} {WEBHOOK_FAULTS[str(fault.webhook)]}{_duration(fault.delay_duration, wait, ' after a random time')}"
 
 
 def _duration(duration: Duration, fixed: str, random: str) -> str:
