@@ -111,7 +111,7 @@ def test_a_fault_is_injected_by_keyboard_alone(page: Page, hubspot: Emulator) ->
 
 
 def test_every_fault_of_the_form_is_one(page: Page, hubspot: Emulator) -> None:
-    """The emulator takes what the form makes of each of its choices, and forgets them all at once."""
+    """The emulator takes what the form makes of each of its choices, and forgets them all at once. A webhook is no call."""
     for name in ("What happens", "To which calls"):
         choices = page.get_by_label(name).locator("option")
         for number in range(1, choices.count()):
@@ -119,8 +119,12 @@ def test_every_fault_of_the_form_is_one(page: Page, hubspot: Emulator) -> None:
             page.get_by_label(name).select_option(index=number)
             page.get_by_role("button", name="Inject", exact=True).click()
             expect(page.get_by_role("dialog")).to_have_count(0)
-    assert len(list(hubspot.schedule)) == 15
-    expect(page.locator("#faults")).to_have_text("15")
+        page.get_by_role("button", name="Inject a fault").click()
+        page.get_by_label("What happens").select_option(index=0)
+        expect(page.get_by_label("To which calls")).to_be_enabled()
+        page.get_by_role("button", name="Cancel").click()
+    assert len(list(hubspot.schedule)) == 21
+    expect(page.locator("#faults")).to_have_text("21")
     page.get_by_role("button", name="Clear all").click()
     expect(page.locator("#faults")).to_have_text("0")
 

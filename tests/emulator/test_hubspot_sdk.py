@@ -87,8 +87,9 @@ def test_channel_accounts_are_made_changed_and_paged(hubspot: Emulator, channels
     assert (filled.account_token, filled.account_name) == (staged.token, "Depot 5")
 
 
-def test_channels_are_registered_and_deleted(channels: CustomChannelsResource) -> None:
+def test_channels_are_registered_and_deleted(channels: CustomChannelsResource, hubspot: Emulator) -> None:
     """With the developer key."""
+    hubspot.choose(webhook_hosts="any")
     made = channels.create(name="Parcel chat", capabilities={"allowOutgoingMessages": {}})
     address = "https://bridge.example/"
     changed = channels.update(
