@@ -72,7 +72,8 @@ async def seed_messages(backend: HubspotBackend, request: Request) -> dict[str, 
     world, ids = backend.world, list(map(str, body["ids"]))
     channel_id = body.get("channel_id") or world.channel_id
     world.seed(ids, channel_id)
-    backend.announce(world.messages[channel_id, message_id] for message_id in ids)
+    # In a thread: there may be very many, and other requests are served meanwhile.
+    await run_in_threadpool(backend.announce, [world.messages[channel_id, message_id] for message_id in ids])
     return {"messages": len(backend.world.messages)}
 
 

@@ -113,6 +113,7 @@ class WebhookSender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+            await asyncio.sleep(0)  # that is when its connections close
             self._session = None
         self._slots.clear()
 
@@ -196,7 +197,8 @@ class WebhookSender:
             delivery.error = f"no answer within {settings.webhook_timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             delivery.milliseconds = _milliseconds_since(began)
-            delivery.error = f"{type(error).__name__}: {error}"
+            refused = isinstance(getattr(error, "os_error", error), ConnectionRefusedError)
+            delivery.error = "connection refused: is the receiver running?" if refused else f"{type(error).__name__}: {error}"
         except asyncio.CancelledError:
             delivery.error = "broken off: the emulator was stopped or reset"
             raise

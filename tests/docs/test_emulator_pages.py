@@ -15,7 +15,9 @@ import yaml
 
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.emulator.control import ROUTES
+from airflow_provider_hubchan.emulator.faults.catalogue import WEBHOOK_FAULTS
 from airflow_provider_hubchan.emulator.model.settings import Settings
+from airflow_provider_hubchan.emulator.request_log.delivery import Delivery
 from airflow_provider_hubchan.emulator.request_log.entry import Entry
 from airflow_provider_hubchan.emulator.request_log.ledger import CONDITIONS
 from tests.paths import DOCS, EXAMPLES, ROOT
@@ -72,6 +74,16 @@ def test_everything_the_ledger_can_be_asked_is_documented() -> None:
     )
     (fields,) = re.findall(r"the oldest first: (.*) \|", part)
     assert [name for name in re.findall(r"`(\w+)`", fields) if not hasattr(Entry, name)] == []
+
+
+def test_every_fault_of_webhooks_and_every_field_of_a_delivery_is_documented() -> None:
+    """The table has each kind in its order, and the page each field of what the ledger says."""
+    part = section(REFERENCE, "Webhooks")
+    table = part[part.index("| `webhook` | |") :]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE) == ["webhook", *WEBHOOK_FAULTS]
+    (fields,) = re.findall(r"It has (`at`.*?)\.", part, flags=re.DOTALL)
+    delivery = Delivery(0.0, "100200", "m-1", "http://127.0.0.1/", "http://127.0.0.1/", b"")
+    assert set(re.findall(r"`(\w+)`", fields)) == set(delivery.as_json())
 
 
 @pytest.mark.parametrize("page", [REFERENCE, TESTING], ids=["emulator.md", "testing.md"])

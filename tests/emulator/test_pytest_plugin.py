@@ -106,6 +106,44 @@ def test_tls(hubspot_emulator):
     ).assert_outcomes(passed=2)
 
 
+def test_a_users_receiver_is_told_what_agents_say(pytester: pytest.Pytester) -> None:
+    """By a URL of the marker, or one that is known later; a red test says what became of the webhooks. Nothing stays open."""
+    done = run(
+        pytester,
+        """
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+received = []
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["message"])
+        self.send_response(204)
+        self.end_headers()
+
+def test_later(hubspot_emulator):
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hubspot_emulator.world.set_webhook(f"http://127.0.0.1:{server.server_port}/hubspot")
+    message = hubspot_emulator.agent_says("hello", to="+15550100")
+    hubspot_emulator.wait_for_webhooks()
+    assert [(each["id"], each["text"]) for each in received] == [(message.id, "hello")]
+    assert patch(hubspot_emulator, message.id).status_code == 200
+    server.shutdown()
+    server.server_close()
+
+@pytest.mark.hubspot_emulator(webhook="http://127.0.0.1:9/hubspot", webhook_tries=2, webhook_pause=0)
+def test_red(hubspot_emulator):
+    hubspot_emulator.agent_says("hello")
+    hubspot_emulator.wait_for_webhooks()
+    assert hubspot_emulator.ledger.deliveries(status=200)
+""",
+    )
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["2 webhooks sent", "*to http://127.0.0.1:9/hubspot (try 2) -> connection refused: is the rec*"])
+
+
 def test_settings_messages_and_faults_are_chosen_with_a_marker(pytester: pytest.Pytester) -> None:
     """On the module, the class or the test, the nearest last; or as a parameter."""
     done = run(
