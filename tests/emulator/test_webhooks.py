@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,15 @@ def signed(received: Received, url: str, secret: str = SECRET) -> str:
     """The signature that a request should have, computed as HubSpot's page says."""
     source = b"POST" + url.encode() + received.body + received.timestamp.encode()
     return base64.b64encode(hmac.new(secret.encode(), source, hashlib.sha256).digest()).decode()
+
+
+def when(release: threading.Event) -> Callable[[Received], int]:
+    """A receiver's answer that comes when *release* is set; what agents say no to gets a 500 at once."""
+
+    def answer(received: Received) -> int:
+        return 500 if received.text == "no" or not release.wait(30) else 200
+
+    return answer
 
 
 def test_the_event_is_one_object_in_hubspots_shape(hubspot: Emulator, receiver: Receiver) -> None:
@@ -495,7 +504,7 @@ def test_a_redirect_is_not_followed(hubspot: Emulator, receiver: Receiver) -> No
 def test_a_receiver_that_does_not_answer_costs_a_timeout_only(hubspot: Emulator) -> None:
     """Meanwhile the API answers; the ledger has the timeout."""
     release = threading.Event()
-    with Receiver(lambda received: 200 * release.wait(30)) as slow, Raw(hubspot) as raw:
+    with Receiver(when(release)) as slow, Raw(hubspot) as raw:
         hubspot.world.seed(["m-1"])
         hubspot.choose(webhook_timeout=0.2)
         hubspot.world.set_webhook(slow.url)
@@ -510,7 +519,7 @@ def test_a_receiver_that_does_not_answer_costs_a_timeout_only(hubspot: Emulator)
 def test_a_server_that_stops_does_not_wait_for_receivers() -> None:
     """Neither for one that hangs, nor for what is late, held back, or waits for its next try; nothing is sent afterwards."""
     release = threading.Event()
-    with Receiver(lambda received: 500 if received.text == "no" or release.wait(30) else 200) as receiver:
+    with Receiver(when(release)) as receiver:
         with Emulator(webhook=receiver.url, webhook_timeout=600, webhook_tries=2, webhook_pause=1e6) as emulator:
             emulator.faults([{"webhook": "late", "delay": 600}, {"webhook": "out-of-order", "delay": 600}])
             for text in ("late", "held back", "no", "hangs"):
