@@ -166,7 +166,8 @@ class WebhookSender:
             if delivery.accepted or attempt >= world.settings.webhook_tries:
                 return
             attempt += 1
-            await _sleep(world.clock, world.settings.webhook_pause)
+            # From the moment of the try on: a test that has seen its answer may move the clock at once.
+            await _sleep_until(world.clock, delivery.at + world.settings.webhook_pause)
 
     async def _try(self, request: WebhookRequest, message: Message, world: World, hit: Hit | None, attempt: int) -> Delivery:
         import aiohttp  # only here: most emulators send no webhook, and it takes longer to load than everything else
@@ -228,8 +229,7 @@ def _milliseconds_since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 1)
 
 
-async def _sleep(clock: Clock, seconds: float) -> None:
-    """Wait for so many seconds of the emulator's clock, which may be stopped, sped up, and moved meanwhile."""
-    ends = clock.now() + seconds
-    while clock.now() < ends:
+async def _sleep_until(clock: Clock, due_at: float) -> None:
+    """Wait for a time of the emulator's clock, seconds since the epoch; it may be stopped, sped up, and moved meanwhile."""
+    while clock.now() < due_at:
         await asyncio.sleep(TICK)

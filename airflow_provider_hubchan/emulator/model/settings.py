@@ -80,7 +80,7 @@ class Settings:
     )
     webhook_timeout: float = _setting(5.0, "seconds that a webhook's receiver has for its answer")
     webhook_tries: int = _setting(1, "how often a webhook is sent that is not answered with 2xx")
-    webhook_pause: float = _setting(10.0, "seconds of the emulator's clock between two such tries")
+    webhook_pause: float = _setting(10.0, "seconds of the emulator's clock from one such try to the next")
 
     def __post_init__(self) -> None:
         self.check()
