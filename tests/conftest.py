@@ -20,6 +20,7 @@ from hypothesis import settings
 from airflow_provider_hubchan.client.shared_state import reset
 from tests.paths import EXAMPLES, TESTS
 
+sys.path.append(str(EXAMPLES))  # as Airflow does with a bundle's folder: the examples' own package is there
 HOME = tempfile.mkdtemp(prefix="hubchan-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 BUNDLES = [
