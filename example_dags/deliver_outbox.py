@@ -32,8 +32,11 @@ def deliver_outbox() -> None:
         messages=refused,
         statuses=TWILIO,
         not_found_grace=10,  # the webhook may be faster than HubSpot's own database
-        max_runtime=40,  # the next replies wait for the end of this run; what is left, mark_receipts marks
         max_rejected=1.0,  # what HubSpot does not know even then is not lost: mark_receipts tries it for longer
+        # The next replies wait for the end of this run, so it does not wait for HubSpot: what is left, mark_receipts marks.
+        max_runtime=40,
+        deferrable=False,
+        retries=0,
         report_file="{{ params.folder }}/refused-{{ run_id }}.jsonl",
     )
     note_marked(refused, marked.output, keep_rejected=True).as_teardown()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +28,7 @@ from tests.airflow.dag_runs import Ran
 from tests.bridge.serving import served
 from tests.bridge.webhooks import CALLBACK_SECRET, PUBLIC, SECRET, post, reply_event, stored
 from tests.examples import load
-from tests.paths import EXAMPLES
+from tests.paths import EXAMPLES, ROOT
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("airflow_database")]
@@ -184,6 +187,22 @@ def test_what_could_not_be_marked_is_marked_later(bridge: Bridge) -> None:
     assert bridge.statuses() == {"a": "FAILED", "b": "READ"}
 
 
+def test_replies_are_delivered_while_hubspot_accepts_nothing(bridge: Bridge) -> None:
+    """The day's quota is used up: the run that cannot mark ends at once, the next one delivers, and what is left is marked
+    when HubSpot accepts it.
+    """
+    bridge.reply({"a": "refuse"})
+    bridge.hubspot.fault(status=429, headers={"Retry-After": "7200"}, times=100)
+    ran = bridge.deliver()
+    assert (ran.state("deliver"), ran.state("mark"), ran.run_state()) == ("success", "failed", "failed")
+    bridge.reply({"b": "Hello"})
+    assert bridge.deliver().run_state() == "success"
+    assert bridge.ledger().keys() == {"a", "b"}
+    bridge.hubspot.schedule.clear()
+    assert bridge.mark().run_state() == "success"
+    assert bridge.statuses() == bridge.implied() == {"a": "FAILED", "b": "SENT"}
+
+
 def report_file(folder: Path, **outcomes: str) -> dict[str, Any]:
     """The report of a batch, with its file."""
     lines = [{"message_id": name, "outcome": outcome, "reason": f"{outcome} it is"} for name, outcome in outcomes.items()]
@@ -222,6 +241,22 @@ def test_a_report_file_that_is_not_whole_notes_nothing(bridge: Bridge, caplog: p
     report = report_file(bridge.folder, a="unresolved") | {"unresolved": 2}
     assert note_marked.function([{"message_id": "a", "status": "failed"}], report) == 0
     assert "does not have all rows that are unresolved: nothing is noted" in caplog.text
+
+
+def test_airflow_finds_the_package_by_the_bundle() -> None:
+    """Whose folder it puts on ``sys.path``: nothing else has to be set, and nothing to be installed."""
+    code = f"""
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+dags = BundleDagBag(dag_folder={str(EXAMPLES)!r}, bundle_path=Path({str(EXAMPLES)!r}), bundle_name="examples")
+assert not dags.import_errors, dags.import_errors
+assert {{"deliver_outbox", "mark_receipts"}} <= dags.dags.keys()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, timeout=200, check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
 
 
 def test_the_dag_processor_reads_the_dags_and_not_their_package() -> None:

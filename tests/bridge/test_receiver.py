@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from hubspot_bridge.receiver import MAX_BODY, create_app, from_environment
 from hubspot_bridge.signatures import callback_signature
 
 from airflow_provider_hubchan.gateways import TWILIO
-from tests.bridge.serving import served
+from tests.bridge.serving import free_port, process_at, served
 from tests.bridge.webhooks import CALLBACK_SECRET, NOW, PUBLIC, SECRET, post, reply_event, signed, stored
 from tests.paths import EXAMPLES
 from tests.waiting import wait_until
@@ -230,32 +228,15 @@ def test_a_burst_is_stored_whole(receiver: str, outbox: Outbox) -> None:
 @contextmanager
 def receiver_process(outbox_url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The receiver as its docstring says to run it."""
-    command = ["-m", "uvicorn", "--factory", "hubspot_bridge.receiver:from_environment", "--app-dir", str(EXAMPLES)]
-    environment = os.environ | {
+    settings = {
         "OUTBOX_URL": outbox_url,
         "HUBSPOT_CLIENT_SECRET": SECRET,
         "WEBHOOK_URL": PUBLIC,
         "CALLBACK_SECRET": CALLBACK_SECRET,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    command += ["--port", str(port), "--log-level", "critical"]
-    with subprocess.Popen([sys.executable, *command], env=environment, start_new_session=True) as process:
-        try:
-            wait_until(lambda: process.poll() is not None or is_listening(port))
-            yield process
-        finally:
-            process.kill()
-
-
-def is_listening(port: int) -> bool:
-    with closing(socket.socket()) as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    command = ["uvicorn", "--factory", "hubspot_bridge.receiver:from_environment", "--app-dir", str(EXAMPLES)]
+    with process_at(port, *command, "--log-level", "critical", **settings) as process:
+        yield process
 
 
 @pytest.mark.slow
@@ -265,9 +246,12 @@ def test_a_receiver_that_is_killed_loses_nothing_it_has_confirmed(tmp_path: Path
     messages = [f"m-{number}" for number in range(600)]
     answered: Counter[Any] = Counter()
     with receiver_process(url, port) as process:
-        killer = threading.Thread(
-            target=lambda: (wait_until(lambda: len(answered) >= 100), os.kill(process.pid, signal.SIGKILL))
-        )
+
+        def kill() -> None:
+            wait_until(lambda: len(answered) >= 100)
+            os.kill(process.pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
         killer.start()
         post_all(f"http://127.0.0.1:{port}", messages, time.time(), answered)
         killer.join()
