@@ -7,6 +7,8 @@ not ``https://hooks.example.com/hubspot``, and a signature that is checked again
 against ``WEBHOOK_URL``: the channel's webhookUrl, character for character. ``X-Forwarded-Host`` would do only as long as
 nobody but the proxy can set it. The other settings are in ``settings.py``.
 
+That these webhooks are signed is what implementers see; HubSpot's guide to custom channels does not promise it.
+
 HubSpot gets 200 when the message is committed, and not before: a receiver that is killed loses nothing that it has confirmed.
 What HubSpot sends twice is stored once. Whether it sends again what was not confirmed, HubSpot does not say; so run two of
 these behind the proxy, they share the outbox.

@@ -28,6 +28,7 @@ from tests.airflow.dag_runs import Ran
 from tests.bridge.serving import served
 from tests.bridge.webhooks import CALLBACK_SECRET, PUBLIC, SECRET, post, reply_event, stored
 from tests.examples import load
+from tests.local_hubspot import REFUSAL
 from tests.paths import EXAMPLES, ROOT
 from tests.waiting import wait_until
 
@@ -201,6 +202,20 @@ def test_replies_are_delivered_while_hubspot_accepts_nothing(bridge: Bridge) -> 
     bridge.hubspot.schedule.clear()
     assert bridge.mark().run_state() == "success"
     assert bridge.statuses() == bridge.implied() == {"a": "FAILED", "b": "SENT"}
+
+
+def test_a_status_that_hubspot_rejects_makes_one_run_red(bridge: Bridge) -> None:
+    """It is not sent again, and its reason stays in the outbox; the other messages are marked."""
+    bridge.reply({"a": "fail", "b": "read"})
+    bridge.deliver()
+    bridge.wait_for_callbacks("undelivered", "read")
+    bridge.hubspot.fault(status=400, body=REFUSAL, message_id="a")
+    ran = bridge.mark()
+    assert (ran.run_state(), ran.state("mark"), ran.tries("mark")) == ("failed", "failed", 1)
+    assert bridge.statuses() == {"a": "SENT", "b": "READ"}
+    assert [row["marked_error"] is None for row in bridge.outbox.all()] == [False, True]
+    assert bridge.mark().run_state() == "success"
+    assert bridge.hubspot.ledger.updates() == {"b": 1}
 
 
 def report_file(folder: Path, **outcomes: str) -> dict[str, Any]:

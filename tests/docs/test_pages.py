@@ -35,6 +35,17 @@ def test_every_example_is_shown() -> None:
     assert {name for name, _ in SNIPPETS} == shown
 
 
+def test_the_package_of_the_examples_is_explained() -> None:
+    """Each module of ``hubspot_bridge`` and each setting has its row, and there is none for what is not there."""
+    page = (DOCS / "round-trip.md").read_text(encoding="utf-8")
+    modules = {path.name for path in (EXAMPLES / "hubspot_bridge").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"\| `hubspot_bridge/(\w+\.py)` \|", page)) == modules
+    code = {path.name: path.read_text(encoding="utf-8") for path in (EXAMPLES / "hubspot_bridge").glob("*.py")}
+    used = {name for text in code.values() for name in re.findall(r'setting\("(\w+)"\)', text)}
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, flags=re.MULTILINE)) == used
+    assert set(re.findall(r"^ *([A-Z_]+)  ", code["settings.py"], flags=re.MULTILINE)) == used
+
+
 @pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
 def test_a_snippet_is_the_file_it_names(name: str, snippet: str) -> None:
     """The snippets are what the tests run."""
