@@ -9,7 +9,7 @@ import textwrap
 from tests.paths import DOCS, ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-#: A fence, and the comment before it that names what it shows, as `shown_code` has it: those are held by tests/docs/test_pages.py.
+#: A fence, and the comment before it that names what it shows, for `shown_code`: those are held by tests/docs/test_pages.py.
 FENCE = re.compile(r"(<!-- (?:example_dags|docs)/\S+ -->\n)?^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -29,7 +29,7 @@ ON = {
 
 
 def colours(style: str) -> dict[str, str]:
-    """The colours of a style sheet's rules: the fill, or the stroke of what has no fill, by class; "box stroke" where there are both."""
+    """The colours of a style sheet by class: the fill, or the stroke if there is no fill; "box stroke" if there are both."""
     found: dict[str, str] = {}
     for name, rules in re.findall(r"\.?([\w-]+) \{([^{}]*)\}", style):
         values = dict(re.findall(r"\b(fill|stroke): (#[0-9a-f]{6})\b", rules))

@@ -53,7 +53,7 @@ def test_a_snippet_is_the_code_it_names(name: str, snippet: str) -> None:
 
 
 def test_an_excerpt_is_one_definition() -> None:
-    """With its decorators, and without the indentation of what it is in; of a name that the file does not have there is none."""
+    """With its decorators, and without the indentation of what it is in; of a name that is not in the file there is none."""
     noting = shown_code("example_dags/hubspot_bridge/marking.py::note_marked").splitlines()
     assert (noting[0], noting[-1]) == ('@task(trigger_rule="all_done")', "    return len(answered)")
     inner = shown_code("example_dags/deliver_outbox.py::deliver_outbox.deliver").splitlines()
