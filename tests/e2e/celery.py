@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.e2e.airflow import Airflow
 from tests.e2e.celery_cluster import SHARDS, SIZE, Cluster, settings
 from tests.e2e.celery_loss import LIMIT, lost_worker
-from tests.e2e.celery_servers import start_postgresql, start_redis
+from tests.e2e.servers import start_postgresql, start_redis
 from tests.e2e.frame import framed
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.processes import Processes
