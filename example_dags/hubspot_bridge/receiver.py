@@ -52,7 +52,7 @@ def create_app(
     """The web application.
 
     :param webhook_url: the channel's webhookUrl.
-    :param signal: told of a channel of `hubspot_bridge.signals` when the outbox has something new; it must neither wait nor fail.
+    :param signal: called with a channel of `hubspot_bridge.signals` after a commit; it must neither wait nor fail.
     :param clock: seconds since 1970.
     """
 

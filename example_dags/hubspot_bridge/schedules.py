@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+
+from hubspot_bridge.settings import optional_setting
 
 EVERY_MINUTE = "* * * * *"
 #: Beside the signals: for those that are lost, for what the gateway or HubSpot did not take, and to ask for lost callbacks.
@@ -20,13 +20,11 @@ def every_minute_or_on(channel: str) -> str | AssetOrTimeSchedule:
 
     :param channel: of `hubspot_bridge.signals`; each DAG needs one of its own.
     """
-    if not (conn_id := os.environ.get("SIGNAL_CONN_ID")):
+    if not (conn_id := optional_setting("SIGNAL_CONN_ID")):
         return EVERY_MINUTE
     # Needs apache-airflow-providers-common-messaging and apache-airflow-providers-redis.
     from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 
-    trigger = MessageQueueTrigger(
-        scheme="redis+pubsub", channels=[channel], redis_conn_id=conn_id, poll_interval=POLL_INTERVAL
-    )
+    trigger = MessageQueueTrigger(scheme="redis+pubsub", channels=[channel], redis_conn_id=conn_id, poll_interval=POLL_INTERVAL)
     asset = Asset(channel, watchers=[AssetWatcher(name=channel, trigger=trigger)])
     return AssetOrTimeSchedule(assets=[asset], timetable=CronTriggerTimetable(EVERY_FIVE_MINUTES, timezone="UTC"))

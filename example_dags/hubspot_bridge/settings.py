@@ -36,6 +36,11 @@ def setting(name: str) -> str:
     return value
 
 
+def optional_setting(name: str) -> str | None:
+    """The value of an environment variable; None if it is not set, or empty."""
+    return os.environ.get(name) or None
+
+
 def open_outbox() -> Outbox:
     """The outbox, with Twilio's words; it is a context manager, which closes its connections."""
     return Outbox(setting("OUTBOX_URL"), TWILIO)
@@ -48,5 +53,5 @@ def open_gateway() -> Gateway:
 
 def open_signals() -> Callable[[str], None]:
     """What publishes signals; without SIGNAL_URL it does nothing."""
-    url = os.environ.get("SIGNAL_URL")
+    url = optional_setting("SIGNAL_URL")
     return Signals(redis_publisher(url)) if url else lambda channel: None
