@@ -1,4 +1,5 @@
-"""Every minute: mark what the gateway has said since, FAILED with its reason or READ; and ask it where callbacks are missing.
+"""Every minute, or on a signal: mark what the gateway has said since, FAILED with its reason or READ; and ask it where
+callbacks are missing.
 
 The receiver (``hubspot_bridge/receiver.py``) has noted the gateway's words in the outbox. A reply is SENT in HubSpot from the
 start: "delivered" is sent only to correct a FAILED.
@@ -11,13 +12,15 @@ import time
 from airflow.sdk import dag, task
 from hubspot_bridge.delivery import ask_gateway
 from hubspot_bridge.marking import note_marked
+from hubspot_bridge.schedules import every_minute_or_on
 from hubspot_bridge.settings import open_gateway, open_outbox
+from hubspot_bridge.signals import RECEIPTS
 
 from airflow_provider_hubchan.gateways import TWILIO
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 
-@dag(schedule="* * * * *", catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
+@dag(schedule=every_minute_or_on(RECEIPTS), catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
 def mark_receipts() -> None:
     @task
     def look_up() -> int:
