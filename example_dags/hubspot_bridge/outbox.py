@@ -40,6 +40,7 @@ from sqlalchemy import (
     Engine,
     Float,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -76,6 +77,7 @@ MESSAGES = Table(
     Column("state", String(16), nullable=False),
     Column("leased_by", String(64)),
     Column("leased_until", Float),  # seconds since 1970, as all times but created_at
+    Column("failures", Integer, nullable=False),  # how often it was handed over without an answer
     Column("handed_over_at", Float),
     Column("gateway_id", String(255)),
     Column("gateway_word", String(40)),
@@ -86,7 +88,7 @@ MESSAGES = Table(
 )
 _COLUMNS = MESSAGES.c
 _INDEXES = (
-    Index("messages_pending", _COLUMNS.state, _COLUMNS.created_at),
+    Index("messages_pending", _COLUMNS.state, _COLUMNS.failures, _COLUMNS.created_at),
     Index("messages_unmarked", _COLUMNS.gateway_word, _COLUMNS.marked_status),
     Index("messages_to_ask", _COLUMNS.ask_after),
 )
@@ -99,7 +101,7 @@ class Message:
     :param thread_ids: ours, as we gave them to HubSpot.
     :param recipients: phone numbers, or what the channel has instead.
     :param attachments: as HubSpot has them.
-    :param created_at: ISO 8601, UTC; messages are handed over in this order.
+    :param created_at: ISO 8601, UTC; messages are handed over in this order, as long as the gateway answers.
     """
 
     message_id: str
@@ -138,7 +140,7 @@ class Outbox:
         :return: False if it was there: webhooks are repeated.
         """
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(message).items()}
-        values |= {"state": "pending", "marked_status": "SENT"}  # so it stands in HubSpot from the start
+        values |= {"state": "pending", "failures": 0, "marked_status": "SENT"}  # so it stands in HubSpot from the start
         try:
             with self.engine.begin() as connection:
                 connection.execute(insert(MESSAGES).values(values))
@@ -147,16 +149,17 @@ class Outbox:
         return True
 
     def lease(self, limit: int, now: float, seconds: float) -> tuple[str, list[Message]]:
-        """Take the oldest messages that are pending, or whose lease is over.
+        """Take messages that are pending, or whose lease is over: the oldest first, but behind all others what has had no
+        answer before, so that messages that always fail do not stand in the way of the others.
 
         :param now: seconds since 1970.
         :param seconds: how long nobody else gets them.
-        :return: the lease's name, and its messages, oldest first; none if there are none.
+        :return: the lease's name, and its messages in this order; none if there are none.
         """
         is_free = or_(_COLUMNS.state == "pending", and_(_COLUMNS.state == "leased", _COLUMNS.leased_until <= now))
-        oldest = select(_COLUMNS.message_id).where(is_free).order_by(_COLUMNS.created_at, _COLUMNS.message_id).limit(limit)
+        order = _COLUMNS.failures, _COLUMNS.created_at, _COLUMNS.message_id
         with self.engine.connect() as connection:
-            found = sorted(connection.scalars(oldest))
+            found = sorted(connection.scalars(select(_COLUMNS.message_id).where(is_free).order_by(*order).limit(limit)))
         lease = uuid.uuid4().hex
         if not found:
             return lease, []
@@ -164,13 +167,20 @@ class Outbox:
         # A transaction of its own that begins with a write: SQLite refuses to make a writer of a reader whose data has changed.
         with self.engine.begin() as connection:
             taken = [each for each in found if connection.execute(take.where(_COLUMNS.message_id == each)).rowcount == 1]
-            rows = connection.execute(select(MESSAGES).where(_COLUMNS.message_id.in_(taken))).mappings().all()
-        return lease, sorted(map(_message, rows), key=lambda message: (message.created_at, message.message_id))
+            rows = connection.execute(select(MESSAGES).where(_COLUMNS.message_id.in_(taken)).order_by(*order)).mappings().all()
+        return lease, [_message(row) for row in rows]
 
     def release(self, lease: str) -> None:
         """Give back what is left of a lease; without it the others get it when the lease is over."""
         free = {"state": "pending", "leased_by": None, "leased_until": None}
         self._change(free, _COLUMNS.leased_by == lease, _COLUMNS.state == "leased")
+
+    def note_failed(self, lease: str, message_id: str) -> bool:
+        """The gateway has given no answer about it. It stays leased, so that this worker does not get it at once again.
+
+        :return: False if the lease is not ours any more.
+        """
+        return self._change({"failures": _COLUMNS.failures + 1}, *_held(lease, message_id))
 
     def note_accepted(self, lease: str, message_id: str, gateway_id: str, now: float) -> bool:
         """The gateway has it, under an id of its own.
