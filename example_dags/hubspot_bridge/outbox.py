@@ -50,12 +50,13 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     null,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 #: Seconds until the gateway is asked about a message, if no callback has said how it ended; then after twice as long each time.
@@ -123,10 +124,15 @@ class Outbox:
 
     def __init__(self, url: str, statuses: Mapping[str, str | None]) -> None:
         self._statuses, self.engine = statuses, open_engine(url)
-        with self.engine.begin() as connection:
-            connection.execute(CreateTable(MESSAGES, if_not_exists=True))
-            for index in _INDEXES:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+        if not self._is_created():  # asked first: in PostgreSQL "CREATE … IF NOT EXISTS" waits for all who write
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(CreateTable(MESSAGES, if_not_exists=True))
+                    for index in _INDEXES:
+                        connection.execute(CreateIndex(index, if_not_exists=True))
+            except DBAPIError:
+                if not self._is_created():  # else another process was faster
+                    raise
 
     def __enter__(self) -> Outbox:
         return self
@@ -145,7 +151,9 @@ class Outbox:
             with self.engine.begin() as connection:
                 connection.execute(insert(MESSAGES).values(values))
         except IntegrityError:
-            return False
+            if self._is_known(message.message_id):
+                return False
+            raise
         return True
 
     def lease(self, limit: int, now: float, seconds: float) -> tuple[str, list[Message]]:
@@ -197,10 +205,14 @@ class Outbox:
         """The gateway does not take it, and would not another time.
 
         :param word: a word of the gateway's that stands for FAILED.
-        :return: False if the lease is not ours any more.
+        :return: False if the lease is not ours any more, or if a callback has shown that the gateway has the message: then it
+            was handed over before, and only the second time is refused.
         """
         refused = {"state": "refused", "gateway_word": word, "gateway_error": error, "leased_by": None}
-        return self._change(refused, *_held(lease, message_id))
+        if self._change(refused, *_held(lease, message_id), _COLUMNS.gateway_word.is_(None)):
+            return True
+        self._change({"state": "handed_over", "leased_by": None}, *_held(lease, message_id))
+        return False
 
     def note_word(self, message_id: str, word: str, error: str = "") -> bool:
         """The gateway says what has become of a message. Callbacks come twice and in any order: one that is not final changes
@@ -216,9 +228,7 @@ class Outbox:
         said: dict[str, Any] = {"gateway_word": word, "gateway_error": error or None}
         if rank:
             said["ask_after"] = None
-        self._change(said, _COLUMNS.message_id == message_id, is_newer)
-        with self.engine.connect() as connection:
-            return connection.scalar(select(_COLUMNS.message_id).where(_COLUMNS.message_id == message_id)) is not None
+        return self._change(said, _COLUMNS.message_id == message_id, is_newer) or self._is_known(message_id)
 
     def without_end(self, now: float, limit: int) -> list[tuple[str, str]]:
         """Messages whose callbacks seem to be lost: HubSpot's id and the gateway's of those that should be asked for now."""
@@ -260,6 +270,13 @@ class Outbox:
         """Every message with all that is known of it, oldest first."""
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(select(MESSAGES).order_by(_COLUMNS.created_at)).mappings()]
+
+    def _is_created(self) -> bool:
+        return inspect(self.engine).has_index(MESSAGES.name, str(_INDEXES[-1].name))  # the last one that is created
+
+    def _is_known(self, message_id: str) -> bool:
+        with self.engine.connect() as connection:
+            return connection.scalar(select(_COLUMNS.message_id).where(_COLUMNS.message_id == message_id)) is not None
 
     def _differs(self, status: str) -> ColumnElement[bool]:
         words = [word for word, its in self._statuses.items() if its == status]

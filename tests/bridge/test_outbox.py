@@ -8,10 +8,13 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hubspot_bridge.outbox import ASK_AFTER, Outbox
+from hubspot_bridge.outbox import ASK_AFTER, MESSAGES, Outbox
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import IntegrityError
 
 from airflow_provider_hubchan.gateways import TWILIO
 from tests.bridge.leasing import lease_all
@@ -101,6 +104,56 @@ def test_whose_lease_is_over_notes_nothing(outbox: Outbox, note: Callable[[Outbo
     assert (row(outbox)["gateway_id"], row(outbox)["gateway_word"]) == ("SM2", None)
     outbox.release(slow)
     assert leased(outbox, now=NOW + 1000) == []
+
+
+@pytest.mark.parametrize("word", ["sent", "delivered", "read", "undelivered"])
+def test_a_callback_outweighs_a_refusal(outbox: Outbox, word: str) -> None:
+    """The gateway has the message, whoever handed it over first; what it refuses is to have it a second time."""
+    fill(outbox, "m-1")
+    outbox.lease(1, NOW, 60)  # handed over, and killed
+    lease, _ = outbox.lease(1, NOW + 60, 60)
+    outbox.note_word("m-1", word)
+    assert not outbox.note_refused(lease, "m-1", "failed", "this key is used up")
+    found = row(outbox)
+    assert (found["state"], found["gateway_word"], found["gateway_error"]) == ("handed_over", word, None)
+
+
+def test_an_outbox_that_is_there_is_opened_without_a_lock(outbox: Outbox, outbox_url: str) -> None:
+    """PostgreSQL locks the whole table for CREATE INDEX IF NOT EXISTS: each task would wait for all who write, and the receiver
+    for the task.
+    """
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with Outbox(outbox_url, TWILIO) as again:
+            assert again.add(stored("m-1"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert statements
+    assert not [each for each in statements if "CREATE" in each]
+
+
+def test_several_may_create_the_outbox_at_once(outbox: Outbox, outbox_url: str) -> None:
+    """The receiver and both DAGs start in the same second, and there is no table yet."""
+    MESSAGES.drop(outbox.engine)
+    with ThreadPoolExecutor(8) as pool:
+        outboxes = list(pool.map(lambda _: Outbox(outbox_url, TWILIO), range(8)))
+    assert [each.add(stored("m-1")) for each in outboxes] == [True] + 7 * [False]
+    for each in outboxes:
+        each.engine.dispose()
+
+
+def test_what_the_table_refuses_is_not_taken_for_a_repetition(outbox: Outbox) -> None:
+    """Another rule of the table than "each id once", such as a column that somebody has added: it is an error, or HubSpot would
+    get 200 for a message that nobody has.
+    """
+    with pytest.raises(IntegrityError):
+        outbox.add(replace(stored("m-1"), text=None))  # type: ignore[arg-type]
+    assert outbox.all() == []
 
 
 def pools() -> list[Any]:
