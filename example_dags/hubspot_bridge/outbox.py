@@ -45,6 +45,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     and_,
     case,
     create_engine,
@@ -64,28 +65,38 @@ ASK_AFTER = 900.0
 #: Statuses of HubSpot's that a message can be in.
 STATUSES = ("SENT", "FAILED", "READ")
 
+
+class PlainText(TypeDecorator[str]):
+    """Text of others as every database takes it: without NUL, and with "?" for half of an emoji, where somebody has cut it."""
+
+    impl, cache_ok = Text, True
+
+    def process_bind_param(self, value: str | None, _: Any) -> str | None:
+        return value and value.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 MESSAGES = Table(
     "messages",
     MetaData(),
     Column("message_id", String(255), primary_key=True),  # HubSpot's
-    Column("channel_id", String(64), nullable=False),
-    Column("channel_account_id", String(64), nullable=False),
+    Column("channel_id", PlainText, nullable=False),
+    Column("channel_account_id", PlainText, nullable=False),
     Column("thread_ids", JSON, nullable=False),  # ours, as we gave them to HubSpot
     Column("recipients", JSON, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", PlainText, nullable=False),
     Column("attachments", JSON, nullable=False),
-    Column("created_at", String(40), nullable=False),  # ISO 8601, UTC
+    Column("created_at", Float, nullable=False),  # seconds since 1970, as all times
     Column("state", String(16), nullable=False),
     Column("leased_by", String(64)),
-    Column("leased_until", Float),  # seconds since 1970, as all times but created_at
+    Column("leased_until", Float),
     Column("failures", Integer, nullable=False),  # how often it was handed over without an answer
     Column("handed_over_at", Float),
-    Column("gateway_id", String(255)),
+    Column("gateway_id", PlainText),
     Column("gateway_word", String(40)),
-    Column("gateway_error", Text),
+    Column("gateway_error", PlainText),
     Column("ask_after", Float),  # None: it has ended
     Column("marked_status", String(8), nullable=False),  # the last status that HubSpot has answered about
-    Column("marked_error", Text),  # why HubSpot has not accepted that; None: it has
+    Column("marked_error", PlainText),  # why HubSpot has not accepted that; None: it has
 )
 _COLUMNS = MESSAGES.c
 _INDEXES = (
@@ -102,7 +113,7 @@ class Message:
     :param thread_ids: ours, as we gave them to HubSpot.
     :param recipients: phone numbers, or what the channel has instead.
     :param attachments: as HubSpot has them.
-    :param created_at: ISO 8601, UTC; messages are handed over in this order, as long as the gateway answers.
+    :param created_at: seconds since 1970; messages are handed over in this order, as long as the gateway answers.
     """
 
     message_id: str
@@ -112,7 +123,7 @@ class Message:
     recipients: tuple[str, ...]
     text: str
     attachments: tuple[dict[str, Any], ...]
-    created_at: str
+    created_at: float
 
 
 class Outbox:
@@ -294,11 +305,11 @@ def row_to_mark(message_id: str, word: str, error: str | None) -> dict[str, str]
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for a URL; for SQLite with what several processes need."""
+    """An engine for a URL, whose errors have no texts and phone numbers; for SQLite with what several processes need."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     # One connection for each process: its threads wait in line for it, and not by polling SQLite's lock.
-    engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": 30})
+    engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": 30}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def set_journal(connection: Any, _: object) -> None:

@@ -277,7 +277,7 @@ def test_the_gateways_refusal_is_one_and_a_fault_is_none(gateway: Gateway, stand
 @pytest.mark.parametrize("recipients", [(), ("+1", "+2")])
 def test_a_message_that_has_not_one_recipient_is_refused(gateway: Gateway, stand_in: str, recipients: Any) -> None:
     """By us, with a reason that an agent understands."""
-    message = Message("m-1", "100200", "300", (), recipients, "Hello", (), "2027-01-15T08:00:00.000Z")
+    message = Message("m-1", "100200", "300", (), recipients, "Hello", (), NOW)
     assert gateway.send(message) == Refused(f"the message has {len(recipients)} recipients, one is needed")
     assert ledger_of(stand_in) == {}
 

@@ -63,7 +63,7 @@ def test_a_message_comes_out_as_it_went_in(outbox: Outbox) -> None:
 def test_the_oldest_are_leased_first(outbox: Outbox) -> None:
     """By the time at which the agent wrote them: webhooks may come in another order."""
     for message_id, second in (("a", 3), ("b", 1), ("c", 2)):
-        outbox.add(stored(message_id, created_at=f"2027-01-15T08:00:0{second}.000Z"))
+        outbox.add(stored(message_id, created_at=NOW + second))
     assert [leased(outbox, 2), leased(outbox, 2), leased(outbox, 2)] == [["b", "c"], ["a"], []]
 
 
@@ -250,6 +250,19 @@ def test_what_hubspot_rejects_is_not_sent_again(outbox: Outbox) -> None:
     outbox.note_word("m-1", "read")
     outbox.note_marked(outbox.unmarked(10), {})
     assert (row(outbox)["marked_status"], row(outbox)["marked_error"]) == ("READ", None)
+
+
+def test_words_of_others_fit_into_every_database(outbox: Outbox) -> None:
+    """Half of an emoji and NUL are JSON, and may be in a form; a reason or an id may be of any length."""
+    odd = "cut \ud83d\0off" + "x" * 10_000
+    clean = "cut ?off" + "x" * 10_000
+    outbox.add(replace(stored("m-1"), text=odd, channel_id=odd, channel_account_id=odd, recipients=(odd,), thread_ids=(odd,)))
+    lease, (message,) = outbox.lease(1, NOW, 60)
+    assert (message.text, message.channel_id, message.recipients) == (clean, clean, (odd,))
+    assert outbox.note_accepted(lease, "m-1", odd, NOW)
+    outbox.note_word("m-1", "undelivered", odd)
+    outbox.note_marked(outbox.unmarked(1), {"m-1": odd})
+    assert [row(outbox)[name] for name in ("gateway_id", "gateway_error", "marked_error")] == [clean] * 3
 
 
 def test_the_gateway_is_asked_ever_more_rarely(outbox: Outbox) -> None:
