@@ -22,7 +22,8 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 @dag(schedule=every_minute_or_on(REPLIES), catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
 def deliver_outbox() -> None:
-    @task.short_circuit(retries=3, retry_delay=timedelta(seconds=10))  # nothing refused: the rest is skipped
+    # Nothing refused: the rest is skipped. The time is up if the gateway hangs: what it has not answered stays pending, too.
+    @task.short_circuit(retries=3, retry_delay=timedelta(seconds=10), execution_timeout=timedelta(minutes=10))
     def deliver() -> list[dict[str, str]]:
         """Give the gateway what is pending. While the gateway is away, it stays pending, for the retry and for the next run."""
         with open_outbox() as outbox, open_gateway() as gateway:

@@ -8,6 +8,7 @@ start: "delivered" is sent only to correct a FAILED.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from airflow.sdk import dag, task
 from hubspot_bridge.delivery import ask_gateway
@@ -22,7 +23,7 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 @dag(schedule=every_minute_or_on(RECEIPTS), catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
 def mark_receipts() -> None:
-    @task
+    @task(execution_timeout=timedelta(minutes=10))  # a gateway that hangs must not hold up the next runs
     def look_up() -> int:
         """Callbacks that nobody received: how many messages the gateway was asked for."""
         with open_outbox() as outbox, open_gateway() as gateway:

@@ -6,19 +6,23 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import requests
+from requests.utils import get_auth_from_url, urldefragauth
 
 from hubspot_bridge.outbox import Message, Outbox, row_to_mark
 from hubspot_bridge.signatures import callback_signature
 
 log = logging.getLogger(__name__)
 
-#: Seconds to connect to the gateway, and to wait for its answer.
+#: Seconds to connect to the gateway, and to wait for each part of its answer: one that sends it byte by byte is ended by the
+#: ``execution_timeout`` of the task.
 TIMEOUT = (3.0, 10.0)
 #: Messages of a lease, and its seconds: longer than all of them take if the gateway is as slow as it may be.
 LEASE_SIZE, LEASE_SECONDS = 20, 300.0
+#: Seconds after which a run takes no further lease, so that it ends.
+RUN_SECONDS = 240.0
 #: Calls that may fail before the gateway is taken for unavailable.
 MAX_FAILURES = 3
 #: The gateway's word for what it does not take.
@@ -46,14 +50,16 @@ class Refused:
 class Gateway:
     """The gateway's HTTP API.
 
-    :param url: of the gateway, without a path.
-    :param callback_url: where the gateway reaches the receiver.
+    :param url: of the gateway, without a path; ``https://user:password@…`` if it asks for an account.
+    :param callback_url: where the gateway reaches the receiver; it may have a query.
     :param secret: signs the callback URLs.
     """
 
     def __init__(self, url: str, callback_url: str, secret: str) -> None:
-        self._url, self._callback_url, self._secret = url.rstrip("/"), callback_url, secret
+        self._url, self._callback_url, self._secret = urldefragauth(url).rstrip("/"), callback_url, secret
         self._session = requests.Session()
+        if any(account := get_auth_from_url(url)):  # not left in the URL, which errors show
+            self._session.auth = account
 
     def __enter__(self) -> Gateway:
         return self
@@ -74,15 +80,16 @@ class Gateway:
             "to": message.recipients[0],
             "body": message.text,
             "media": [each["url"] for each in message.attachments if each.get("url")],
-            "status_callback": f"{self._callback_url}?{urlencode(query)}",
+            "status_callback": requests.Request("POST", self._callback_url, params=query).prepare().url,
         }
-        reply = self._session.post(
-            f"{self._url}/messages", json=body, headers={"Idempotency-Key": message.message_id}, timeout=TIMEOUT
+        headers = {"Idempotency-Key": message.message_id}
+        reply = self._session.post(  # what follows a redirect is another request, without a body
+            f"{self._url}/messages", json=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
         )
         if reply.status_code == 400 and (fault := _object(reply)).get("code"):  # a page of a proxy is no refusal
             return Refused(f"{fault['code']}: {fault.get('message', '')}")
         reply.raise_for_status()
-        if not (gateway_id := _object(reply).get("sid")):
+        if reply.is_redirect or not (gateway_id := _object(reply).get("sid")):
             raise requests.RequestException(f"the gateway answered {reply.status_code} without an id")
         return Accepted(str(gateway_id))
 
@@ -91,7 +98,7 @@ class Gateway:
 
         :raises requests.RequestException: no answer.
         """
-        reply = self._session.get(f"{self._url}/messages/{gateway_id}", timeout=TIMEOUT)
+        reply = self._session.get(f"{self._url}/messages/{quote(gateway_id, safe='')}", timeout=TIMEOUT)
         reply.raise_for_status()
         return word_of(_object(reply), "status", "error_code", "error_message")
 
@@ -103,16 +110,16 @@ def deliver_pending(
 
     :param send: `Gateway.send`.
     :param clock: seconds since 1970.
-    :param limit: messages of one run at most, so that it ends.
+    :param limit: messages of one run, give or take a lease: all that are refused have to fit into an XCom.
     :return: rows to mark, of the messages that the gateway has refused.
     :raises GatewayUnavailable: some were not handed over. What was refused before that is in the outbox, for `mark_receipts`.
     """
     failures: list[str] = []
     leases: list[str] = []
     refused: list[dict[str, str]] = []
-    handed_over = 0
+    handed_over, end = 0, clock() + RUN_SECONDS
     try:
-        while len(failures) < MAX_FAILURES and handed_over < limit:
+        while len(failures) < MAX_FAILURES and handed_over < limit and clock() < end:
             lease, messages = outbox.lease(LEASE_SIZE, clock(), LEASE_SECONDS)
             if not messages:
                 break

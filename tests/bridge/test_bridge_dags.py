@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +18,15 @@ from typing import Any
 
 import pytest
 import requests
+from hubspot_bridge.delivery import LEASE_SIZE, RUN_SECONDS, TIMEOUT
 from hubspot_bridge.gateway import StandIn
 from hubspot_bridge.marking import note_marked
 from hubspot_bridge.outbox import Outbox
 from hubspot_bridge.receiver import create_app
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from airflow_provider_hubchan.emulator import Emulator
 from airflow_provider_hubchan.gateways import TWILIO
@@ -146,6 +152,40 @@ def test_while_the_gateway_is_broken_all_waits(bridge: Bridge) -> None:
     bridge.wait_for_callbacks("delivered", "undelivered")
     bridge.mark()
     assert bridge.statuses() == bridge.implied() == {"a": "SENT", "b": "FAILED", "c": "FAILED"}
+
+
+@pytest.mark.parametrize(("dag_id", "task_id"), [("deliver_outbox", "deliver"), ("mark_receipts", "look_up")])
+def test_a_gateway_that_hangs_is_left(bridge: Bridge, monkeypatch: Any, dag_id: str, task_id: str) -> None:
+    """One that sends its answer byte by byte is within every timeout of a socket: the task's own time ends it, and what has had
+    no answer stays, behind the others.
+    """
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    async def answer(_: Request) -> Response:
+        return StreamingResponse(drip())
+
+    bridge.reply({"a": "silent", "b": "silent"})
+    if dag_id == "mark_receipts":
+        bridge.deliver()
+        bridge.outbox.ask_again("a", 0.0)
+    with served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url:
+        monkeypatch.setenv("GATEWAY_URL", url)
+        dag = getattr(load(dag_id), dag_id)()
+        dag.get_task(task_id).execution_timeout = timedelta(seconds=1)
+        dag.get_task(task_id).retries = 0
+        assert Ran(dag, folder=str(bridge.folder)).state(task_id) == "failed"
+    if dag_id == "deliver_outbox":
+        assert [message.message_id for message in bridge.outbox.lease(2, time.time(), 60)[1]] == ["b", "a"]
+
+
+def test_a_run_that_is_only_slow_is_not_ended() -> None:
+    """Its last lease may take as long as all its calls may."""
+    limit = load("deliver_outbox").deliver_outbox().get_task("deliver").execution_timeout
+    assert limit.total_seconds() > RUN_SECONDS + LEASE_SIZE * sum(TIMEOUT)
 
 
 def test_what_the_gateway_took_without_an_answer_is_not_delivered_again(bridge: Bridge) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +22,7 @@ from hubspot_bridge.delivery import (
     LEASE_SECONDS,
     LEASE_SIZE,
     MAX_FAILURES,
+    RUN_SECONDS,
     TIMEOUT,
     Accepted,
     Gateway,
@@ -30,9 +33,14 @@ from hubspot_bridge.delivery import (
 )
 from hubspot_bridge.gateway import StandIn
 from hubspot_bridge.outbox import ASK_AFTER, Message, Outbox
+from hubspot_bridge.signatures import callback_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from airflow_provider_hubchan.gateways import TWILIO
 from tests.bridge.serving import served
@@ -220,6 +228,15 @@ def test_a_gateway_that_is_away_is_not_called_for_each_message(outbox: Outbox) -
     assert len(outbox.lease(100, NOW, 60)[1]) == 50
 
 
+def test_a_run_ends_by_the_clock(outbox: Outbox) -> None:
+    """With the lease in which its time is over: a slow gateway must not keep what was refused from being marked."""
+    ledger, times = Ledger(), iter([NOW, NOW + RUN_SECONDS - 0.1, *[NOW + RUN_SECONDS] * 100])
+    for number in range(50):
+        outbox.add(stored(f"m-{number:02}"))
+    deliver_pending(outbox, ledger.send, lambda: next(times))
+    assert len(ledger.delivered) == LEASE_SIZE
+
+
 def test_a_run_ends(outbox: Outbox) -> None:
     """At its limit, give or take a lease, however many messages there are."""
     for number in range(50):
@@ -272,6 +289,50 @@ def test_the_gateways_refusal_is_one_and_a_fault_is_none(gateway: Gateway, stand
     with pytest.raises(requests.HTTPError, match="404"):
         Gateway(f"{stand_in}/elsewhere", "http://127.0.0.1:9", "secret").send(stored("m-3"))
     assert ledger_of(stand_in).keys() == {"m-1", "m-2"}
+
+
+class Recorded:
+    """A gateway that keeps the requests, and answers them with a status.
+
+    :ivar requests: path, Authorization and JSON of each.
+    """
+
+    def __init__(self, status: int) -> None:
+        self.requests: list[tuple[str, str | None, Any]] = []
+        self._status = status
+        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST"])])
+
+    async def _answer(self, request: Request) -> Response:
+        body = await request.body()
+        path = request.scope["raw_path"].decode()
+        self.requests.append((path, request.headers.get("Authorization"), json.loads(body) if body else None))
+        headers = {"Location": "/elsewhere"} if 300 <= self._status < 400 else {}
+        return JSONResponse({"sid": "SM1"}, self._status, headers)
+
+
+@pytest.mark.parametrize("status", [401, 301, 307, 503])
+def test_an_account_is_used_and_shown_in_no_error(status: int) -> None:
+    """Errors stand in Airflow's log. A redirect is an error, and not followed."""
+    recorded = Recorded(status)
+    with (
+        served(recorded.app) as url,
+        Gateway(url.replace("//", "//user:pass%20word@"), "http://r.example.com/receipts?tenant=a", "secret") as gateway,
+        pytest.raises(requests.RequestException) as error,
+    ):
+        gateway.send(stored("m-1"))
+    ((path, authorization, body),) = recorded.requests
+    assert (path, authorization) == ("/messages", f"Basic {b64encode(b'user:pass word').decode()}")
+    assert "pass" not in str(error.value)
+    signature = callback_signature("secret", "m-1")
+    assert body["status_callback"] == f"http://r.example.com/receipts?tenant=a&client_ref=m-1&signature={signature}"
+
+
+def test_a_gateways_id_is_one_part_of_the_path() -> None:
+    """Whatever is in it."""
+    recorded = Recorded(200)
+    with served(recorded.app) as url, Gateway(url, "http://r.example.com", "secret") as gateway:
+        gateway.look_up("a/b?c=d e")
+    assert recorded.requests[0][0] == "/messages/a%2Fb%3Fc%3Dd%20e"
 
 
 @pytest.mark.parametrize("recipients", [(), ("+1", "+2")])
