@@ -16,6 +16,22 @@ import psutil
 GRACE = 5.0
 
 
+class Ended(RuntimeError):
+    """A process has ended that should not have, or not so.
+
+    :param name: what it was started as.
+    :param code: its exit code; a negative one is the number of a signal.
+    """
+
+    def __init__(self, name: str, code: int) -> None:
+        self.name, self.code = name, code
+        super().__init__(f"{name} ended with {code}")
+
+    def __reduce__(self) -> tuple[type[Ended], tuple[str, int]]:
+        """How to copy it: `Exception` would call ``__init__`` with the text alone."""
+        return type(self), (self.name, self.code)
+
+
 class Processes:
     """Starts processes, each as the leader of a session and with a log file; ends all of them with all they forked.
 
@@ -28,33 +44,40 @@ class Processes:
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
         self._endings: dict[str, signal.Signals] = {}
 
-    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM) -> None:
+    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM, folder: Path | None = None) -> None:
         """Start one, or start it again; its output goes to the end of ``name.log``.
 
         :param ending: the signal on which it ends in order.
+        :param folder: that it works in; None for ours.
         """
         self._endings[name] = ending
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def finish(self, name: str, seconds: float) -> None:
         """Wait for one that ends by itself.
 
         :raises subprocess.TimeoutExpired: if it does not within *seconds*.
-        :raises RuntimeError: if it ends with a fault.
+        :raises Ended: if it ends with a fault.
         """
         if code := self._leaders[name].wait(seconds):
-            raise RuntimeError(f"{name} ended with {code}")
+            raise Ended(name, code)
 
     def alive(self, name: str) -> None:
         """Nothing happens if that one runs.
 
-        :raises RuntimeError: if it has ended.
+        :raises Ended: if it does not.
         """
         if (code := self._leaders[name].poll()) is not None:
-            raise RuntimeError(f"{name} ended with {code}")
+            raise Ended(name, code)
 
     def says(self, name: str, text: str) -> bool:
         """True if that is in its output so far."""
@@ -89,8 +112,13 @@ class Processes:
 
     def tails(self, lines: int) -> str:
         """The last lines of every log file."""
-        logs = sorted(self._folder.glob("*.log"))
-        return "\n".join(f"--- the end of {log.name}\n{_tail(log, lines)}" for log in logs)
+        return "\n".join(self.tail(log.stem, lines) for log in sorted(self._folder.glob("*.log")))
+
+    def tail(self, name: str, lines: int) -> str:
+        """The last lines of a process's log file."""
+        log = self._folder / f"{name}.log"
+        text = log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join([f"--- the end of {log.name}", *(line[:400] for line in text.splitlines()[-lines:])])
 
     def _members(self, leader: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The session: no other can have its number while its leader is not waited for, or any of its members runs."""
@@ -107,7 +135,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def _tail(file: Path, lines: int) -> str:
-    return "\n".join(line[:400] for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
