@@ -6,7 +6,6 @@ WEBHOOK_URL            the channel's webhookUrl, character for character as HubS
 CALLBACK_URL           where the gateway reaches the receiver: https://hooks.example.com/receipts
 CALLBACK_SECRET        any long random text: signs the callback URLs, so that nobody else can report a delivery
 GATEWAY_URL            of the gateway
-REPORT_FOLDER          where the DAGs write what was not marked, a folder or an object storage that all workers reach
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from airflow_provider_hubchan.gateways import TWILIO
 from hubspot_bridge.delivery import Gateway
 from hubspot_bridge.outbox import Outbox
 
-DEFAULTS = {"OUTBOX_URL": "sqlite:////tmp/hubspot_outbox.db", "REPORT_FOLDER": "/tmp"}
+DEFAULTS = {"OUTBOX_URL": "sqlite:////tmp/hubspot_outbox.db"}
 
 
 def setting(name: str) -> str:
@@ -38,8 +37,3 @@ def open_outbox() -> Outbox:
 def open_gateway() -> Gateway:
     """The gateway's API."""
     return Gateway(setting("GATEWAY_URL"), setting("CALLBACK_URL"), setting("CALLBACK_SECRET"))
-
-
-def report_folder() -> str:
-    """Where report files go, for the DAGs' ``params``."""
-    return setting("REPORT_FOLDER")

@@ -21,11 +21,11 @@ class Bridge:
     """Everything that is between HubSpot and the gateway, but for the DAGs.
 
     :param processes: where its own are started; receiver, gateway and DAGs get their settings by the environment.
-    :param folder: for the outbox and the DAGs' report files.
+    :param folder: for the outbox.
     """
 
     def __init__(self, processes: Processes, folder: Path) -> None:
-        self._processes, self._folder = processes, folder
+        self._processes, self._outbox = processes, folder / "outbox.db"
         self._ports = {RECEIVER: free_port(), GATEWAY: free_port()}
         self._urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
         self.webhook_url, self.gateway_url = f"{self._urls[RECEIVER]}/hubspot", self._urls[GATEWAY]
@@ -37,13 +37,12 @@ class Bridge:
         :param options: more options of the gateway's command line.
         """
         self._processes.environment |= {
-            "OUTBOX_URL": f"sqlite:///{self._folder / 'outbox.db'}",
+            "OUTBOX_URL": f"sqlite:///{self._outbox}",
             "HUBSPOT_CLIENT_SECRET": client_secret,
             "WEBHOOK_URL": self.webhook_url,
             "CALLBACK_URL": f"{self._urls[RECEIVER]}/receipts",
             "CALLBACK_SECRET": secrets.token_hex(16),
             "GATEWAY_URL": self.gateway_url,
-            "REPORT_FOLDER": str(self._folder),
         }
         gateway = ("-m", "hubspot_bridge.gateway", "--port", str(self._ports[GATEWAY]), "--late", str(LATE), *options)
         self._processes.start(GATEWAY, sys.executable, *gateway, folder=EXAMPLES)
