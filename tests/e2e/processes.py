@@ -28,15 +28,22 @@ class Processes:
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
         self._endings: dict[str, signal.Signals] = {}
 
-    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM) -> None:
+    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM, folder: Path | None = None) -> None:
         """Start one, or start it again; its output goes to the end of ``name.log``.
 
         :param ending: the signal on which it ends in order.
+        :param folder: that it works in; None for ours.
         """
         self._endings[name] = ending
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def finish(self, name: str, seconds: float) -> None:
@@ -63,6 +70,12 @@ class Processes:
     def holds(self, name: str, pid: int) -> bool:
         """True if the process runs and belongs to the session of that one."""
         return pid in (process.pid for process in self._members(self._leaders[name]))
+
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one and all it forked."""
+        for process in self._members(self._leaders[name]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def kill(self, name: str) -> int:
         """SIGKILL one and all it forked, at once; gives how many they were."""

@@ -1,0 +1,102 @@
+"""The other half of a channel, from example_dags: receiver and gateway as processes of their own, and the outbox."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.e2e.processes import Processes, free_port
+from tests.e2e.waiting import until
+from tests.paths import EXAMPLES
+
+RECEIVER, GATEWAY = "receiver", "gateway"
+#: Seconds until the gateway ends what is late.
+LATE = 10.0
+
+
+class Bridge:
+    """Everything that is between HubSpot and the gateway, but for the DAGs.
+
+    :param processes: where its own are started; receiver, gateway and DAGs get their settings by the environment.
+    :param folder: for the outbox.
+    """
+
+    def __init__(self, processes: Processes, folder: Path) -> None:
+        self._processes, self._outbox = processes, folder / "outbox.db"
+        self._ports = {RECEIVER: free_port(), GATEWAY: free_port()}
+        self._urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
+        self.webhook_url = f"{self._urls[RECEIVER]}/hubspot"
+
+    def start(self, client_secret: str) -> None:
+        """Start receiver and gateway, and wait until both answer.
+
+        :param client_secret: of the app, by which HubSpot signs.
+        """
+        self._processes.environment |= {
+            "OUTBOX_URL": f"sqlite:///{self._outbox}",
+            "HUBSPOT_CLIENT_SECRET": client_secret,
+            "WEBHOOK_URL": self.webhook_url,
+            "CALLBACK_URL": f"{self._urls[RECEIVER]}/receipts",
+            "CALLBACK_SECRET": secrets.token_hex(16),
+            "GATEWAY_URL": self._urls[GATEWAY],
+        }
+        options = ("--port", str(self._ports[GATEWAY]), "--late", str(LATE))
+        self._processes.start(GATEWAY, sys.executable, "-m", "hubspot_bridge.gateway", *options, folder=EXAMPLES)
+        self.start_receiver()
+        until("receiver and gateway", 60, lambda: self._answers(RECEIVER) and self._answers(GATEWAY))
+
+    def start_receiver(self) -> None:
+        """Start the receiver, or start it again; it answers a second or two later."""
+        command = ("-m", "uvicorn", "--factory", "hubspot_bridge.receiver:from_environment", "--app-dir", str(EXAMPLES))
+        options = ("--port", str(self._ports[RECEIVER]), "--log-level", "warning")
+        self._processes.start(RECEIVER, sys.executable, *command, *options)
+
+    def kill_receiver(self) -> None:
+        """SIGKILL, whatever it is doing."""
+        self._processes.kill(RECEIVER)
+
+    def freeze_gateway(self) -> None:
+        """From now on the gateway answers nothing, and does what it was asked for when it goes on."""
+        self._processes.send_signal(GATEWAY, signal.SIGSTOP)
+
+    def thaw_gateway(self) -> None:
+        """Let the gateway go on."""
+        self._processes.send_signal(GATEWAY, signal.SIGCONT)
+
+    def leave_unanswered(self, posts: int) -> None:
+        """The gateway takes the next messages, and answers 502 all the same."""
+        requests.post(f"{self._urls[GATEWAY]}/control", json={"unanswered": posts}, timeout=10).raise_for_status()
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """What the gateway knows of each message; its ``key`` is HubSpot's id."""
+        reply = requests.get(f"{self._urls[GATEWAY]}/ledger", timeout=10)
+        reply.raise_for_status()
+        messages: list[dict[str, Any]] = reply.json()
+        return messages
+
+    def states(self) -> dict[str, str]:
+        """How far each message is, by the outbox; none if there is no outbox yet."""
+        return dict(self._ask("SELECT message_id, state FROM messages")) if self._outbox.exists() else {}
+
+    def make_older(self, seconds: float) -> None:
+        """So much time goes by for the outbox: leases end, and the gateway is asked for what no callback has told."""
+        times = ("leased_until", "handed_over_at", "ask_after")
+        self._ask(f"UPDATE messages SET {', '.join(f'{name} = {name} - {seconds}' for name in times)}")
+
+    def _ask(self, sql: str) -> list[Any]:
+        with closing(sqlite3.connect(self._outbox, timeout=30)) as connection, connection:
+            return connection.execute(sql).fetchall()
+
+    def _answers(self, name: str) -> bool:
+        self._processes.alive(name)
+        try:
+            return requests.get(self._urls[name], timeout=10).status_code == 404
+        except requests.ConnectionError:
+            return False

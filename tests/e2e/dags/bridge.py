@@ -1,0 +1,16 @@
+"""The bridge's DAGs, as Airflow has them from example_dags, if there is a gateway: they run every minute."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "example_dags"))
+
+if os.environ.get("GATEWAY_URL"):
+    from deliver_outbox import deliver_outbox
+    from mark_receipts import mark_receipts
+
+    deliver_outbox()
+    mark_receipts()
