@@ -4,6 +4,8 @@
     outbox       the table of messages, in SQLite or any database that SQLAlchemy reaches
     delivery     hands pending messages to the gateway; never twice
     marking      notes what HubSpot has accepted
+    signals      tells Airflow at once that there is something new, if you want that
+    schedules    when the DAGs run: every minute, or on a signal
     signatures   HubSpot's, and one of our own for callbacks
     settings     environment variables, which receiver and DAGs share
     gateway      a stand-in for an SMS gateway, to try all of it

@@ -32,7 +32,8 @@ from starlette.routing import Route
 from airflow_provider_hubchan.gateways import TWILIO
 from hubspot_bridge.delivery import word_of
 from hubspot_bridge.outbox import Message, Outbox
-from hubspot_bridge.settings import open_outbox, setting
+from hubspot_bridge.settings import open_outbox, open_signals, setting
+from hubspot_bridge.signals import RECEIPTS, REPLIES
 from hubspot_bridge.signatures import is_from_hubspot, is_ours
 
 MAX_BODY = 1_000_000  # bytes; whoever is not HubSpot must not fill the memory before the signature is checked
@@ -40,11 +41,18 @@ AGENT_REPLIED = "OUTGOING_CHANNEL_MESSAGE_CREATED"
 
 
 def create_app(
-    outbox: Outbox, *, client_secret: str, webhook_url: str, callback_secret: str, clock: Callable[[], float] = time.time
+    outbox: Outbox,
+    *,
+    client_secret: str,
+    webhook_url: str,
+    callback_secret: str,
+    signal: Callable[[str], None] = lambda channel: None,
+    clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The web application.
 
     :param webhook_url: the channel's webhookUrl.
+    :param signal: called with a channel of `hubspot_bridge.signals` after a commit; it must neither wait nor fail.
     :param clock: seconds since 1970.
     """
 
@@ -61,6 +69,7 @@ def create_app(
             raise HTTPException(400, f"not an event of a custom channel: {error}") from error
         if message:
             await run_in_threadpool(outbox.add, message)
+            signal(REPLIES)  # after the commit, or the DAG looks too early
         return PlainTextResponse("stored" if message else "ignored")
 
     async def receipt(request: Request) -> Response:
@@ -73,6 +82,8 @@ def create_app(
             raise HTTPException(400, f"unknown MessageStatus: {word!r}")
         if not await run_in_threadpool(outbox.note_word, message_id, word, reason):
             raise HTTPException(404, "no such message")
+        if TWILIO[word] not in (None, "SENT"):  # most replies are delivered, which HubSpot shows from the start
+            signal(RECEIPTS)
         return PlainTextResponse("noted")
 
     return Starlette(routes=[Route("/hubspot", webhook, methods=["POST"]), Route("/receipts", receipt, methods=["POST"])])
@@ -85,6 +96,7 @@ def from_environment() -> Starlette:
         client_secret=setting("HUBSPOT_CLIENT_SECRET"),
         webhook_url=setting("WEBHOOK_URL"),
         callback_secret=setting("CALLBACK_SECRET"),
+        signal=open_signals(),
     )
 
 
