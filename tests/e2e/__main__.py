@@ -30,6 +30,7 @@ from tests.e2e.scenarios import (
     orphaned,
     stopped,
 )
+from tests.e2e.signalled import signalled
 from tests.e2e.slow_server import dripping
 from tests.e2e.stage import Scenario, Stage
 from tests.e2e.waiting import ENOUGH, say
@@ -76,7 +77,7 @@ ROUNDS: list[list[Row]] = [
     ],
 ]
 #: Beside all rounds: what waits for a schedule most of the time.
-ALONGSIDE: list[Row] = [[(BRIDGE, round_trip)]]
+ALONGSIDE: list[Row] = [[(BRIDGE, round_trip), (BRIDGE, signalled)]]
 
 
 def play(processes: Processes, folder: Path) -> int:
@@ -96,8 +97,6 @@ def play(processes: Processes, folder: Path) -> int:
     shutil.copytree(HERE / "config", folder / "config")  # where Airflow looks for cluster policies
     say("making Airflow's database")
     airflow.start(list(hubspots))
-    if DEMO in hubspots:
-        airflow.ask("PATCH", f"dags/{DEMO}", {"is_paused": True})  # it has a schedule, and is to be triggered
     say("Airflow is there, the scenarios begin")
     runs = {name: Run(airflow, name, TASKS.get(name, "mark")) for name in hubspots}
     stages = {name: Stage(airflow, hubspot, runs[name], folder, bridge) for name, hubspot in hubspots.items()}

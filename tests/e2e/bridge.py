@@ -13,12 +13,17 @@ from typing import Any
 import requests
 
 from tests.e2e.processes import Processes, free_port
+from tests.e2e.servers import start_redis
 from tests.e2e.waiting import until
 from tests.paths import EXAMPLES
 
 RECEIVER, GATEWAY = "receiver", "gateway"
+#: Both DAGs: one delivers, the other one marks.
+DAGS = ("deliver_outbox", "mark_receipts")
 #: Seconds until the gateway ends what is late.
 LATE = 10.0
+#: The statuses that the gateway's last words stand for.
+FINAL = {"failed": "FAILED", "undelivered": "FAILED", "delivered": "SENT", "read": "READ"}
 
 
 class Bridge:
@@ -32,13 +37,15 @@ class Bridge:
         self._processes, self._outbox = processes, folder / "outbox.db"
         self._ports = {RECEIVER: free_port(), GATEWAY: free_port()}
         self._urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
+        self._folder, self._redis_url = folder, ""
         self.webhook_url = f"{self._urls[RECEIVER]}/hubspot"
 
     def start(self, client_secret: str) -> None:
-        """Start receiver and gateway, and wait until both answer.
+        """Start receiver, gateway and Redis, and wait until they answer.
 
         :param client_secret: of the app, by which HubSpot signs.
         """
+        self._redis_url = start_redis(self._processes, self._folder)
         self._processes.environment |= {
             "OUTBOX_URL": f"sqlite:///{self._outbox}",
             "HUBSPOT_CLIENT_SECRET": client_secret,
@@ -46,6 +53,7 @@ class Bridge:
             "CALLBACK_URL": f"{self._urls[RECEIVER]}/receipts",
             "CALLBACK_SECRET": secrets.token_hex(16),
             "GATEWAY_URL": self._urls[GATEWAY],
+            "AIRFLOW_CONN_SIGNALS": self._redis_url,
         }
         options = ("--port", str(self._ports[GATEWAY]), "--late", str(LATE))
         self._processes.start(GATEWAY, sys.executable, "-m", "hubspot_bridge.gateway", *options, folder=EXAMPLES)
@@ -61,6 +69,21 @@ class Bridge:
     def kill_receiver(self) -> None:
         """SIGKILL, whatever it is doing."""
         self._processes.kill(RECEIVER)
+
+    def run_on_signals(self) -> None:
+        """The receiver signals by Redis; the DAGs run on signals when Airflow reads their file the next time."""
+        self._processes.environment["SIGNAL_URL"] = self._redis_url
+        self.kill_receiver()
+        self.start_receiver()
+        (self._folder / "on-signals").touch()
+
+    def kill_redis(self) -> None:
+        """SIGKILL; what it knew is lost."""
+        self._processes.kill("redis")
+
+    def start_redis(self) -> None:
+        """Start it again, at the same address."""
+        self._processes.again("redis")
 
     def freeze_gateway(self) -> None:
         """From now on the gateway answers nothing, and does what it was asked for when it goes on."""
@@ -80,6 +103,10 @@ class Bridge:
         reply.raise_for_status()
         messages: list[dict[str, Any]] = reply.json()
         return messages
+
+    def ends(self) -> dict[str, str | None]:
+        """The status that the gateway's last word about each message implies; None while it is not the last."""
+        return {each["key"]: FINAL.get(each["status"]) for each in self.ledger()}
 
     def states(self) -> dict[str, str]:
         """How far each message is, by the outbox; none if there is no outbox yet."""

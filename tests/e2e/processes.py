@@ -26,7 +26,7 @@ class Processes:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder, self.environment = folder, environment
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
-        self._endings: dict[str, signal.Signals] = {}
+        self._commands: dict[str, tuple[tuple[str, ...], signal.Signals, Path | None]] = {}
 
     def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM, folder: Path | None = None) -> None:
         """Start one, or start it again; its output goes to the end of ``name.log``.
@@ -34,7 +34,12 @@ class Processes:
         :param ending: the signal on which it ends in order.
         :param folder: that it works in; None for ours.
         """
-        self._endings[name] = ending
+        self._commands[name] = command, ending, folder
+        self.again(name)
+
+    def again(self, name: str) -> None:
+        """Start one as it was started before."""
+        command, _, folder = self._commands[name]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
                 command,
@@ -92,7 +97,7 @@ class Processes:
         for name, leader in self._leaders.items():
             for process in self._members(leader):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(self._endings[name])
+                    process.send_signal(self._commands[name][1])
         end = time.monotonic() + GRACE
         while any(self._members(leader) for leader in self._leaders.values()) and time.monotonic() < end:
             time.sleep(0.1)

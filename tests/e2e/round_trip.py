@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.bridge import LATE, Bridge
-from tests.e2e.checks import Check, at_least, at_most, same
+from tests.e2e.bridge import DAGS, LATE, Bridge
+from tests.e2e.checks import Check, at_least, at_most, counted, differences, same
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.run import Run
 from tests.e2e.stage import Stage
@@ -23,8 +23,6 @@ KINDS = (
     *("be delivered", "refuse", "be late", "fail", "read", "be late and fail"),
     *("be delivered", "be silent and read", "be late and read", "be silent and fail", "be delivered", "be late and silent"),
 )
-#: The statuses that its last words stand for.
-FINAL = {"failed": "FAILED", "undelivered": "FAILED", "delivered": "SENT", "read": "READ"}
 REPLIES, CUSTOMERS = 200, 20
 #: Seconds from one reply to the next; of so many the receiver is dead while so many are typed.
 TYPING, LIFE, DEATH = 0.35, 40, 6
@@ -44,6 +42,7 @@ def round_trip(stage: Stage) -> Iterator[Check]:
     """Agents type 200 replies; receiver and worker are killed meanwhile. Each ends as the gateway says, delivered once."""
     hubspot, bridge = stage.hubspot, stage.bridge
     bridge.freeze_gateway()
+    stage.airflow.set_paused(DAGS, False)
     with ThreadPoolExecutor(1) as agents:
         typing = agents.submit(_type, hubspot, bridge, REPLIES)
         killed = _kill_worker(stage)
@@ -52,13 +51,13 @@ def round_trip(stage: Stage) -> Iterator[Check]:
     stored_at = time.monotonic()
     until("that the gateway has all of them", EVERY + RUN, lambda: set(bridge.states().values()) <= {"handed_over", "refused"})
     bridge.make_older(ASKING)
-    until("the end of all of them", BOUND, lambda: _ends(bridge) == hubspot.status_of_each(), every=1.0)
+    until("the end of all of them", BOUND, lambda: bridge.ends() == hubspot.status_of_each(), every=1.0)
     yield at_most("seconds from the last reply to the last status", BOUND, round(time.monotonic() - stored_at))
-    for dag_id in ("deliver_outbox", "mark_receipts"):
+    for dag_id in DAGS:
         runs = stage.airflow.ask("GET", f"dags/{dag_id}/dagRuns")["dag_runs"]
         yield same(f"runs of {dag_id} that have failed", 0, sum(each["state"] == "failed" for each in runs))
-        stage.airflow.ask("PATCH", f"dags/{dag_id}", {"is_paused": True})
-    yield same("tries of the task whose process was killed: one more for the 502s", 3, killed.task["try_number"])
+    stage.airflow.set_paused(DAGS, True)
+    yield at_least("tries of the task whose process was killed: one more for the 502s", 3, killed.task["try_number"])
     yield from _check_webhooks(hubspot, bridge, ids)
     yield from _check_gateway(bridge, ids)
     yield from _check_statuses(hubspot, bridge)
@@ -107,30 +106,25 @@ def _check_webhooks(hubspot: Hubspot, bridge: Bridge, ids: Sequence[str]) -> Ite
 
 def _check_gateway(bridge: Bridge, ids: Sequence[str]) -> Iterator[Check]:
     ledger = bridge.ledger()
-    times = Counter(each["key"] for each in ledger)
-    yield same("replies that the gateway has not, or more than once", 0, sum(times[each] != 1 for each in ids))
-    yield same("messages that it has beside them", 0, len(times.keys() - ids))
-    yield same("messages that it has sent twice", 0, sum(each["words"].count("sent") > 1 for each in ledger))
+    yield from delivered_once(ledger, ids)
+    yield same("messages that it has beside them", 0, len({each["key"] for each in ledger}.difference(ids)))
     yield at_least("times that it was given one again", 1 + UNANSWERED, sum(each["posts"] - 1 for each in ledger))
 
 
 def _check_statuses(hubspot: Hubspot, bridge: Bridge) -> Iterator[Check]:
-    ledger, ends, sent = bridge.ledger(), _ends(bridge), hubspot.sent()
-    statuses = hubspot.status_of_each()
-    yield same("statuses in HubSpot", _counted(ends.values()), _counted(statuses.values()))
-    yield same("statuses other than the gateway's ledger implies", 0, sum(statuses[each] != ends[each] for each in ends))
-    reasons = {each["key"]: f"{each['error_code']}: {each['error_message']}" for each in ledger if each["error_code"]}
-    marked = {each: bodies[-1].get("errorMessage") for each, bodies in sent.items() if ends[each] == "FAILED"}
-    yield same("FAILED with another reason than the gateway's", 0, sum(marked[each] != reasons.get(each) for each in marked))
-    # What the gateway refuses may be found by both DAGs at once.
+    ends, statuses, sent = bridge.ends(), hubspot.status_of_each(), hubspot.sent()
+    yield same("statuses in HubSpot", counted(ends.values()), counted(statuses.values()))
+    yield same("statuses other than the gateway's ledger implies", 0, differences(ends, statuses))
+    implied = {each["key"]: f"{each['error_code']}: {each['error_message']}" for each in bridge.ledger() if each["error_code"]}
+    reasons = {each: bodies[-1].get("errorMessage") for each, bodies in sent.items() if ends[each] == "FAILED"}
+    yield same("FAILED without the gateway's reason", 0, differences(implied, reasons))
+    # Two: what the gateway refuses may be found by both DAGs at once.
     yield at_most("updates of a message", 2, max(map(len, sent.values())))
     yield same("updates of those that are SENT from the start to the end", 0, sum(ends[each] == "SENT" for each in sent))
 
 
-def _ends(bridge: Bridge) -> dict[str, str | None]:
-    """The status that the gateway's last word implies, of each message; None while it is not the last."""
-    return {each["key"]: FINAL.get(each["status"]) for each in bridge.ledger()}
-
-
-def _counted(values: Iterable[Any]) -> dict[str, int]:
-    return dict(sorted(Counter(map(str, values)).items()))
+def delivered_once(ledger: Iterable[dict[str, Any]], ids: Sequence[str]) -> Iterator[Check]:
+    """The gateway has each of these messages, and has sent none of them twice."""
+    times = Counter(each["key"] for each in ledger)
+    yield same("replies that the gateway has not, or more than once", 0, sum(times[each] != 1 for each in ids))
+    yield same("messages that it has sent twice", 0, sum(each["words"].count("sent") > 1 for each in ledger))
