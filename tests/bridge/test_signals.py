@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 from airflow.sdk import Asset, AssetAll, AssetOrTimeSchedule
 from airflow.serialization.serialized_objects import DagSerialization
 from hubspot_bridge.outbox import Outbox
@@ -31,7 +32,7 @@ class Receiver:
     """A receiver; whenever it asks for a signal, what the outbox holds is noted."""
 
     def __init__(self, outbox: Outbox) -> None:
-        self.signals: list[tuple[str, list[tuple[str, str]]]] = []
+        self.signals: list[tuple[str, list[tuple[str, str | None]]]] = []
 
         def signal(channel: str) -> None:
             self.signals.append((channel, [(row["message_id"], row["gateway_word"]) for row in outbox.all()]))
@@ -202,7 +203,8 @@ def test_the_receiver_wakes_the_trigger_that_the_dag_has(redis_url: str, monkeyp
     (asset,) = schedule.asset_condition.objects
     assert isinstance(asset, Asset)
     (watcher,) = asset.watchers
-    watcher.trigger.trigger.poll_interval = 0.01
+    assert isinstance(watcher.trigger, MessageQueueTrigger)
+    watcher.trigger.kwargs["poll_interval"] = 0.01
 
     async def events() -> list[Any]:
         return [event.payload["data"] async for event in watcher.trigger.run()]
