@@ -73,7 +73,8 @@ ROUNDS: list[list[Row]] = [
         [("notified", notified), ("waiting", waiting)],
     ],
     [
-        [(DEMO, connected), ("watched", watched)],
+        [(DEMO, connected)],
+        [("watched", watched)],
     ],
 ]
 #: Beside all rounds: what waits for a schedule most of the time.

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 
 from tests.e2e.processes import Processes, free_port
@@ -20,6 +21,8 @@ from tests.paths import EXAMPLES
 RECEIVER, GATEWAY = "receiver", "gateway"
 #: Both DAGs: one delivers, the other one marks.
 DAGS = ("deliver_outbox", "mark_receipts")
+#: What each of them waits for, if it runs on signals.
+SIGNALS = ("hubspot_replies", "hubspot_receipts")
 #: Seconds until the gateway ends what is late.
 LATE = 10.0
 #: The statuses that the gateway's last words stand for.
@@ -71,11 +74,16 @@ class Bridge:
         self._processes.kill(RECEIVER)
 
     def run_on_signals(self) -> None:
-        """The receiver signals by Redis; the DAGs run on signals when Airflow reads their file the next time."""
+        """The receiver signals by Redis; the DAGs run on signals when Airflow has read their file again."""
         self._processes.environment["SIGNAL_URL"] = self._redis_url
         self.kill_receiver()
         self.start_receiver()
         (self._folder / "on-signals").touch()
+
+    def is_listened_to(self) -> bool:
+        """True if Airflow's triggerer waits for the signals of both DAGs."""
+        with closing(redis.Redis.from_url(self._redis_url)) as client:
+            return all(listeners for _, listeners in client.pubsub_numsub(*SIGNALS))
 
     def kill_redis(self) -> None:
         """SIGKILL; what it knew is lost."""

@@ -25,7 +25,7 @@ KINDS = (
 )
 REPLIES, CUSTOMERS = 200, 20
 #: Seconds from one reply to the next; of so many the receiver is dead while so many are typed.
-TYPING, LIFE, DEATH = 0.35, 40, 6
+TYPING, LIFE, DEATH = 0.25, 40, 8
 #: Calls that the gateway answers with 502, though it has taken the message: fewer than make the task give up.
 UNANSWERED = 2
 #: Seconds in which a worker sends the first message of its lease, and gets no answer; it waits longer than that.
@@ -53,10 +53,9 @@ def round_trip(stage: Stage) -> Iterator[Check]:
     bridge.make_older(ASKING)
     until("the end of all of them", BOUND, lambda: bridge.ends() == hubspot.status_of_each(), every=1.0)
     yield at_most("seconds from the last reply to the last status", BOUND, round(time.monotonic() - stored_at))
-    for dag_id in DAGS:
-        runs = stage.airflow.ask("GET", f"dags/{dag_id}/dagRuns")["dag_runs"]
-        yield same(f"runs of {dag_id} that have failed", 0, sum(each["state"] == "failed" for each in runs))
     stage.airflow.set_paused(DAGS, True)
+    tasks = [each for dag_id in DAGS for each in _tasks(stage, dag_id, "failed")]
+    yield same("tasks that have failed once they had begun", 0, sum(bool(each["start_date"]) for each in tasks))
     yield at_least("tries of the task whose process was killed: one more for the 502s", 3, killed.task["try_number"])
     yield from _check_webhooks(hubspot, bridge, ids)
     yield from _check_gateway(bridge, ids)
@@ -80,8 +79,8 @@ def _kill_worker(stage: Stage) -> Run:
     """SIGKILL the process of the task that delivers, when the gateway has a message of it, and before it can note that."""
     airflow, bridge = stage.airflow, stage.bridge
     until("a worker that delivers", 2 * EVERY + RUN, lambda: "leased" in bridge.states().values())
-    (scheduled,) = airflow.ask("GET", f"dags/{stage.run.dag_id}/dagRuns", state="running")["dag_runs"]
-    run = Run(airflow, stage.run.dag_id, "deliver", run_id=scheduled["dag_run_id"])
+    (task,) = _tasks(stage, stage.run.dag_id, "running")
+    run = Run(airflow, stage.run.dag_id, task["task_id"], run_id=task["dag_run_id"])
     worker = psutil.Process(replace(stage, run=run).worker())
     ENOUGH.wait(SENDING)
     worker.suspend()
@@ -92,6 +91,13 @@ def _kill_worker(stage: Stage) -> Run:
     bridge.leave_unanswered(UNANSWERED)
     bridge.make_older(LEASE)
     return run
+
+
+def _tasks(stage: Stage, dag_id: str, state: str) -> list[dict[str, Any]]:
+    """Of all runs of a DAG."""
+    path = f"dags/{dag_id}/dagRuns/~/taskInstances"
+    tasks: list[dict[str, Any]] = stage.airflow.ask("GET", path, state=state)["task_instances"]
+    return tasks
 
 
 def _check_webhooks(hubspot: Hubspot, bridge: Bridge, ids: Sequence[str]) -> Iterator[Check]:
