@@ -119,7 +119,7 @@ def _make_emulator(options: argparse.Namespace) -> Emulator:
     if options.state and Path(options.state).exists():
         emulator.load(options.state)
         emulator.choose(**settings)
-        if options.webhook:
+        if options.webhook is not None:
             emulator.world.set_webhook(options.webhook)
     world = emulator.world
     if faults is not None:

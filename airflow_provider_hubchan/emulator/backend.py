@@ -47,7 +47,7 @@ class HubspotBackend:
         world = World(**self._initial_settings)
         if self.refresh_token:
             world.install.refresh_token = self.refresh_token
-        if self.webhook:
+        if self.webhook is not None:
             world.set_webhook(self.webhook)
         self._webhooks.clear()
         self.world = world

@@ -173,13 +173,15 @@ class WebhookSender:
         import aiohttp  # only here: most emulators send no webhook, and it takes longer to load than everything else
         from yarl import URL
 
+        from airflow_provider_hubchan.emulator.localhost_resolver import LocalhostResolver
+
         settings = world.settings
         delivery = self._note(request, world, attempt, hit)
         if reason := invalid_url(request.url) or refusal(request.url, settings.webhook_via, settings.webhook_hosts):
             delivery.error = reason
             return delivery
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+            connector = aiohttp.TCPConnector(resolver=LocalhostResolver(), limit=0, keepalive_timeout=KEEP_ALIVE)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         began = time.perf_counter()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -22,6 +23,7 @@ from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.faults.catalogue import WEBHOOK_FAULTS
 from airflow_provider_hubchan.emulator.faults.fault import Fault
 from airflow_provider_hubchan.emulator.faults.schedule import ScheduledFault
+from airflow_provider_hubchan.emulator.localhost_resolver import LocalhostResolver
 from airflow_provider_hubchan.emulator.model.clock import Clock
 from airflow_provider_hubchan.emulator.model.webhook_url import check_webhook_url
 from airflow_provider_hubchan.emulator.ui.threads import ThreadFilter
@@ -265,7 +267,24 @@ def test_other_machines_are_refused_unless_they_are_allowed(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "bridge", "ftp://127.0.0.1/", "http://", "http://a:b@127.0.0.1/", "http://127.0.0.1:x/", "http://127.0.0.1/a b"]
+    "url",
+    [
+        "",
+        "bridge",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http://a:b@127.0.0.1/",
+        "http://127.0.0.1:x/",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1/a b",
+        "http://[::1",
+        "http://[::1].example/",
+        "http://[::1%25eth0]/",
+        "http://bridge.example,.localhost/",
+        "http://10.0.0.7%00.localhost/",
+        "http://a..localhost/",
+        "http://127.0.0.1/?name=\ud800",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
     """HubSpot's files allow every text, so the API takes it; then nothing can be sent, and the ledger says so."""
@@ -281,12 +300,44 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost/", "https://bridge.localhost:8443/x", "http://127.8.0.1:5/", "http://[::1]:80/"]
+    "url",
+    [
+        "http://localhost/",
+        "HTTP://LOCALHOST.:80",
+        "https://bridge.localhost:8443/x",
+        "http://127.8.0.1:5/",
+        "http://[::1]:80/",
+        "http://[::ffff:127.0.0.1]:80/",
+    ],
 )
 def test_this_machine_has_many_names(url: str) -> None:
     """Each of them may be given."""
     with Emulator(webhook=url) as emulator:
         assert emulator.world.channels["100200"].as_json()["webhookUrl"] == url
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.", "bridge.localhost"])
+def test_names_of_this_machine_lead_here_and_nowhere_else(receiver: Receiver, name: str) -> None:
+    """No name server is asked: many know no name under localhost, and any could send an event to another machine."""
+    with Emulator(webhook=receiver.url.replace("127.0.0.1", name)) as emulator:
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        assert [(each.status, each.error) for each in emulator.ledger.deliveries()] == [(200, None)]
+    assert [each["host"] for each in asyncio.run(LocalhostResolver().resolve("bridge.localhost", 80))] == ["127.0.0.1", "::1"]
+
+
+def test_nobody_at_a_name_is_told_as_a_refused_connection() -> None:
+    """Whichever of its addresses was tried."""
+    with Emulator(webhook="http://bridge.localhost:9/") as emulator:
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        assert [each.error for each in emulator.ledger.deliveries()] == ["connection refused: is the receiver running?"]
+
+
+def test_an_empty_url_is_no_way_to_send_none() -> None:
+    """It comes of a variable that is not set: nobody would notice that nothing is sent."""
+    with pytest.raises(ValueError, match=r"webhookUrl is not an http or https URL.*; it is ''"):
+        Emulator(webhook="")
 
 
 def test_behind_a_proxy_the_public_address_is_signed(receiver: Receiver) -> None:
