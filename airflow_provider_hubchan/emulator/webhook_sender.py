@@ -200,8 +200,7 @@ class WebhookSender:
             delivery.error = f"no answer within {settings.webhook_timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             delivery.milliseconds = _milliseconds_since(began)
-            refused = isinstance(getattr(error, "os_error", error), ConnectionRefusedError)
-            delivery.error = "connection refused: is the receiver running?" if refused else f"{type(error).__name__}: {error}"
+            delivery.error = _reason(error)
         except asyncio.CancelledError:
             delivery.error = "broken off: the emulator was stopped or reset"
             raise
@@ -225,6 +224,17 @@ def _headers(request: WebhookRequest, message: Message, delivery: Delivery) -> d
     if kind == "wrong-signature":
         return headers | signed_headers(channel, request, delivery.at, secret=f"not {channel.app.client_secret}")
     return headers | signed_headers(channel, request, delivery.at - (OLD if kind == "old-signature" else 0.0))
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, in words that hold no URL: it may hold a secret."""
+    import aiohttp
+
+    if isinstance(getattr(error, "os_error", error), ConnectionRefusedError):
+        return "connection refused: is the receiver running?"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer cannot be read: {error.message}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _milliseconds_since(began: float) -> float:

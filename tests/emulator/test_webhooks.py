@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -68,6 +69,16 @@ def when(release: threading.Event) -> Callable[[Received], int]:
         return 500 if received.text == "no" or not release.wait(30) else 200
 
     return answer
+
+
+def talk_nonsense(server: socket.socket) -> None:
+    """Answer one request with what is no HTTP."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"what?\r\n\r\n")
+        while connection.recv(65_536):
+            pass
 
 
 def answered(hubspot: Emulator, message_id: str, tries: int) -> bool:
@@ -390,8 +401,8 @@ def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiv
         "at": "2026-07-15T16:00:00.250Z",
         "channel_id": "100200",
         "message_id": message.id,
-        "url": f"{receiver.url}?token=%2A%2A%2A&brand=7",
-        "sent_to": f"{receiver.url}?token=%2A%2A%2A&brand=7",
+        "url": f"{receiver.url}?token=***&brand=7",
+        "sent_to": f"{receiver.url}?token=***&brand=7",
         "body": receiver.received[0].event,
         "attempt": 1,
         "status": 200,
@@ -402,7 +413,7 @@ def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiv
     assert (failed["status"], failed["error"]) == (None, "connection refused: is the receiver running?")
     assert (hubspot.ledger.entries, hubspot.ledger.received, hubspot.ledger.sent) == ([], 0, 2)
     seen = hubspot.seen()
-    assert f"2 webhooks sent\n16:00:00.250 webhook of {message.id} to {receiver.url}?token=%2A%2A%2A&brand=7 -> 200\n" in seen
+    assert f"2 webhooks sent\n16:00:00.250 webhook of {message.id} to {receiver.url}?token=***&brand=7 -> 200\n" in seen
     assert "abc" not in seen
 
 
@@ -660,7 +671,7 @@ def test_the_page_has_the_latest_webhooks() -> None:
     messages = [backend.agent_says(f"message {number}") for number in range(10)]
     backend.ledger.deliveries()[-1].fault = Fault(webhook="twice")
     seen = View(backend, ThreadFilter()).snapshot()["webhooks"]
-    assert (seen["urls"], seen["sent"], len(seen["latest"])) == ([f"{NOBODY}?token=%2A%2A%2A"], 10, 8)
+    assert (seen["urls"], seen["sent"], len(seen["latest"])) == ([f"{NOBODY}?token=***"], 10, 8)
     assert seen["latest"][0] == {
         "at": NOON,
         "message": messages[-1].id,
@@ -671,6 +682,41 @@ def test_the_page_has_the_latest_webhooks() -> None:
         "milliseconds": None,
         "error": "the emulator does not run: nothing was sent",
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"{NOBODY}?q=a/b%41&Access-Token=abc&empty=", f"{NOBODY}?q=a/b%41&Access-Token=***&empty="),
+        ("http://anna:abc@127.0.0.1:9/", "http://***@127.0.0.1:9/"),
+        (f"{NOBODY}?name=\ud800&%74oken=abc", f"{NOBODY}?name=\ud800&%74oken=***"),
+    ],
+)
+def test_secrets_of_a_url_are_shown_nowhere(url: str, shown: str) -> None:
+    """Everything else is as it was given, because it is signed so: in the ledger, on the page, in words, and in requests."""
+    with Emulator(channel_patches="partial") as emulator, Raw(emulator) as raw:
+        path = f"/conversations/custom-channels/2026-03/100200?hapikey={emulator.world.developer_key}&appId=300400"
+        assert raw.ask("PATCH", path, {"webhookUrl": url})[0] == 200
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        (delivery,) = raw.ask("GET", "/_emulator/deliveries")[1]
+        (request,) = raw.ask("GET", "/_emulator/ledger")[1]
+        assert [delivery["url"], delivery["sent_to"]] == [shown, shown]
+        assert [request["body"]["webhookUrl"], request["reply"]["webhookUrl"]] == [shown, shown]
+        assert View(emulator, ThreadFilter()).snapshot()["webhooks"]["urls"] == [shown]
+        assert "abc" not in f"{delivery} {request} {emulator.seen()}"
+
+
+def test_an_answer_that_is_none_shows_no_secret_either(hubspot: Emulator) -> None:
+    """What cannot be read is told without the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=talk_nonsense, args=(server,), daemon=True).start()
+        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/?token=abc")
+        hubspot.agent_says("hello")
+        hubspot.wait_for_webhooks()
+    (delivery,) = hubspot.ledger.deliveries()
+    assert str(delivery.error).startswith("the answer cannot be read: Bad status line")
+    assert "abc" not in f"{delivery.as_json()} {delivery}"
 
 
 @pytest.mark.slow
