@@ -28,8 +28,6 @@ TICK = 0.02
 OLD = 600.0
 #: Most bytes of an answer that are kept.
 MAX_REPLY = 10_000
-#: Seconds that a connection is kept for the next webhook: less than receivers wait, who close it without a word.
-KEEP_ALIVE = 2.0
 
 
 class WebhookSender:
@@ -181,7 +179,8 @@ class WebhookSender:
             delivery.error = reason
             return delivery
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=LocalhostResolver(), limit=0, keepalive_timeout=KEEP_ALIVE)
+            # No connection is used twice: a receiver may close it without a word just as the next webhook is sent, which is lost.
+            connector = aiohttp.TCPConnector(resolver=LocalhostResolver(), limit=0, force_close=True)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         began = time.perf_counter()
         try:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,19 @@ def talk_nonsense(server: socket.socket) -> None:
         connection.sendall(b"what?\r\n\r\n")
         while connection.recv(65_536):
             pass
+
+
+def answer_one_each(server: socket.socket) -> None:
+    """Answer one request of each connection; when a second one comes on it, close it."""
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                body = b""
+                while not body.endswith(b"}}"):
+                    body += connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                connection.recv(65_536)
 
 
 def answered(hubspot: Emulator, message_id: str, tries: int) -> bool:
@@ -573,6 +587,17 @@ def test_a_redirect_is_not_followed(hubspot: Emulator, receiver: Receiver) -> No
         hubspot.wait_for_webhooks()
     assert [each.status for each in hubspot.ledger.deliveries()] == [307]
     assert receiver.received == []
+
+
+def test_a_connection_that_its_receiver_closes_costs_no_webhook(hubspot: Emulator) -> None:
+    """Some close it after each answer, without a word: whoever sends on it once more loses an event that nobody has seen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer_one_each, args=(server,), daemon=True).start()
+        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/hubspot")
+        for _ in range(4):
+            hubspot.agent_says("hello")
+            hubspot.wait_for_webhooks()
+    assert [(each.status, each.error) for each in hubspot.ledger.deliveries()] == [(200, None)] * 4
 
 
 def test_a_receiver_that_does_not_answer_costs_a_timeout_only(hubspot: Emulator) -> None:
