@@ -89,7 +89,7 @@ def _print_introduction(emulator: Emulator) -> None:
         print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
         print(f"  export SSL_CERT_FILE={emulator.ca_file}")
     for channel in world.channels.values():
-        if url := channel.about.get("webhookUrl"):
+        if url := world.webhook_url(channel):
             print(f"Webhooks of channel {channel.id} go to {url}, signed with {channel.app.client_secret}.")
     print("Ctrl-C ends it.", flush=True)
 

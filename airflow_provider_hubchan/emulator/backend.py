@@ -49,8 +49,8 @@ class HubspotBackend:
             world.install.refresh_token = self.refresh_token
         if self.webhook is not None:
             world.set_webhook(self.webhook)
-        self._webhooks.clear()
         self.world = world
+        self._webhooks.clear()
         self.schedule.clear()
         self.ledger.clear()
 
@@ -99,8 +99,11 @@ class HubspotBackend:
 
     def announce(self, messages: Iterable[Message]) -> None:
         """Send the webhook of each of these messages of agents, if its channel has a ``webhookUrl``."""
+        world = self.world
         for message in messages:
-            self._webhooks.send(message, self.world, self.schedule)
+            if self.world is not world:
+                return  # it was reset meanwhile: nobody hears of these any more
+            self._webhooks.send(message, world, self.schedule)
 
     def wait_for_webhooks(self, seconds: float = 30.0) -> None:
         """Wait until every webhook so far has been accepted by its receiver or given up, see `Ledger.deliveries`.

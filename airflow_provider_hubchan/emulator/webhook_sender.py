@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_hubchan.emulator.api.webhooks import WebhookRequest, signed_headers, webhook_request
@@ -28,6 +29,8 @@ TICK = 0.02
 OLD = 600.0
 #: Most bytes of an answer that are kept.
 MAX_REPLY = 10_000
+#: Why a webhook ends although it has tries left.
+NO_URL = "given up: the channel has no webhookUrl any more"
 
 
 class WebhookSender:
@@ -65,15 +68,23 @@ class WebhookSender:
             thread.join()
 
     def clear(self) -> None:
-        """Break off everything that is under way: its world is gone."""
+        """Break off everything that is under way: its world is gone. Nothing of it is sent or noted afterwards."""
+        broken_off = threading.Event()
+
+        def cancel() -> None:
+            self._cancel()
+            broken_off.set()
+
         with self._condition:
-            if self._loop:
-                self._loop.call_soon_threadsafe(self._cancel)
+            if self._loop is None:
+                return
+            self._loop.call_soon_threadsafe(cancel)  # after what was given to it before
+        broken_off.wait()
 
     def send(self, message: Message, world: World, schedule: Schedule) -> None:
         """Send the event of an agent's message to the ``webhookUrl`` of its channel, if that has one."""
-        url = message.account.channel.about.get("webhookUrl")
-        if not url:
+        url = world.webhook_url(message.account.channel)
+        if url is None:
             return
         request = webhook_request(message, world.integration_thread_id(message.thread), url)
         with self._condition:
@@ -161,7 +172,7 @@ class WebhookSender:
         while True:
             async with self._slots[message.account.channel.id]:
                 delivery = await self._try(request, message, world, hit, attempt)
-            if delivery.accepted or attempt >= world.settings.webhook_tries:
+            if delivery.accepted or delivery.error == NO_URL or attempt >= world.settings.webhook_tries:
                 return
             attempt += 1
             # From the moment of the try on: a test that has seen its answer may move the clock at once.
@@ -173,8 +184,12 @@ class WebhookSender:
 
         from airflow_provider_hubchan.emulator.localhost_resolver import LocalhostResolver
 
-        settings = world.settings
+        settings, url = world.settings, world.webhook_url(message.account.channel)
+        request = replace(request, url=url or request.url)  # where the channel says now; the event stays as it was
         delivery = self._note(request, world, attempt, hit)
+        if url is None:
+            delivery.error = NO_URL
+            return delivery
         if reason := invalid_url(request.url) or refusal(request.url, settings.webhook_via, settings.webhook_hosts):
             delivery.error = reason
             return delivery

@@ -570,6 +570,29 @@ def test_a_webhook_is_sent_once_unless_more_tries_are_asked_for(hubspot: Emulato
         assert len({received.timestamp for received in moody.received[1:]}) == 3
 
 
+@pytest.mark.parametrize("change", ["another URL", "no URL", "no channel"])
+def test_a_try_goes_where_the_channel_says_then(hubspot: Emulator, receiver: Receiver, change: str) -> None:
+    """To the new URL, with a signature for that; a channel that has none any more, or is gone, is the end of it."""
+    world = hubspot.world
+    hubspot.choose(webhook_tries=3, webhook_pause=3600)
+    world.set_webhook(NOBODY)
+    message = hubspot.agent_says("hello")
+    wait_until(lambda: any(each.error for each in hubspot.ledger.deliveries(message.id)))
+    if change == "no channel":
+        world.remove(world.channels["100200"])
+    else:
+        world.set_webhook(receiver.url if change == "another URL" else None)
+    world.clock.advance(3600)
+    hubspot.wait_for_webhooks()
+    last = hubspot.ledger.deliveries()[-1]
+    if change == "another URL":
+        assert (last.attempt, last.status, last.url) == (2, 200, receiver.url)
+        assert [each.signature for each in receiver.received] == [signed(each, receiver.url) for each in receiver.received]
+    else:
+        assert (last.attempt, last.error) == (2, "given up: the channel has no webhookUrl any more")
+        assert receiver.received == []
+
+
 def test_tries_end_if_nobody_listens(hubspot: Emulator) -> None:
     """After as many as were asked for."""
     hubspot.choose(webhook_tries=3, webhook_pause=0)
@@ -641,6 +664,19 @@ def test_a_reset_breaks_off_what_is_under_way(hubspot: Emulator, receiver: Recei
     hubspot.agent_says("after")
     hubspot.wait_for_webhooks()
     assert receiver.texts == ["after"]
+
+
+def test_nothing_of_before_is_sent_or_noted_once_it_was_reset(hubspot: Emulator, receiver: Receiver) -> None:
+    """However many there were: the next test would take them for its own."""
+    hubspot.agent_says("first")
+    hubspot.wait_for_webhooks()
+    for _ in range(2000):
+        hubspot.agent_says("before")
+    hubspot.reset()
+    after = hubspot.agent_says("after")
+    hubspot.wait_for_webhooks()
+    assert [each.message_id for each in hubspot.ledger.deliveries()] == [after.id]
+    assert "after" in receiver.texts
 
 
 def test_waiting_for_webhooks_ends(hubspot: Emulator) -> None:

@@ -186,6 +186,10 @@ class World:
             about["webhookUrl"] = url
         channel.about = about
 
+    def webhook_url(self, channel: Channel) -> str | None:
+        """The ``webhookUrl`` of a channel, None if it has none, or was removed."""
+        return channel.about.get("webhookUrl") or None if self.channels.get(channel.id) is channel else None
+
     def add_reply(
         self, text: str, *, to: str = DEMO_CUSTOMER, thread: int | None = None, channel_id: str | None = None
     ) -> Message:
