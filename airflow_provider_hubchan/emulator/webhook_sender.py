@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_hubchan.emulator.api.webhooks import WebhookRequest, signed_headers, webhook_request
 from airflow_provider_hubchan.emulator.faults.schedule import Hit, Schedule
 from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.model.clock_timer import ClockTimer
 from airflow_provider_hubchan.emulator.model.records import Message
 from airflow_provider_hubchan.emulator.model.webhook_url import delivery_url, invalid_url, refusal
 from airflow_provider_hubchan.emulator.model.world import World
@@ -23,8 +24,6 @@ from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 MAX_IN_FLIGHT = 16
 #: Seconds after which a webhook is sent that was to wait for the next one, if none comes.
 LONGEST_WAIT = 10.0
-#: Seconds between two looks at the emulator's clock, which a test may move.
-TICK = 0.02
 #: Seconds by which an old signature is old: twice what receivers accept (documented: five minutes).
 OLD = 600.0
 #: Most bytes of an answer that are kept.
@@ -51,6 +50,7 @@ class WebhookSender:
         self._session: Any = None
         self._tasks = set[asyncio.Task[None]]()
         self._waiting: dict[str, asyncio.Event] = {}
+        self._timers: dict[Clock, ClockTimer] = {}
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_IN_FLIGHT))
 
     def open(self) -> None:
@@ -128,6 +128,7 @@ class WebhookSender:
 
     def _cancel(self) -> None:
         self._waiting.clear()
+        self._timers.clear()
         for task in list(self._tasks):
             task.cancel()
 
@@ -176,7 +177,8 @@ class WebhookSender:
                 return
             attempt += 1
             # From the moment of the try on: a test that has seen its answer may move the clock at once.
-            await _sleep_until(world.clock, delivery.at + world.settings.webhook_pause)
+            timer = self._timers.setdefault(world.clock, ClockTimer(world.clock))
+            await timer.sleep_until(delivery.at + world.settings.webhook_pause)
 
     async def _try(self, request: WebhookRequest, message: Message, world: World, hit: Hit | None, attempt: int) -> Delivery:
         import aiohttp  # only here: most emulators send no webhook, and it takes longer to load than everything else
@@ -194,7 +196,7 @@ class WebhookSender:
             delivery.error = reason
             return delivery
         if self._session is None:
-            # No connection is used twice: a receiver may close it without a word just as the next webhook is sent, which is lost.
+            # No connection is used twice: a receiver may close it just as the next webhook is sent, which is lost then.
             connector = aiohttp.TCPConnector(resolver=LocalhostResolver(), limit=0, force_close=True)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         began = time.perf_counter()
@@ -253,9 +255,3 @@ def _reason(error: Exception) -> str:
 
 def _milliseconds_since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 1)
-
-
-async def _sleep_until(clock: Clock, due_at: float) -> None:
-    """Wait for a time of the emulator's clock, seconds since the epoch; it may be stopped, sped up, and moved meanwhile."""
-    while clock.now() < due_at:
-        await asyncio.sleep(TICK)
