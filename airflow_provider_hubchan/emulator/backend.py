@@ -91,7 +91,7 @@ class HubspotBackend:
         :param thread: number of a thread, in the place of *to*.
         :param channel_id: of the channel, by default the first.
         :return: the message; its ``id`` is the one that its status is updated by.
-        :raises ValueError: there is no such thread or channel, or the text is empty.
+        :raises ValueError: there is no such thread or channel, its account is archived or not authorized, or the text is empty.
         """
         message = self.world.add_reply(text, to=to, thread=thread, channel_id=channel_id)
         self.announce([message])

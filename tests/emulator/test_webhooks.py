@@ -245,6 +245,21 @@ def test_seeded_and_posted_messages_are_told_to_nobody(hubspot: Emulator, receiv
     assert (receiver.received, hubspot.ledger.sent) == ([], 0)
 
 
+@pytest.mark.parametrize(("change", "why"), [({"archived_at": NOON}, "archived"), ({"authorized": False}, "not authorized")])
+def test_nobody_writes_from_an_account_that_cannot_send(hubspot: Emulator, change: dict[str, Any], why: str) -> None:
+    """Neither in a thread that it had nor in a new one, as HubSpot's API has it; another account of the channel can."""
+    thread = hubspot.agent_says("hello", to="+15550100").thread
+    account = hubspot.world.account_of("100200")
+    for name, value in change.items():
+        setattr(account, name, value)
+    for to in ({"thread": thread}, {"to": "+15550100"}, {"to": "+15550101"}):
+        with pytest.raises(ValueError, match=f"the channel account {account.id} is {why}: nobody can write from it"):
+            hubspot.agent_says("again", **to)
+    assert len(hubspot.messages()) == 1
+    other = hubspot.world.add_account(account.channel, account.portal)
+    assert hubspot.agent_says("again", to="+15550100").account is other
+
+
 def test_a_channels_webhook_is_set_by_the_api(hubspot: Emulator) -> None:
     """As an app does it; the first delivery then goes there."""
     world = hubspot.world
