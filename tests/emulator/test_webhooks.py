@@ -525,6 +525,19 @@ def test_faults_of_webhooks_and_of_requests_keep_apart(hubspot: Emulator, receiv
         assert raw.patch()[0] == 500
 
 
+def test_the_same_share_is_hit_in_every_run(receiver: Receiver) -> None:
+    """Although the ids of agents' messages are random: the seed decides which ones of a channel are hit."""
+    runs = []
+    for _ in range(2):
+        with Emulator(webhook=receiver.url, seed=5) as emulator:
+            emulator.fault(webhook="unsigned", rate=0.5)
+            messages = [emulator.agent_says("hello") for _ in range(20)]
+            emulator.wait_for_webhooks()
+            runs.append([emulator.ledger.deliveries(message.id)[0].fault is not None for message in messages])
+    assert runs[0] == runs[1]
+    assert 0 < sum(runs[0]) < 20
+
+
 @pytest.mark.parametrize(
     ("spec", "error"),
     [
