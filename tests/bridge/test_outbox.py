@@ -6,6 +6,7 @@ On PostgreSQL: ``BRIDGE_TEST_URL=postgresql+psycopg2://… python -m pytest test
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -13,12 +14,13 @@ from typing import Any
 
 import pytest
 from hubspot_bridge.outbox import ASK_AFTER, MESSAGES, Outbox
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from airflow_provider_hubchan.gateways import TWILIO
 from tests.bridge.leasing import lease_all
 from tests.bridge.webhooks import NOW, stored
+from tests.docs.pages import page
 
 
 def fill(outbox: Outbox, *message_ids: str) -> None:
@@ -287,3 +289,16 @@ def test_every_word_of_the_gateway_has_its_place(outbox: Outbox) -> None:
         assert outbox.note_word(word, word)
     expected = {word for word, status in TWILIO.items() if status in ("FAILED", "READ")}
     assert {message_id for message_id, _ in unmarked(outbox)} == expected
+
+
+def test_the_statement_of_the_page_deletes_what_is_old_and_done(outbox: Outbox) -> None:
+    """A reply that is pending stays however old it is, and so does what is younger than the statement's date."""
+    (statement, date) = re.findall(r"^(DELETE FROM .* '([\d-]+)');$", page("round-trip"), flags=re.MULTILINE)[0]
+    for message_id, created_at in {"old": "2020-01-01T08:00:00.000Z", "young": f"{date}T00:00:00.000Z"}.items():
+        outbox.add(stored(message_id, created_at=created_at))
+        lease, _ = outbox.lease(1, NOW, 60)
+        assert outbox.note_accepted(lease, message_id, f"SM-{message_id}", NOW)
+    outbox.add(stored("pending", created_at="2020-01-01T08:00:00.000Z"))
+    with outbox.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert [each["message_id"] for each in outbox.all()] == ["pending", "young"]
