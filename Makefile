@@ -54,6 +54,7 @@ pictures: .venv/ready  ## Take docs/images of the local HubSpot's page, and of A
 
 e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback; its form in Chromium
 	@.ci/chromium
+	@.ci/servers redis-server
 	@$(RUN) -m tests.e2e
 
 check: .venv/ready  ## Formatting, lint, types, and who may import whom
@@ -90,7 +91,7 @@ wheel: .venv/ready  ## Build the wheel, install it into a clean environment, ask
 	@touch $@
 
 e2e-celery: .venv-celery/ready  ## A cluster: PostgreSQL, Redis, two Celery workers; one dies under eight shards (12 minutes at most)
-	@.ci/servers
+	@.ci/servers postgresql redis-server
 	@.venv-celery/bin/python -m tests.e2e.celery
 
 bench: .venv-bench/ready  ## Quota, speed, memory, reading, Airflow's share: half an hour, as ratios against peers of the same run

@@ -12,13 +12,15 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 from hubspot_bridge.delivery import deliver_pending
 from hubspot_bridge.marking import note_marked
+from hubspot_bridge.schedules import every_minute_or_on
 from hubspot_bridge.settings import open_gateway, open_outbox
+from hubspot_bridge.signals import REPLIES
 
 from airflow_provider_hubchan.gateways import TWILIO
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 
-@dag(schedule="* * * * *", catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
+@dag(schedule=every_minute_or_on(REPLIES), catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
 def deliver_outbox() -> None:
     @task.short_circuit(retries=3, retry_delay=timedelta(seconds=10))  # nothing refused: the rest is skipped
     def deliver() -> list[dict[str, str]]:

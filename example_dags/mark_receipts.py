@@ -11,13 +11,15 @@ import time
 from airflow.sdk import dag, task
 from hubspot_bridge.delivery import ask_gateway
 from hubspot_bridge.marking import note_marked
+from hubspot_bridge.schedules import every_minute_or_on
 from hubspot_bridge.settings import open_gateway, open_outbox
+from hubspot_bridge.signals import RECEIPTS
 
 from airflow_provider_hubchan.gateways import TWILIO
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 
 
-@dag(schedule="* * * * *", catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
+@dag(schedule=every_minute_or_on(RECEIPTS), catchup=False, max_active_runs=1, params={"folder": "/tmp"}, tags=["hubspot"])
 def mark_receipts() -> None:
     @task
     def look_up() -> int:

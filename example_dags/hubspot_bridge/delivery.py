@@ -119,8 +119,8 @@ def deliver_pending(
             leases.append(lease)
             for message in messages:
                 try:
-                    answer = send(message)
-                except requests.RequestException as error:  # the next one may go: one message must not hold up all
+                    answer = _send(outbox, send, lease, message)
+                except requests.RequestException as error:  # the next one may go
                     failures.append(_failure(message.message_id, error))
                     if len(failures) == MAX_FAILURES:
                         break
@@ -148,23 +148,18 @@ def ask_gateway(outbox: Outbox, look_up: Callable[[str], tuple[str, str]], clock
     :raises GatewayUnavailable: the gateway gave no answer about some of them, or in words that nobody knows.
     """
     failures: list[str] = []
+    away = 0
     due = outbox.without_end(clock(), limit)
     for message_id, gateway_id in due:
         try:
-            word, error = look_up(gateway_id)
-            outbox.note_word(message_id, word, error)
-        except (requests.ConnectionError, requests.Timeout) as failure:  # the gateway is away: ask in a minute
+            outbox.note_word(message_id, *look_up(gateway_id))
+        except (requests.RequestException, KeyError) as failure:
             failures.append(_failure(message_id, failure))
-            if len(failures) >= MAX_FAILURES:
-                break
-        except (
-            requests.RequestException,
-            KeyError,
-        ) as failure:  # an answer, but of no use: the others must not wait for this one
-            failures.append(_failure(message_id, failure))
+            away += isinstance(failure, (requests.ConnectionError, requests.Timeout))
+        finally:  # whatever has happened: else a message that always fails would be the first one again
             outbox.ask_again(message_id, clock())
-        else:
-            outbox.ask_again(message_id, clock())
+        if away == MAX_FAILURES:
+            break
     if failures:
         raise GatewayUnavailable(f"The gateway gave no answer of use: {'; '.join(failures[:MAX_FAILURES])}")
     return len(due)
@@ -174,6 +169,15 @@ def word_of(reply: dict[str, Any], status: str, code: str, text: str) -> tuple[s
     """The gateway's word in lower case, and the reason of a failure, from fields of these names."""
     reason = ": ".join(str(reply[name]) for name in (code, text) if reply.get(name))
     return str(reply.get(status, "")).strip().lower(), reason
+
+
+def _send(outbox: Outbox, send: Callable[[Message], Accepted | Refused], lease: str, message: Message) -> Accepted | Refused:
+    """Hand over one message; one that ends without an answer, for whatever reason, is behind the others from then on."""
+    try:
+        return send(message)
+    except BaseException:  # a task that is stopped because the gateway hangs, too
+        outbox.note_failed(lease, message.message_id)
+        raise
 
 
 def _failure(message_id: str, error: Exception) -> str:

@@ -40,21 +40,24 @@ from sqlalchemy import (
     Engine,
     Float,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
     Text,
+    TypeDecorator,
     and_,
     case,
     create_engine,
     event,
     insert,
+    inspect,
     null,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 #: Seconds until the gateway is asked about a message, if no callback has said how it ended; then after twice as long each time.
@@ -62,31 +65,42 @@ ASK_AFTER = 900.0
 #: Statuses of HubSpot's that a message can be in.
 STATUSES = ("SENT", "FAILED", "READ")
 
+
+class PlainText(TypeDecorator[str]):
+    """Text of others as every database takes it: without NUL, and with "?" for half of an emoji, where somebody has cut it."""
+
+    impl, cache_ok = Text, True
+
+    def process_bind_param(self, value: str | None, _: Any) -> str | None:
+        return value and value.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 MESSAGES = Table(
     "messages",
     MetaData(),
     Column("message_id", String(255), primary_key=True),  # HubSpot's
-    Column("channel_id", String(64), nullable=False),
-    Column("channel_account_id", String(64), nullable=False),
+    Column("channel_id", PlainText, nullable=False),
+    Column("channel_account_id", PlainText, nullable=False),
     Column("thread_ids", JSON, nullable=False),  # ours, as we gave them to HubSpot
     Column("recipients", JSON, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", PlainText, nullable=False),
     Column("attachments", JSON, nullable=False),
-    Column("created_at", String(40), nullable=False),  # ISO 8601, UTC
+    Column("created_at", Float, nullable=False),  # seconds since 1970, as all times
     Column("state", String(16), nullable=False),
     Column("leased_by", String(64)),
-    Column("leased_until", Float),  # seconds since 1970, as all times but created_at
+    Column("leased_until", Float),
+    Column("failures", Integer, nullable=False),  # how often it was handed over without an answer
     Column("handed_over_at", Float),
-    Column("gateway_id", String(255)),
+    Column("gateway_id", PlainText),
     Column("gateway_word", String(40)),
-    Column("gateway_error", Text),
+    Column("gateway_error", PlainText),
     Column("ask_after", Float),  # None: it has ended
     Column("marked_status", String(8), nullable=False),  # the last status that HubSpot has answered about
-    Column("marked_error", Text),  # why HubSpot has not accepted that; None: it has
+    Column("marked_error", PlainText),  # why HubSpot has not accepted that; None: it has
 )
 _COLUMNS = MESSAGES.c
 _INDEXES = (
-    Index("messages_pending", _COLUMNS.state, _COLUMNS.created_at),
+    Index("messages_pending", _COLUMNS.state, _COLUMNS.failures, _COLUMNS.created_at),
     Index("messages_unmarked", _COLUMNS.gateway_word, _COLUMNS.marked_status),
     Index("messages_to_ask", _COLUMNS.ask_after),
 )
@@ -99,7 +113,7 @@ class Message:
     :param thread_ids: ours, as we gave them to HubSpot.
     :param recipients: phone numbers, or what the channel has instead.
     :param attachments: as HubSpot has them.
-    :param created_at: ISO 8601, UTC; messages are handed over in this order.
+    :param created_at: seconds since 1970; messages are handed over in this order, as long as the gateway answers.
     """
 
     message_id: str
@@ -109,7 +123,7 @@ class Message:
     recipients: tuple[str, ...]
     text: str
     attachments: tuple[dict[str, Any], ...]
-    created_at: str
+    created_at: float
 
 
 class Outbox:
@@ -120,11 +134,16 @@ class Outbox:
     """
 
     def __init__(self, url: str, statuses: Mapping[str, str | None]) -> None:
-        self._statuses, self.engine = statuses, open_engine(url)
-        with self.engine.begin() as connection:
-            connection.execute(CreateTable(MESSAGES, if_not_exists=True))
-            for index in _INDEXES:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+        self.statuses, self.engine = statuses, open_engine(url)
+        if not self._is_created():  # asked first: in PostgreSQL "CREATE … IF NOT EXISTS" waits for all who write
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(CreateTable(MESSAGES, if_not_exists=True))
+                    for index in _INDEXES:
+                        connection.execute(CreateIndex(index, if_not_exists=True))
+            except DBAPIError:
+                if not self._is_created():  # else another process was faster
+                    raise
 
     def __enter__(self) -> Outbox:
         return self
@@ -138,25 +157,28 @@ class Outbox:
         :return: False if it was there: webhooks are repeated.
         """
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(message).items()}
-        values |= {"state": "pending", "marked_status": "SENT"}  # so it stands in HubSpot from the start
+        values |= {"state": "pending", "failures": 0, "marked_status": "SENT"}  # so it stands in HubSpot from the start
         try:
             with self.engine.begin() as connection:
                 connection.execute(insert(MESSAGES).values(values))
         except IntegrityError:
-            return False
+            if self._is_known(message.message_id):
+                return False
+            raise
         return True
 
     def lease(self, limit: int, now: float, seconds: float) -> tuple[str, list[Message]]:
-        """Take the oldest messages that are pending, or whose lease is over.
+        """Take messages that are pending, or whose lease is over: the oldest first, but behind all others what has had no
+        answer before, so that messages that always fail do not stand in the way of the others.
 
         :param now: seconds since 1970.
         :param seconds: how long nobody else gets them.
-        :return: the lease's name, and its messages, oldest first; none if there are none.
+        :return: the lease's name, and its messages in this order; none if there are none.
         """
         is_free = or_(_COLUMNS.state == "pending", and_(_COLUMNS.state == "leased", _COLUMNS.leased_until <= now))
-        oldest = select(_COLUMNS.message_id).where(is_free).order_by(_COLUMNS.created_at, _COLUMNS.message_id).limit(limit)
+        order = _COLUMNS.failures, _COLUMNS.created_at, _COLUMNS.message_id
         with self.engine.connect() as connection:
-            found = sorted(connection.scalars(oldest))
+            found = sorted(connection.scalars(select(_COLUMNS.message_id).where(is_free).order_by(*order).limit(limit)))
         lease = uuid.uuid4().hex
         if not found:
             return lease, []
@@ -164,20 +186,27 @@ class Outbox:
         # A transaction of its own that begins with a write: SQLite refuses to make a writer of a reader whose data has changed.
         with self.engine.begin() as connection:
             taken = [each for each in found if connection.execute(take.where(_COLUMNS.message_id == each)).rowcount == 1]
-            rows = connection.execute(select(MESSAGES).where(_COLUMNS.message_id.in_(taken))).mappings().all()
-        return lease, sorted(map(_message, rows), key=lambda message: (message.created_at, message.message_id))
+            rows = connection.execute(select(MESSAGES).where(_COLUMNS.message_id.in_(taken)).order_by(*order)).mappings().all()
+        return lease, [_message(row) for row in rows]
 
     def release(self, lease: str) -> None:
         """Give back what is left of a lease; without it the others get it when the lease is over."""
         free = {"state": "pending", "leased_by": None, "leased_until": None}
         self._change(free, _COLUMNS.leased_by == lease, _COLUMNS.state == "leased")
 
+    def note_failed(self, lease: str, message_id: str) -> bool:
+        """The gateway has given no answer about it. It stays leased, so that this worker does not get it at once again.
+
+        :return: False if the lease is not ours any more.
+        """
+        return self._change({"failures": _COLUMNS.failures + 1}, *_held(lease, message_id))
+
     def note_accepted(self, lease: str, message_id: str, gateway_id: str, now: float) -> bool:
         """The gateway has it, under an id of its own.
 
         :return: False if the lease is not ours any more: somebody else has noted the same, or will.
         """
-        final = [word for word, status in self._statuses.items() if status]
+        final = [word for word, status in self.statuses.items() if status]
         has_ended = _COLUMNS.gateway_word.in_(final)  # a callback may be faster than this
         accepted: dict[str, Any] = {"state": "handed_over", "gateway_id": gateway_id, "handed_over_at": now, "leased_by": None}
         accepted["ask_after"] = case((has_ended, null()), else_=now + ASK_AFTER)
@@ -187,10 +216,14 @@ class Outbox:
         """The gateway does not take it, and would not another time.
 
         :param word: a word of the gateway's that stands for FAILED.
-        :return: False if the lease is not ours any more.
+        :return: False if the lease is not ours any more, or if a callback has shown that the gateway has the message: then it
+            was handed over before, and only the second time is refused.
         """
         refused = {"state": "refused", "gateway_word": word, "gateway_error": error, "leased_by": None}
-        return self._change(refused, *_held(lease, message_id))
+        if self._change(refused, *_held(lease, message_id), _COLUMNS.gateway_word.is_(None)):
+            return True
+        self._change({"state": "handed_over", "leased_by": None}, *_held(lease, message_id))
+        return False
 
     def note_word(self, message_id: str, word: str, error: str = "") -> bool:
         """The gateway says what has become of a message. Callbacks come twice and in any order: one that is not final changes
@@ -200,15 +233,13 @@ class Outbox:
         :return: False if there is no such message.
         :raises KeyError: nobody knows the word.
         """
-        rank = _rank(self._statuses[word])
-        earlier = [each for each, status in self._statuses.items() if _rank(status) <= rank]
+        rank = _rank(self.statuses[word])
+        earlier = [each for each, status in self.statuses.items() if _rank(status) <= rank]
         is_newer = or_(_COLUMNS.gateway_word.is_(None), _COLUMNS.gateway_word.in_(earlier))
         said: dict[str, Any] = {"gateway_word": word, "gateway_error": error or None}
         if rank:
             said["ask_after"] = None
-        self._change(said, _COLUMNS.message_id == message_id, is_newer)
-        with self.engine.connect() as connection:
-            return connection.scalar(select(_COLUMNS.message_id).where(_COLUMNS.message_id == message_id)) is not None
+        return self._change(said, _COLUMNS.message_id == message_id, is_newer) or self._is_known(message_id)
 
     def without_end(self, now: float, limit: int) -> list[tuple[str, str]]:
         """Messages whose callbacks seem to be lost: HubSpot's id and the gateway's of those that should be asked for now."""
@@ -242,7 +273,7 @@ class Outbox:
         """
         with self.engine.begin() as connection:
             for row in sorted(rows, key=lambda row: row["message_id"]):
-                message_id, status = row["message_id"], self._statuses[row["status"]]
+                message_id, status = row["message_id"], self.statuses[row["status"]]
                 answered = {"marked_status": status, "marked_error": rejected.get(message_id)}
                 connection.execute(update(MESSAGES).where(_COLUMNS.message_id == message_id).values(answered))
 
@@ -251,8 +282,15 @@ class Outbox:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(select(MESSAGES).order_by(_COLUMNS.created_at)).mappings()]
 
+    def _is_created(self) -> bool:
+        return inspect(self.engine).has_index(MESSAGES.name, str(_INDEXES[-1].name))  # the last one that is created
+
+    def _is_known(self, message_id: str) -> bool:
+        with self.engine.connect() as connection:
+            return connection.scalar(select(_COLUMNS.message_id).where(_COLUMNS.message_id == message_id)) is not None
+
     def _differs(self, status: str) -> ColumnElement[bool]:
-        words = [word for word, its in self._statuses.items() if its == status]
+        words = [word for word, its in self.statuses.items() if its == status]
         others = [other for other in STATUSES if other != status]
         return and_(_COLUMNS.gateway_word.in_(words), _COLUMNS.marked_status.in_(others))
 
@@ -267,11 +305,11 @@ def row_to_mark(message_id: str, word: str, error: str | None) -> dict[str, str]
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for a URL; for SQLite with what several processes need."""
+    """An engine for a URL, whose errors have no texts and phone numbers; for SQLite with what several processes need."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     # One connection for each process: its threads wait in line for it, and not by polling SQLite's lock.
-    engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": 30})
+    engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": 30}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def set_journal(connection: Any, _: object) -> None:

@@ -6,15 +6,22 @@ WEBHOOK_URL            the channel's webhookUrl, character for character as HubS
 CALLBACK_URL           where the gateway reaches the receiver: https://hooks.example.com/receipts
 CALLBACK_SECRET        any long random text: signs the callback URLs, so that nobody else can report a delivery
 GATEWAY_URL            of the gateway
+
+Without these two the DAGs run every minute; with both, at once on a signal of the receiver's:
+
+SIGNAL_URL             where the receiver publishes signals: redis://:password@host:6379
+SIGNAL_CONN_ID         Airflow's connection to the same Redis, redis_default; for the DAG processor, which reads the schedule
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from airflow_provider_hubchan.gateways import TWILIO
 from hubspot_bridge.delivery import Gateway
 from hubspot_bridge.outbox import Outbox
+from hubspot_bridge.signals import Signals, redis_publisher
 
 DEFAULTS = {"OUTBOX_URL": "sqlite:////tmp/hubspot_outbox.db"}
 
@@ -29,6 +36,11 @@ def setting(name: str) -> str:
     return value
 
 
+def optional_setting(name: str) -> str | None:
+    """The value of an environment variable; None if it is not set, or empty."""
+    return os.environ.get(name) or None
+
+
 def open_outbox() -> Outbox:
     """The outbox, with Twilio's words; it is a context manager, which closes its connections."""
     return Outbox(setting("OUTBOX_URL"), TWILIO)
@@ -37,3 +49,9 @@ def open_outbox() -> Outbox:
 def open_gateway() -> Gateway:
     """The gateway's API."""
     return Gateway(setting("GATEWAY_URL"), setting("CALLBACK_URL"), setting("CALLBACK_SECRET"))
+
+
+def open_signals() -> Callable[[str], None]:
+    """What publishes signals; without SIGNAL_URL it does nothing."""
+    url = optional_setting("SIGNAL_URL")
+    return Signals(redis_publisher(url)) if url else lambda channel: None

@@ -18,10 +18,10 @@ from tests.waiting import wait_until
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
+def served(app: Starlette, log_level: str = "critical") -> Iterator[str]:
     """The address of an application that is served by a thread."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off", ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level=log_level, lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         wait_until(lambda: server.started)

@@ -6,16 +6,21 @@ On PostgreSQL: ``BRIDGE_TEST_URL=postgresql+psycopg2://… python -m pytest test
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hubspot_bridge.outbox import ASK_AFTER, Outbox
+from hubspot_bridge.outbox import ASK_AFTER, MESSAGES, Outbox
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import IntegrityError
 
 from airflow_provider_hubchan.gateways import TWILIO
 from tests.bridge.leasing import lease_all
 from tests.bridge.webhooks import NOW, stored
+from tests.docs.pages import page
 
 
 def fill(outbox: Outbox, *message_ids: str) -> None:
@@ -60,7 +65,7 @@ def test_a_message_comes_out_as_it_went_in(outbox: Outbox) -> None:
 def test_the_oldest_are_leased_first(outbox: Outbox) -> None:
     """By the time at which the agent wrote them: webhooks may come in another order."""
     for message_id, second in (("a", 3), ("b", 1), ("c", 2)):
-        outbox.add(stored(message_id, created_at=f"2027-01-15T08:00:0{second}.000Z"))
+        outbox.add(stored(message_id, created_at=NOW + second))
     assert [leased(outbox, 2), leased(outbox, 2), leased(outbox, 2)] == [["b", "c"], ["a"], []]
 
 
@@ -101,6 +106,56 @@ def test_whose_lease_is_over_notes_nothing(outbox: Outbox, note: Callable[[Outbo
     assert (row(outbox)["gateway_id"], row(outbox)["gateway_word"]) == ("SM2", None)
     outbox.release(slow)
     assert leased(outbox, now=NOW + 1000) == []
+
+
+@pytest.mark.parametrize("word", ["sent", "delivered", "read", "undelivered"])
+def test_a_callback_outweighs_a_refusal(outbox: Outbox, word: str) -> None:
+    """The gateway has the message, whoever handed it over first; what it refuses is to have it a second time."""
+    fill(outbox, "m-1")
+    outbox.lease(1, NOW, 60)  # handed over, and killed
+    lease, _ = outbox.lease(1, NOW + 60, 60)
+    outbox.note_word("m-1", word)
+    assert not outbox.note_refused(lease, "m-1", "failed", "this key is used up")
+    found = row(outbox)
+    assert (found["state"], found["gateway_word"], found["gateway_error"]) == ("handed_over", word, None)
+
+
+def test_an_outbox_that_is_there_is_opened_without_a_lock(outbox: Outbox, outbox_url: str) -> None:
+    """PostgreSQL locks the whole table for CREATE INDEX IF NOT EXISTS: each task would wait for all who write, and the receiver
+    for the task.
+    """
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with Outbox(outbox_url, TWILIO) as again:
+            assert again.add(stored("m-1"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert statements
+    assert not [each for each in statements if "CREATE" in each]
+
+
+def test_several_may_create_the_outbox_at_once(outbox: Outbox, outbox_url: str) -> None:
+    """The receiver and both DAGs start in the same second, and there is no table yet."""
+    MESSAGES.drop(outbox.engine)
+    with ThreadPoolExecutor(8) as pool:
+        outboxes = list(pool.map(lambda _: Outbox(outbox_url, TWILIO), range(8)))
+    assert [each.add(stored("m-1")) for each in outboxes] == [True] + 7 * [False]
+    for each in outboxes:
+        each.engine.dispose()
+
+
+def test_what_the_table_refuses_is_not_taken_for_a_repetition(outbox: Outbox) -> None:
+    """Another rule of the table than "each id once", such as a column that somebody has added: it is an error, or HubSpot would
+    get 200 for a message that nobody has.
+    """
+    with pytest.raises(IntegrityError):
+        outbox.add(replace(stored("m-1"), text=None))  # type: ignore[arg-type]
+    assert outbox.all() == []
 
 
 def pools() -> list[Any]:
@@ -199,6 +254,19 @@ def test_what_hubspot_rejects_is_not_sent_again(outbox: Outbox) -> None:
     assert (row(outbox)["marked_status"], row(outbox)["marked_error"]) == ("READ", None)
 
 
+def test_words_of_others_fit_into_every_database(outbox: Outbox) -> None:
+    """Half of an emoji and NUL are JSON, and may be in a form; a reason or an id may be of any length."""
+    odd = "cut \ud83d\0off" + "x" * 10_000
+    clean = "cut ?off" + "x" * 10_000
+    outbox.add(replace(stored("m-1"), text=odd, channel_id=odd, channel_account_id=odd, recipients=(odd,), thread_ids=(odd,)))
+    lease, (message,) = outbox.lease(1, NOW, 60)
+    assert (message.text, message.channel_id, message.recipients) == (clean, clean, (odd,))
+    assert outbox.note_accepted(lease, "m-1", odd, NOW)
+    outbox.note_word("m-1", "undelivered", odd)
+    outbox.note_marked(outbox.unmarked(1), {"m-1": odd})
+    assert [row(outbox)[name] for name in ("gateway_id", "gateway_error", "marked_error")] == [clean] * 3
+
+
 def test_the_gateway_is_asked_ever_more_rarely(outbox: Outbox) -> None:
     """A quarter of an hour after the message, and each time when it is twice as old; never once it has ended."""
     hand_over(outbox, "m-1")
@@ -221,3 +289,16 @@ def test_every_word_of_the_gateway_has_its_place(outbox: Outbox) -> None:
         assert outbox.note_word(word, word)
     expected = {word for word, status in TWILIO.items() if status in ("FAILED", "READ")}
     assert {message_id for message_id, _ in unmarked(outbox)} == expected
+
+
+def test_the_statement_of_the_page_deletes_what_is_old_and_done(outbox: Outbox) -> None:
+    """A reply that is pending stays however old it is, and so does what is younger than the statement's date."""
+    (statement, date) = re.findall(r"^(DELETE FROM .* '([\d-]+)');$", page("round-trip"), flags=re.MULTILINE)[0]
+    for message_id, created_at in {"old": "2020-01-01T08:00:00.000Z", "young": f"{date}T00:00:00.000Z"}.items():
+        outbox.add(stored(message_id, created_at=created_at))
+        lease, _ = outbox.lease(1, NOW, 60)
+        assert outbox.note_accepted(lease, message_id, f"SM-{message_id}", NOW)
+    outbox.add(stored("pending", created_at="2020-01-01T08:00:00.000Z"))
+    with outbox.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert [each["message_id"] for each in outbox.all()] == ["pending", "young"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -17,9 +19,10 @@ from typing import Any
 
 import pytest
 import requests
-from hubspot_bridge.outbox import Outbox
+from hubspot_bridge.outbox import MESSAGES, Outbox
 from hubspot_bridge.receiver import MAX_BODY, create_app, from_environment
 from hubspot_bridge.signatures import callback_signature
+from starlette.applications import Starlette
 
 from airflow_provider_hubchan.gateways import TWILIO
 from tests.bridge.serving import free_port, process_at, served
@@ -50,7 +53,7 @@ def test_a_reply_is_stored_before_hubspot_gets_200(receiver: str, outbox: Outbox
         "channel_id": "100200",
         "channel_account_id": "300",
         "text": "Grüße",
-        "created_at": "2027-01-15T08:00:00.000Z",
+        "created_at": NOW,
     }
     assert (row["recipients"], row["thread_ids"], row["attachments"]) == (["+15550100"], ["chat-1"], files)
     assert (row["state"], row["marked_status"], row["gateway_word"]) == ("pending", "SENT", None)
@@ -89,12 +92,13 @@ def test_an_old_webhook_is_refused_though_well_signed(receiver: str, outbox: Out
     assert ids(outbox) == ["m-2"]
 
 
-def test_behind_a_proxy_the_public_address_counts(receiver: str, outbox: Outbox) -> None:
+def test_behind_a_proxy_the_public_address_counts(receiver: str, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     """A signature for the address that the receiver itself sees is not HubSpot's; nor does a header of a stranger change it."""
     assert post(receiver, reply_event("m-1"), uri=f"{receiver}/hubspot") == 401
     body = json.dumps(reply_event("m-2")).encode()
     forged = signed(body, uri="https://evil.example.com/hubspot") | {"X-Forwarded-Host": "evil.example.com"}
     assert requests.post(f"{receiver}/hubspot", data=body, headers=forged, timeout=30).status_code == 401
+    assert caplog.text.count("/hubspot answered 401: not signed by HubSpot for this address") == 2, "it can be found out"
     assert post(receiver, reply_event("m-3")) == 200
     assert ids(outbox) == ["m-3"]
 
@@ -125,6 +129,19 @@ def without(event: dict[str, Any], *path: str) -> dict[str, Any]:
         pytest.param(json.dumps(reply_event("m-1", recipients=None)).encode(), id="recipients that are null"),
         pytest.param(json.dumps(reply_event("m-1", recipients=["+1555"])).encode(), id="recipients of another shape"),
         pytest.param(json.dumps(reply_event("m-1", attachments=3)).encode(), id="attachments of another shape"),
+        pytest.param(
+            json.dumps(reply_event("m-1") | {"message": reply_event("m-1")["message"] | {"text": {"a": 1}}}).encode(),
+            id="a text that is none",
+        ),
+        pytest.param(json.dumps(reply_event("m-\ud83d")).encode(), id="half of an emoji in the id"),
+        pytest.param(json.dumps(reply_event("m-\0")).encode(), id="NUL in the id"),
+        pytest.param(json.dumps(reply_event("m-1\n")).encode(), id="a line's end in the id, which goes into a header"),
+        pytest.param(json.dumps(reply_event("m-\u20ac")).encode(), id="an id that fits into no header"),
+        pytest.param(json.dumps(reply_event("m" * 256)).encode(), id="an id that is too long"),
+        pytest.param(json.dumps(reply_event("m-1", attachments=[{"a": float("nan")}])).encode(), id="NaN"),
+        pytest.param(json.dumps(reply_event("m-1", attachments=[{"a": 17}])).replace("17", "1e400").encode(), id="1e400"),
+        pytest.param(json.dumps(reply_event("m-1", createdAt="yesterday")).encode(), id="a date that is none"),
+        pytest.param(json.dumps(reply_event("m-1", createdAt="9999-12-31T24:00Z")).encode(), id="the last day of all"),
     ],
 )
 def test_what_is_no_event_is_refused(receiver: str, outbox: Outbox, body: bytes) -> None:
@@ -145,6 +162,35 @@ def test_text_that_no_database_takes_is_stored_all_the_same(receiver: str, outbo
     assert post(receiver, reply_event("m-1", "cut \ud83d\0off")) == 200
     assert post(receiver, reply_event("m-2", text=None)) == 200  # type: ignore[arg-type]
     assert [row["text"] for row in outbox.all()] == ["cut ?off", ""]
+
+
+def test_the_order_is_that_of_time_however_it_is_written(receiver: str, outbox: Outbox) -> None:
+    """As text, a second without its zeros would come after all its milliseconds, and another offset hours later."""
+    written = ["2027-01-15T08:00:00Z", "2027-01-15T08:00:00.5", "2027-01-15T08:00:00.500001Z", "2027-01-15T09:00:00.75+01:00"]
+    for number, created_at in reversed(list(enumerate(written))):
+        assert post(receiver, reply_event(f"m-{number}", createdAt=created_at)) == 200
+    assert [message.message_id for message in outbox.lease(9, NOW, 60)[1]] == ["m-0", "m-1", "m-2", "m-3"]
+    assert outbox.all()[-1]["created_at"] == NOW + 0.75
+
+
+def test_what_cannot_be_stored_is_not_confirmed(receiver: str, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    """HubSpot and the gateway are told to send it again; the log says where to look, and nothing of the message."""
+    outbox.add(stored("m-1"))
+    MESSAGES.drop(outbox.engine)
+    assert post(receiver, reply_event("m-2", "a private text", to="+15550123")) == 503
+    assert call_back(receiver, "m-1", {"MessageStatus": "failed", "ErrorMessage": "a private reason"}) == 503
+    assert caplog.text.count("answered 503: is the database of OUTBOX_URL there, and has its disk room?") == 2
+    assert "private" not in caplog.text
+    assert "+15550123" not in caplog.text
+
+
+def test_a_request_that_breaks_off_is_one_line_in_the_log(receiver: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No traceback: anybody can break off."""
+    host, port = receiver.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"POST /hubspot HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf of")
+    wait_until(lambda: "/hubspot answered 400: it broke off" in caplog.text)
+    assert "Traceback" not in caplog.text
 
 
 def test_a_body_without_end_is_refused(receiver: str) -> None:
@@ -195,6 +241,21 @@ def test_it_does_not_start_with_an_empty_secret(outbox_url: str, monkeypatch: py
         monkeypatch.setenv("HUBSPOT_CLIENT_SECRET", value)
     with pytest.raises(RuntimeError, match="HUBSPOT_CLIENT_SECRET is not set"):
         from_environment()
+
+
+def test_the_access_log_has_no_signatures_of_ours(
+    outbox_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who reads a callback's URL can report on its message."""
+    settings = {"OUTBOX_URL": outbox_url, "WEBHOOK_URL": PUBLIC, "CALLBACK_SECRET": "x", "HUBSPOT_CLIENT_SECRET": "y"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    from_environment()
+    caplog.set_level(logging.INFO)
+    with served(Starlette(), log_level="info") as url:
+        requests.post(f"{url}/receipts?client_ref=m-1&signature=5ec4e7", timeout=30)
+    assert '"POST /receipts HTTP/1.1" 404' in caplog.text
+    assert "5ec4e7" not in caplog.text
 
 
 def post_all(url: str, message_ids: Iterable[str], now: float, answered: Counter[Any]) -> None:

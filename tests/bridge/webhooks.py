@@ -47,7 +47,7 @@ def reply_event(message_id: str, text: str = "Hello", to: str = "+15550100", **m
     }
 
 
-def stored(message_id: str, text: str = "Hello", created_at: str = "2027-01-15T08:00:00.000Z") -> Message:
+def stored(message_id: str, text: str = "Hello", created_at: float = NOW) -> Message:
     """The message of such an event."""
     return Message(message_id, "100200", "300", ("chat-1",), ("+15550100",), text, (), created_at)
 

@@ -17,7 +17,7 @@ from airflow_provider_hubchan.batch.snapshot import Snapshots
 from airflow_provider_hubchan.client.models import Quota
 from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.task_state import Kept
-from tests.docs.pages import PAGES
+from tests.docs.pages import PAGES, shown_code
 from tests.paths import DOCS, EXAMPLES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_every_example_is_shown() -> None:
     """A DAG of the examples, or a test of one, that no page shows is an example nobody finds."""
     files = [*EXAMPLES.glob("*.py"), *DOCS.rglob("*.py")]
     shown = {str(path.relative_to(ROOT)) for path in files if not path.name.startswith("run_")}
-    assert {name for name, _ in SNIPPETS} == shown
+    assert {name for name, _ in SNIPPETS if "::" not in name} == shown
 
 
 def test_the_package_of_the_examples_is_explained() -> None:
@@ -47,9 +47,19 @@ def test_the_package_of_the_examples_is_explained() -> None:
 
 
 @pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
-def test_a_snippet_is_the_file_it_names(name: str, snippet: str) -> None:
-    """The snippets are what the tests run."""
-    assert snippet == (ROOT / name).read_text(encoding="utf-8")
+def test_a_snippet_is_the_code_it_names(name: str, snippet: str) -> None:
+    """The snippets are what the tests run, whole files and excerpts alike."""
+    assert snippet == shown_code(name)
+
+
+def test_an_excerpt_is_one_definition() -> None:
+    """With its decorators, and without the indentation of what it is in; of a name that is not in the file there is none."""
+    noting = shown_code("example_dags/hubspot_bridge/marking.py::note_marked").splitlines()
+    assert (noting[0], noting[-1]) == ('@task(trigger_rule="all_done")', "    return len(answered)")
+    inner = shown_code("example_dags/deliver_outbox.py::deliver_outbox.deliver").splitlines()
+    assert [line.partition("(")[0] for line in inner[:2]] == ["@task.short_circuit", "def deliver"]
+    with pytest.raises(LookupError, match=r"deliver_outbox.py has no deliver_outbox.mark$"):
+        shown_code("example_dags/deliver_outbox.py::deliver_outbox.mark")
 
 
 def test_the_demos_output_is_the_demos() -> None:

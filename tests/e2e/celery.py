@@ -8,11 +8,11 @@ from pathlib import Path
 from tests.e2e.airflow import Airflow
 from tests.e2e.celery_cluster import SHARDS, SIZE, Cluster, settings
 from tests.e2e.celery_loss import LIMIT, lost_worker
-from tests.e2e.celery_servers import start_postgresql, start_redis
 from tests.e2e.frame import framed
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.processes import Processes
 from tests.e2e.run import Run
+from tests.e2e.servers import start_postgresql, start_redis
 from tests.e2e.stage import perform
 from tests.e2e.waiting import allow, say
 

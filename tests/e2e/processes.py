@@ -27,10 +27,6 @@ class Ended(RuntimeError):
         self.name, self.code = name, code
         super().__init__(f"{name} ended with {code}")
 
-    def __reduce__(self) -> tuple[type[Ended], tuple[str, int]]:
-        """How to copy it: `Exception` would call ``__init__`` with the text alone."""
-        return type(self), (self.name, self.code)
-
 
 class Processes:
     """Starts processes, each as the leader of a session and with a log file; ends all of them with all they forked.
@@ -42,7 +38,7 @@ class Processes:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder, self.environment = folder, environment
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
-        self._endings: dict[str, signal.Signals] = {}
+        self._commands: dict[str, tuple[tuple[str, ...], signal.Signals, Path | None]] = {}
 
     def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM, folder: Path | None = None) -> None:
         """Start one, or start it again; its output goes to the end of ``name.log``.
@@ -50,7 +46,12 @@ class Processes:
         :param ending: the signal on which it ends in order.
         :param folder: that it works in; None for ours.
         """
-        self._endings[name] = ending
+        self._commands[name] = command, ending, folder
+        self.again(name)
+
+    def again(self, name: str) -> None:
+        """Start one as it was started before."""
+        command, _, folder = self._commands[name]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
                 command,
@@ -87,6 +88,12 @@ class Processes:
         """True if the process runs and belongs to the session of that one."""
         return pid in (process.pid for process in self._members(self._leaders[name]))
 
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one and all it forked."""
+        for process in self._members(self._leaders[name]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
     def kill(self, name: str) -> int:
         """SIGKILL one and all it forked, at once; gives how many they were."""
         members = self._members(self._leaders[name])
@@ -102,7 +109,7 @@ class Processes:
         for name, leader in self._leaders.items():
             for process in self._members(leader):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(self._endings[name])
+                    process.send_signal(self._commands[name][1])
         end = time.monotonic() + GRACE
         while any(self._members(leader) for leader in self._leaders.values()) and time.monotonic() < end:
             time.sleep(0.1)
