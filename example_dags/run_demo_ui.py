@@ -1,4 +1,4 @@
-"""A local HubSpot and a throw-away Airflow side by side, to click around in until Ctrl-C. Run it with ``make demo-ui``."""
+"""A local HubSpot, a stand-in gateway and a throw-away Airflow between them, until Ctrl-C. Run it with ``make demo-ui``."""
 
 from __future__ import annotations
 
@@ -8,25 +8,50 @@ import shutil
 import signal
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
+
+import requests
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from airflow_provider_hubchan.emulator import Emulator  # noqa: E402
 from tests.e2e.airflow import PARTS, Airflow  # noqa: E402
-from tests.e2e.processes import Processes  # noqa: E402
+from tests.e2e.bridge import GATEWAY, RECEIVER, Bridge  # noqa: E402
+from tests.e2e.processes import Ended, Processes  # noqa: E402
 
-DAG = "mark_delivery_report"
+#: The DAGs of the bridge, which run every minute, and one to trigger.
+DAGS = ("deliver_outbox", "mark_receipts", "mark_delivery_report")
 LIMIT = 190  # requests per 10 seconds: a privately distributed app in a Professional account
 #: Messages that the other example DAGs are about.
 OTHERS = 30
+#: A cluster policy of Airflow's: what is different here, while the files of the DAGs stay as they are.
+POLICY = """
+import os
+
+from airflow.sdk.definitions.timetables.simple import NullTimetable
+
+
+def dag_policy(dag):
+    if dag.params.get("folder") == "/tmp":  # what DAGs write goes where everything else is
+        dag.params["folder"] = os.environ["AIRFLOW_HOME"]
+    if dag.dag_id == "mark_delivery_report":  # every quarter of an hour a thousand messages would push all others out of sight
+        dag.timetable = NullTimetable()
+"""
+#: What customers ask, by their names: something to answer.
+QUESTIONS = {
+    "Greta Guest": "Can I bring my dog?",
+    "Pia Patron": "We will be ten minutes late. Is that all right?",
+    "Carla Customer": "Do you have a table for two tonight?",
+}
 
 
 def main(home: Path) -> int:
-    """Start both, say where they are, wait for Ctrl-C, end what was started.
+    """Start all of it, say where it is, wait for Ctrl-C, end what was started.
 
-    :param home: a folder for all that Airflow writes; what an Airflow has left in it is removed first.
+    :param home: a folder for all that is written; what an Airflow has left in it is removed first.
+    :return: 1 if a process ended by itself.
     """
     if home.exists() and not (home / "airflow.cfg").exists() and any(home.iterdir()):
         say(f"{home} is not empty, and no Airflow's home: name another folder, or empty it yourself.")
@@ -34,53 +59,83 @@ def main(home: Path) -> int:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)  # as Ctrl-C does
     shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    (home / "config").mkdir(parents=True)  # where Airflow looks for policies
+    (home / "config" / "airflow_local_settings.py").write_text(POLICY, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     processes = Processes(home, environment)
-    with Emulator(limit=LIMIT) as hubspot:
-        try:
-            run(processes, home, hubspot)
-        except KeyboardInterrupt:
-            say("")
-        except Exception:
-            say(processes.tails(20))
-            raise
-        finally:
-            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(ending, signal.SIG_IGN)  # whoever is impatient now must not leave processes behind
-            say("Ending Airflow ...")
-            processes.stop()
-            say(f"Done. Airflow's logs are in {home}.")
+    try:
+        run(processes, home)
+    except KeyboardInterrupt:
+        say("")
+    except Ended as ended:
+        say(f"{processes.tail(ended.name, 20)}\n\n{ended}: above is why, and more in {home / ended.name}.log.")
+        return 1
+    except Exception:
+        say(processes.tails(20))
+        raise
+    finally:
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)  # whoever is impatient now must not leave processes behind
+        say("Ending all of it ...")
+        processes.stop()
+        say(f"Done. The logs are in {home}.")
     return 0
 
 
-def run(processes: Processes, home: Path, hubspot: Emulator) -> None:
-    """Fill HubSpot, start Airflow, and stay until one of its processes ends, or Ctrl-C comes."""
+def run(processes: Processes, home: Path) -> None:
+    """Start HubSpot and fill it, start the others, and stay until a process ends, or Ctrl-C comes."""
+    bridge = Bridge(processes, home)
+    with Emulator(limit=LIMIT, webhook=bridge.webhook_url) as hubspot:
+        fill(hubspot)
+        say("Setting up a throw-away Airflow. About a minute ...")
+        airflow = Airflow(processes, home, HERE)
+        processes.environment |= {
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+            "AIRFLOW_CONN_HUBCHAN_DEFAULT": json.dumps(hubspot.connection()),
+        }
+        bridge.start(hubspot.connection()["password"], "--inbox", hubspot.url, "--airflow", airflow.url)
+        airflow.start([*DAGS])
+        for dag in DAGS:
+            airflow.ask("PATCH", f"dags/{dag}", {"is_paused": False})
+        say(f"""
+Gateway   {bridge.gateway_url}
+HubSpot   {hubspot.url}
+Airflow   {airflow.url}
+
+Open the gateway's page: it says what to try. You write a reply in HubSpot's inbox, DAGs of Airflow bring it to the gateway
+and its status back to the inbox; you break the gateway, and see the reason in the inbox. In Airflow you are admin, nobody
+asks for a password.
+
+To watch a large batch, trigger {DAGS[-1]} in Airflow ({airflow.url}/dags/{DAGS[-1]}):
+{len(hubspot.messages("SENT")):,} messages get their statuses, {LIMIT} requests per 10 seconds. How far it is you see at
+{airflow.url}/hubspot-statuses/; a fault that you inject in HubSpot's page, too.
+
+Ctrl-C ends all of it.""")
+        while True:
+            time.sleep(1)
+            for part in (*PARTS, RECEIVER, GATEWAY):
+                processes.alive(part)
+
+
+def fill(hubspot: Emulator) -> None:
+    """Messages that agents have sent, and questions of customers."""
     outbox = (HERE / "data" / "outbox.jsonl").read_text(encoding="utf-8").splitlines()
     hubspot.world.seed(json.loads(line)["message_id"] for line in outbox)
     hubspot.world.seed(f"message-{number}" for number in range(1, OTHERS + 1))
-    airflow = Airflow(processes, home, HERE)
-    processes.environment |= {
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-        "AIRFLOW_CONN_HUBCHAN_DEFAULT": json.dumps(hubspot.connection()),
+    channel = hubspot.world.channel_id
+    url = f"{hubspot.url}/conversations/custom-channels/2026-03/{channel}/messages"
+    question = {
+        "channelAccountId": hubspot.world.account_of(channel).id,
+        "messageDirection": "INCOMING",
+        "timestamp": datetime.now(timezone.utc).isoformat(),
+        "recipients": [],
+        "attachments": [],
     }
-    say("Setting up a throw-away Airflow. About a minute ...")
-    airflow.start([DAG])
-    airflow.ask("PATCH", f"dags/{DAG}", {"is_paused": False})
-    say(f"""
-HubSpot   {hubspot.url}
-Airflow   {airflow.url}/dags/{DAG}
-Batches   {airflow.url}/hubspot-statuses/
-
-Trigger {DAG} in Airflow (you are admin, nobody asks for a password), and watch both pages:
-in HubSpot {len(hubspot.world.messages):,} messages get their statuses, {LIMIT} requests per 10 seconds;
-among the batches, which are a page of Airflow's own, the task gets on.
-Inject a fault in HubSpot's page, and see in the other one, and in the task's log, what comes of it.
-Ctrl-C ends both.""")
-    while True:
-        time.sleep(1)
-        for part in PARTS:
-            processes.alive(part)
+    headers = {"Authorization": f"Bearer {hubspot.world.issue()}"}
+    for number, (name, text) in enumerate(QUESTIONS.items()):
+        customer = {"name": name, "deliveryIdentifier": {"type": "HS_PHONE_NUMBER", "value": f"+1555010{number}"}}
+        message = question | {"senders": [customer], "text": text}
+        requests.post(url, json=message, headers=headers, timeout=10).raise_for_status()
 
 
 def say(text: str) -> None:

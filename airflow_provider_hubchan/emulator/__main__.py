@@ -89,7 +89,7 @@ def _print_introduction(emulator: Emulator) -> None:
         print(f"  export REQUESTS_CA_BUNDLE={emulator.ca_file}")
         print(f"  export SSL_CERT_FILE={emulator.ca_file}")
     for channel in world.channels.values():
-        if url := channel.about.get("webhookUrl"):
+        if url := world.webhook_url(channel):
             print(f"Webhooks of channel {channel.id} go to {url}, signed with {channel.app.client_secret}.")
     print("Ctrl-C ends it.", flush=True)
 
@@ -119,7 +119,7 @@ def _make_emulator(options: argparse.Namespace) -> Emulator:
     if options.state and Path(options.state).exists():
         emulator.load(options.state)
         emulator.choose(**settings)
-        if options.webhook:
+        if options.webhook is not None:
             emulator.world.set_webhook(options.webhook)
     world = emulator.world
     if faults is not None:

@@ -47,10 +47,10 @@ class HubspotBackend:
         world = World(**self._initial_settings)
         if self.refresh_token:
             world.install.refresh_token = self.refresh_token
-        if self.webhook:
+        if self.webhook is not None:
             world.set_webhook(self.webhook)
-        self._webhooks.clear()
         self.world = world
+        self._webhooks.clear()
         self.schedule.clear()
         self.ledger.clear()
 
@@ -91,7 +91,7 @@ class HubspotBackend:
         :param thread: number of a thread, in the place of *to*.
         :param channel_id: of the channel, by default the first.
         :return: the message; its ``id`` is the one that its status is updated by.
-        :raises ValueError: there is no such thread or channel, or the text is empty.
+        :raises ValueError: there is no such thread or channel, its account is archived or not authorized, or the text is empty.
         """
         message = self.world.add_reply(text, to=to, thread=thread, channel_id=channel_id)
         self.announce([message])
@@ -99,8 +99,11 @@ class HubspotBackend:
 
     def announce(self, messages: Iterable[Message]) -> None:
         """Send the webhook of each of these messages of agents, if its channel has a ``webhookUrl``."""
+        world = self.world
         for message in messages:
-            self._webhooks.send(message, self.world, self.schedule)
+            if self.world is not world:
+                return  # it was reset meanwhile: nobody hears of these any more
+            self._webhooks.send(message, world, self.schedule)
 
     def wait_for_webhooks(self, seconds: float = 30.0) -> None:
         """Wait until every webhook so far has been accepted by its receiver or given up, see `Ledger.deliveries`.

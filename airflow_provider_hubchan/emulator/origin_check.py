@@ -6,22 +6,18 @@ of a sudden, it may read the answers. Neither can hide what the browser writes i
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
+from airflow_provider_hubchan.emulator.model.authority import Authority, parse_host
 from airflow_provider_hubchan.emulator.model.loopback import is_loopback
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-_NAME, _IPV6 = r"(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?", r"(?P<ipv6>[0-9a-f]*:[0-9a-f:.]+)"
-_AUTHORITY = re.compile(rf"(?:{_NAME}|\[{_IPV6}\])(?::(?P<port>[0-9]{{0,5}}))?", re.ASCII | re.IGNORECASE)
-_ALLOWED = re.compile(rf"{_NAME}|\[?{_IPV6}\]?", re.ASCII | re.IGNORECASE)
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII | re.IGNORECASE | re.DOTALL)
-_PORTS: Final = {"http": 80, "https": 443}
 #: A page of any origin may send these without asking first (Fetch Standard, "CORS-safelisted request-header").
 _FORM_TYPES: Final = {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 #: Headers that browsers write, and no page can.
@@ -53,16 +49,6 @@ class OriginError(Exception):
         return type(self), (self.status, self.text)
 
 
-class Authority(NamedTuple):
-    """A host and its port.
-
-    :param host: in lower case and without a dot at its end; an address in its shortest form.
-    """
-
-    host: str
-    port: int
-
-
 def parse_allowed_hosts(hosts: Iterable[str]) -> frozenset[str]:
     """Host names and addresses as the emulator compares them.
 
@@ -81,9 +67,8 @@ def parse_allowed_hosts(hosts: Iterable[str]) -> frozenset[str]:
 
 
 def _parse_allowed(host: object) -> str | None:
-    match = _ALLOWED.fullmatch(host) if isinstance(host, str) else None
     try:
-        return _normalized(match["ipv6"] or match["name"]) if match else None
+        return parse_host(host) if isinstance(host, str) else None
     except ValueError:
         return None
 
@@ -152,9 +137,9 @@ def _check_host(scope: Any, allowed_hosts: frozenset[str]) -> Authority:
     if len(hosts) != 1:
         raise OriginError(400, f"A request has one Host header, not {len(hosts)}: use an ordinary HTTP client")
     try:
-        authority = _authority(hosts[0], scope["scheme"])
+        authority = Authority.parse(hosts[0], scope["scheme"])
         target = _URL.fullmatch(scope.get("target", b"").decode("latin-1"))
-        if target and _authority(target["authority"], target["scheme"].lower()) != authority:
+        if target and Authority.parse(target["authority"], target["scheme"].lower()) != authority:
             raise ValueError
     except ValueError:
         raise OriginError(400, f"Host {_shown(hosts[0])} is no host, or not that of the URL: give a name and a port") from None
@@ -192,7 +177,7 @@ def _is_origin(origin: str, scheme: str, host: Authority) -> bool:
     url = _URL.fullmatch(origin)
     try:
         return bool(
-            url and not url["rest"] and url["scheme"].lower() == scheme and _authority(url["authority"], scheme) == host
+            url and not url["rest"] and url["scheme"].lower() == scheme and Authority.parse(url["authority"], scheme) == host
         )
     except ValueError:
         return False
@@ -202,34 +187,6 @@ def _is_link_to_the_page(scope: Any) -> bool:
     """True if the browser goes to the page and shows it as a whole window, from which no other page can read."""
     wanted = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
     return wanted and (_values(scope, b"sec-fetch-mode"), _values(scope, b"sec-fetch-dest")) == (["navigate"], ["document"])
-
-
-def _authority(text: str, scheme: str) -> Authority:
-    """Parse what stands in a Host header, or in a URL after its scheme.
-
-    :raises ValueError: it is none.
-    """
-    match = _AUTHORITY.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    port = int(match["port"] or _PORTS[scheme])
-    if port > 65_535:
-        raise ValueError(text)
-    return Authority(_normalized(match["ipv6"] or match["name"]), port)
-
-
-def _normalized(host: str) -> str:
-    """A name in lower case, or an address in its shortest form.
-
-    :raises ValueError: it has a colon, and is no IPv6 address.
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if ":" in host:
-            raise
-        return host.lower()
-    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _values(scope: Any, name: bytes) -> list[str]:

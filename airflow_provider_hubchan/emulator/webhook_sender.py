@@ -7,11 +7,13 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_hubchan.emulator.api.webhooks import WebhookRequest, signed_headers, webhook_request
 from airflow_provider_hubchan.emulator.faults.schedule import Hit, Schedule
 from airflow_provider_hubchan.emulator.model.clock import Clock
+from airflow_provider_hubchan.emulator.model.clock_timer import ClockTimer
 from airflow_provider_hubchan.emulator.model.records import Message
 from airflow_provider_hubchan.emulator.model.webhook_url import delivery_url, invalid_url, refusal
 from airflow_provider_hubchan.emulator.model.world import World
@@ -22,14 +24,12 @@ from airflow_provider_hubchan.emulator.request_log.ledger import Ledger
 MAX_IN_FLIGHT = 16
 #: Seconds after which a webhook is sent that was to wait for the next one, if none comes.
 LONGEST_WAIT = 10.0
-#: Seconds between two looks at the emulator's clock, which a test may move.
-TICK = 0.02
 #: Seconds by which an old signature is old: twice what receivers accept (documented: five minutes).
 OLD = 600.0
 #: Most bytes of an answer that are kept.
 MAX_REPLY = 10_000
-#: Seconds that a connection is kept for the next webhook: less than receivers wait, who close it without a word.
-KEEP_ALIVE = 2.0
+#: Why a webhook ends although it has tries left.
+NO_URL = "given up: the channel has no webhookUrl any more"
 
 
 class WebhookSender:
@@ -50,6 +50,7 @@ class WebhookSender:
         self._session: Any = None
         self._tasks = set[asyncio.Task[None]]()
         self._waiting: dict[str, asyncio.Event] = {}
+        self._timers: dict[Clock, ClockTimer] = {}
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_IN_FLIGHT))
 
     def open(self) -> None:
@@ -67,15 +68,23 @@ class WebhookSender:
             thread.join()
 
     def clear(self) -> None:
-        """Break off everything that is under way: its world is gone."""
+        """Break off everything that is under way: its world is gone. Nothing of it is sent or noted afterwards."""
+        broken_off = threading.Event()
+
+        def cancel() -> None:
+            self._cancel()
+            broken_off.set()
+
         with self._condition:
-            if self._loop:
-                self._loop.call_soon_threadsafe(self._cancel)
+            if self._loop is None:
+                return
+            self._loop.call_soon_threadsafe(cancel)  # after what was given to it before
+        broken_off.wait()
 
     def send(self, message: Message, world: World, schedule: Schedule) -> None:
         """Send the event of an agent's message to the ``webhookUrl`` of its channel, if that has one."""
-        url = message.account.channel.about.get("webhookUrl")
-        if not url:
+        url = world.webhook_url(message.account.channel)
+        if url is None:
             return
         request = webhook_request(message, world.integration_thread_id(message.thread), url)
         with self._condition:
@@ -119,6 +128,7 @@ class WebhookSender:
 
     def _cancel(self) -> None:
         self._waiting.clear()
+        self._timers.clear()
         for task in list(self._tasks):
             task.cancel()
 
@@ -163,23 +173,31 @@ class WebhookSender:
         while True:
             async with self._slots[message.account.channel.id]:
                 delivery = await self._try(request, message, world, hit, attempt)
-            if delivery.accepted or attempt >= world.settings.webhook_tries:
+            if delivery.accepted or delivery.error == NO_URL or attempt >= world.settings.webhook_tries:
                 return
             attempt += 1
             # From the moment of the try on: a test that has seen its answer may move the clock at once.
-            await _sleep_until(world.clock, delivery.at + world.settings.webhook_pause)
+            timer = self._timers.setdefault(world.clock, ClockTimer(world.clock))
+            await timer.sleep_until(delivery.at + world.settings.webhook_pause)
 
     async def _try(self, request: WebhookRequest, message: Message, world: World, hit: Hit | None, attempt: int) -> Delivery:
         import aiohttp  # only here: most emulators send no webhook, and it takes longer to load than everything else
         from yarl import URL
 
-        settings = world.settings
+        from airflow_provider_hubchan.emulator.localhost_resolver import LocalhostResolver
+
+        settings, url = world.settings, world.webhook_url(message.account.channel)
+        request = replace(request, url=url or request.url)  # where the channel says now; the event stays as it was
         delivery = self._note(request, world, attempt, hit)
+        if url is None:
+            delivery.error = NO_URL
+            return delivery
         if reason := invalid_url(request.url) or refusal(request.url, settings.webhook_via, settings.webhook_hosts):
             delivery.error = reason
             return delivery
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+            # No connection is used twice: a receiver may close it just as the next webhook is sent, which is lost then.
+            connector = aiohttp.TCPConnector(resolver=LocalhostResolver(), limit=0, force_close=True)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         began = time.perf_counter()
         try:
@@ -198,8 +216,7 @@ class WebhookSender:
             delivery.error = f"no answer within {settings.webhook_timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             delivery.milliseconds = _milliseconds_since(began)
-            refused = isinstance(getattr(error, "os_error", error), ConnectionRefusedError)
-            delivery.error = "connection refused: is the receiver running?" if refused else f"{type(error).__name__}: {error}"
+            delivery.error = _reason(error)
         except asyncio.CancelledError:
             delivery.error = "broken off: the emulator was stopped or reset"
             raise
@@ -225,11 +242,16 @@ def _headers(request: WebhookRequest, message: Message, delivery: Delivery) -> d
     return headers | signed_headers(channel, request, delivery.at - (OLD if kind == "old-signature" else 0.0))
 
 
+def _reason(error: Exception) -> str:
+    """Why there is no answer, in words that hold no URL: it may hold a secret."""
+    import aiohttp
+
+    if isinstance(getattr(error, "os_error", error), ConnectionRefusedError):
+        return "connection refused: is the receiver running?"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer cannot be read: {error.message}"
+    return f"{type(error).__name__}: {error}"
+
+
 def _milliseconds_since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 1)
-
-
-async def _sleep_until(clock: Clock, due_at: float) -> None:
-    """Wait for a time of the emulator's clock, seconds since the epoch; it may be stopped, sped up, and moved meanwhile."""
-    while clock.now() < due_at:
-        await asyncio.sleep(TICK)

@@ -15,20 +15,28 @@ that is not answered with 2xx is repeated, five calls in all.
 
     POST /messages         hand over, with an Idempotency-Key: the same key gets the same message
     GET  /messages/{sid}   what has become of it
-    POST /control          {"broken": true} answers everything else with 503 until {"broken": false}; {"unanswered": 3}
-                           takes the next three messages and answers 502; {"release": true} ends what is late
+    POST /control          {"broken": true} answers everything above with 503 until {"broken": false}; {"failing": true}
+                           takes messages, and each ends as undelivered; {"unanswered": 3} takes the next three
+                           messages and answers 502; {"release": true} ends what is late
+    GET  /control          which of them is so
     GET  /ledger           all messages with their words, to compare with
+    GET  /                 a page that shows them, and breaks and repairs the gateway
 
-It keeps everything in memory, and asks nobody who they are: for loopback addresses.
+It keeps everything in memory, and asks no program who it is: for loopback addresses. Pages of other origins change nothing:
+what changes something needs a header for which a browser asks the gateway first, and it gives nobody leave.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -36,13 +44,29 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 INVALID_NUMBER = {"code": 21211, "message": "The 'To' number is not a valid phone number."}
 UNREACHABLE = (30003, "Unreachable destination handset")
 CALLS = 5  # of one callback, until it is answered
+
+#: Names of this machine. Under another one, a page of somebody else whose name leads here would count as the gateway's own.
+HOSTS = ("127.0.0.1", "localhost")
+HERE = Path(__file__).parent
+#: What the page consists of, by path; the first style is the local HubSpot's.
+PAGE = {
+    "/": HERE / "gateway.html",
+    "/gateway.css": HERE / "gateway.css",
+    "/gateway.js": HERE / "gateway.js",
+    "/page.css": Path(str(files("airflow_provider_hubchan") / "emulator" / "ui" / "page.css")),
+}
+#: The browser loads and runs only these, whatever a message says, and shows them in no frame of another page.
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'"
+NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -70,6 +94,10 @@ class Sent:
     def status(self) -> str:
         return self.words[-1]
 
+    def asks_for(self, word: str) -> bool:
+        """True if the text has this word; "ready" is not "read"."""
+        return word in re.findall(r"\w+", self.body.lower())
+
     def public(self) -> dict[str, Any]:
         """The message as the API shows it."""
         names = ("sid", "to", "body", "error_code", "error_message")
@@ -81,21 +109,25 @@ class StandIn:
 
     :param late: seconds until a late message ends.
     :param pause: seconds between two calls of a callback that is not answered.
+    :param links: addresses for the page, of the ``inbox`` where replies are written and of ``airflow``.
     """
 
-    def __init__(self, late: float = 20.0, pause: float = 1.0) -> None:
-        self._late, self._pause = late, pause
+    def __init__(self, late: float = 20.0, pause: float = 1.0, links: Mapping[str, str] = NO_LINKS) -> None:
+        self._late, self._pause, self._links = late, pause, links
         self.messages: dict[str, Sent] = {}  # by idempotency key
-        self.broken, self.unanswered = False, 0
+        self.broken, self.failing, self.unanswered = False, False, 0
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.app = Starlette(
             routes=[
                 Route("/messages", self._unless_broken(self._send), methods=["POST"]),
                 Route("/messages/{sid}", self._unless_broken(self._look_up)),
-                Route("/control", self._control, methods=["POST"]),
+                Route("/control", self._control, methods=["GET", "POST"]),
                 Route("/ledger", self._ledger),
-            ]
+                Route("/links", self._show_links),
+                *(Route(path, _page) for path in PAGE),
+            ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
         )
 
     def _unless_broken(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -113,7 +145,7 @@ class StandIn:
         else:
             sent = Sent(f"SM{len(self.messages):032x}", key, wanted["to"], wanted["body"], wanted["status_callback"])
             self.messages[key] = sent
-            if "refuse" in sent.body:
+            if sent.asks_for("refuse"):
                 sent.words = ["failed"]
                 sent.error_code, sent.error_message = 21211, str(INVALID_NUMBER["message"])
             else:
@@ -134,29 +166,37 @@ class StandIn:
         return JSONResponse(found[0].public())
 
     async def _control(self, request: Request) -> Response:
-        wanted = await request.json()
-        self.broken = bool(wanted.get("broken", self.broken))
-        self.unanswered = int(wanted.get("unanswered", self.unanswered))
-        if wanted.get("release"):
-            self._released.set()
-            self._released = asyncio.Event()
-        return JSONResponse({"broken": self.broken, "unanswered": self.unanswered})
+        if request.method == "POST":
+            kind = request.headers.get("content-type", "").partition(";")[0]
+            if kind != "application/json":  # what a form can send, a page of any origin may send
+                raise HTTPException(415, "send application/json")
+            wanted = await request.json()
+            self.broken = bool(wanted.get("broken", self.broken))
+            self.failing = bool(wanted.get("failing", self.failing))
+            self.unanswered = int(wanted.get("unanswered", self.unanswered))
+            if wanted.get("release"):
+                self._released.set()
+                self._released = asyncio.Event()
+        return JSONResponse({"broken": self.broken, "failing": self.failing, "unanswered": self.unanswered})
 
     async def _ledger(self, _: Request) -> Response:
         return JSONResponse([asdict(each) | {"status": each.status} for each in self.messages.values()])
 
+    async def _show_links(self, _: Request) -> Response:
+        return JSONResponse(dict(self._links))
+
     async def _deliver(self, sent: Sent) -> None:
         """Let the words follow each other, and call back with each."""
         await self._now_is(sent, "sent")
-        if "late" in sent.body:
+        if sent.asks_for("late"):
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._released.wait(), self._late)
-        if "fail" in sent.body:
+        if self.failing or sent.asks_for("fail"):
             sent.error_code, sent.error_message = UNREACHABLE
             await self._now_is(sent, "undelivered")
             return
         await self._now_is(sent, "delivered")
-        if "read" in sent.body:
+        if sent.asks_for("read"):
             await self._now_is(sent, "read")
 
     async def _now_is(self, sent: Sent, word: str) -> None:
@@ -164,11 +204,15 @@ class StandIn:
         form = {"MessageSid": sent.sid, "MessageStatus": word}
         if sent.error_code:
             form |= {"ErrorCode": str(sent.error_code), "ErrorMessage": str(sent.error_message)}
-        for number in range(0 if "silent" in sent.body else CALLS):
+        for number in range(0 if sent.asks_for("silent") else CALLS):
             if await run_in_threadpool(is_answered, sent.callback, form):
                 sent.callbacks.append(word)
                 return
             await asyncio.sleep(self._pause * 2**number)
+
+
+async def _page(request: Request) -> Response:
+    return FileResponse(PAGE[request.url.path], headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
 
 def is_answered(url: str, form: dict[str, str]) -> bool:
@@ -184,8 +228,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A stand-in for an SMS gateway.")
     parser.add_argument("--port", type=int, default=8800)
     parser.add_argument("--late", type=float, default=20.0, help="seconds until a late message ends")
+    parser.add_argument("--inbox", help="where replies are written, http://127.0.0.1:8920: the page links to it")
+    parser.add_argument("--airflow", help="where the DAGs run, http://127.0.0.1:8080: the page links to it")
     options = parser.parse_args()
-    uvicorn.run(StandIn(late=options.late).app, host="127.0.0.1", port=options.port, log_level="warning")
+    links = {name: url for name in ("inbox", "airflow") if (url := getattr(options, name))}
+    app = StandIn(late=options.late, links=links).app
+    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Outbox:
     """
 
     def __init__(self, url: str, statuses: Mapping[str, str | None]) -> None:
-        self._statuses, self.engine = statuses, open_engine(url)
+        self.statuses, self.engine = statuses, open_engine(url)
         if not self._is_created():  # asked first: in PostgreSQL "CREATE … IF NOT EXISTS" waits for all who write
             try:
                 with self.engine.begin() as connection:
@@ -206,7 +206,7 @@ class Outbox:
 
         :return: False if the lease is not ours any more: somebody else has noted the same, or will.
         """
-        final = [word for word, status in self._statuses.items() if status]
+        final = [word for word, status in self.statuses.items() if status]
         has_ended = _COLUMNS.gateway_word.in_(final)  # a callback may be faster than this
         accepted: dict[str, Any] = {"state": "handed_over", "gateway_id": gateway_id, "handed_over_at": now, "leased_by": None}
         accepted["ask_after"] = case((has_ended, null()), else_=now + ASK_AFTER)
@@ -233,8 +233,8 @@ class Outbox:
         :return: False if there is no such message.
         :raises KeyError: nobody knows the word.
         """
-        rank = _rank(self._statuses[word])
-        earlier = [each for each, status in self._statuses.items() if _rank(status) <= rank]
+        rank = _rank(self.statuses[word])
+        earlier = [each for each, status in self.statuses.items() if _rank(status) <= rank]
         is_newer = or_(_COLUMNS.gateway_word.is_(None), _COLUMNS.gateway_word.in_(earlier))
         said: dict[str, Any] = {"gateway_word": word, "gateway_error": error or None}
         if rank:
@@ -273,7 +273,7 @@ class Outbox:
         """
         with self.engine.begin() as connection:
             for row in sorted(rows, key=lambda row: row["message_id"]):
-                message_id, status = row["message_id"], self._statuses[row["status"]]
+                message_id, status = row["message_id"], self.statuses[row["status"]]
                 answered = {"marked_status": status, "marked_error": rejected.get(message_id)}
                 connection.execute(update(MESSAGES).where(_COLUMNS.message_id == message_id).values(answered))
 
@@ -290,7 +290,7 @@ class Outbox:
             return connection.scalar(select(_COLUMNS.message_id).where(_COLUMNS.message_id == message_id)) is not None
 
     def _differs(self, status: str) -> ColumnElement[bool]:
-        words = [word for word, its in self._statuses.items() if its == status]
+        words = [word for word, its in self.statuses.items() if its == status]
         others = [other for other in STATUSES if other != status]
         return and_(_COLUMNS.gateway_word.in_(words), _COLUMNS.marked_status.in_(others))
 

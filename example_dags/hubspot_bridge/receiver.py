@@ -86,7 +86,7 @@ def create_app(
             raise HTTPException(400, f"unknown MessageStatus: {word!r}") from None
         if not is_known:
             raise HTTPException(404, "no such message")
-        if TWILIO[word] not in (None, "SENT"):  # most replies are delivered, which HubSpot shows from the start
+        if outbox.statuses[word] not in (None, "SENT"):  # most replies are delivered, which HubSpot shows from the start
             signal(RECEIPTS)
         return PlainTextResponse("noted")
 

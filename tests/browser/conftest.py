@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -54,15 +55,22 @@ def watch() -> Watch:
 @pytest.fixture
 def page(browser: Browser, hubspot: Emulator, watch: Watch) -> Iterator[Page]:
     """It shows the emulator's page."""
+    with watched_page(browser, watch, hubspot.url) as page:
+        yield page
+
+
+@contextmanager
+def watched_page(browser: Browser, watch: Watch, origin: str) -> Iterator[Page]:
+    """A page that shows what is at an origin; at the end it has asked nobody else, and complained of nothing."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(15_000)
     page.on("request", lambda request: watch.asked.append(request.url))
     page.on("console", lambda said: watch.complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda fault: watch.complaints.append(str(fault)))
-    page.goto(hubspot.url)
+    page.goto(origin)
     yield page
     page.close()
-    watch.check(hubspot.url)
+    watch.check(origin)
 
 
 def patch(hubspot: Emulator, message_id: str, status: str = "READ", **more: str) -> int:

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ class Airflow:
     def start_part(self, part: str) -> None:
         """Start one of the four, or start it again."""
         self.processes.start(part, *AIRFLOW, part, *PARTS[part])
+
+    def set_paused(self, dag_ids: Iterable[str], paused: bool) -> None:
+        """Let these DAGs run on their schedules, or no more."""
+        for dag_id in dag_ids:
+            self.ask("PATCH", f"dags/{dag_id}", {"is_paused": paused})
+
+    def read_again(self, dag_id: str) -> None:
+        """Have the file of a DAG read now, and not half a minute later."""
+        self.ask("PUT", f"parseDagFile/{self.ask('GET', f'dags/{dag_id}')['file_token']}")
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Call the command line; give the exit code and what was printed.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,16 @@ def at_most(what: str, bound: float, seen: float) -> Check:
 def at_least(what: str, bound: float, seen: float) -> Check:
     """Holds if what was seen is not below the bound."""
     return Check(what, f"at least {_text(bound)}", _text(seen), seen >= bound)
+
+
+def counted(values: Iterable[str | None]) -> dict[str, int]:
+    """How many there are of each."""
+    return dict(sorted(Counter(map(str, values)).items()))
+
+
+def differences(expected: Mapping[str, str | None], seen: Mapping[str, str | None]) -> int:
+    """How many have another value in one than in the other."""
+    return sum(expected.get(each, "none") != seen.get(each, "none") for each in expected.keys() | seen.keys())
 
 
 def _text(value: Any) -> str:

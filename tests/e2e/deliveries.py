@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 
-from tests.e2e.checks import Check, same
+from tests.e2e.checks import Check, counted, differences, same
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.stage import Stage
 from tests.e2e.waiting import ENOUGH, until
@@ -25,16 +24,16 @@ def mapped(stage: Stage) -> Iterator[Check]:
     run.until("success", 300)
     states = dict(zip(hubspot.ids, run.states("deliver"), strict=True))
     refused = hubspot.rows // 3
-    yield same("delivery tasks", {"failed": refused, "success": hubspot.rows - refused}, _counted(states.values()))
+    yield same("delivery tasks", {"failed": refused, "success": hubspot.rows - refused}, counted(states.values()))
     sent = hubspot.sent()
     yield same("updates of each message", {1}, set(map(len, sent.values())))
     last = {message_id: bodies[-1] for message_id, bodies in sent.items()}
     statuses = {each: {"success": "SENT", "failed": "FAILED"}.get(state or "") for each, state in states.items()}
     yield same("messages with an update", hubspot.rows, len(last))
-    yield same("statuses of the updates", {"FAILED": refused, "SENT": hubspot.rows - refused}, _counted(_status(last).values()))
-    yield same("updates with another status than their task's", 0, _differences(statuses, _status(last)))
+    yield same("statuses of the updates", {"FAILED": refused, "SENT": hubspot.rows - refused}, counted(_status(last).values()))
+    yield same("updates with another status than their task's", 0, differences(statuses, _status(last)))
     reasons = {each: REASON.format(each) if state == "failed" else None for each, state in states.items()}
-    yield same("updates with another reason than their task's", 0, _differences(reasons, _reason(last)))
+    yield same("updates with another reason than their task's", 0, differences(reasons, _reason(last)))
     yield same("statuses in HubSpot", {"FAILED": refused, "SENT": hubspot.rows - refused}, hubspot.statuses())
     report = run.report
     yield same("report: updated", hubspot.rows, report["updated"])
@@ -61,7 +60,7 @@ def waiting(stage: Stage) -> Iterator[Check]:
     yield same("tries", 1, task["try_number"])
     seen = run.report
     yield same("return_value: messages", hubspot.rows, len(seen))
-    yield same("return_value: messages that are not READ", 0, _differences(dict.fromkeys(hubspot.ids, "READ"), seen))
+    yield same("return_value: messages that are not READ", 0, differences(dict.fromkeys(hubspot.ids, "READ"), seen))
     yield same("PATCHes of agents", hubspot.rows, stage.updates)
     yield same("PATCHes beside them", 0, sum(map(len, hubspot.sent().values())) - hubspot.rows)
 
@@ -99,12 +98,3 @@ def _status(updates: dict[str, dict[str, str]]) -> dict[str, str | None]:
 
 def _reason(updates: dict[str, dict[str, str]]) -> dict[str, str | None]:
     return {message_id: body.get("errorMessage") for message_id, body in updates.items()}
-
-
-def _counted(values: Iterable[str | None]) -> dict[str, int]:
-    return dict(sorted(Counter(map(str, values)).items()))
-
-
-def _differences(expected: Mapping[str, str | None], seen: Mapping[str, str | None]) -> int:
-    """How many have another value in one than in the other."""
-    return sum(expected.get(each, "none") != seen.get(each, "none") for each in expected.keys() | seen.keys())

@@ -29,6 +29,17 @@ class Patch:
     status: int | None
 
 
+@dataclass(frozen=True)
+class Webhook:
+    """One try to tell the receiver of a message.
+
+    :param status: what was answered, None if nothing was.
+    """
+
+    message_id: str
+    status: int | None
+
+
 class Hubspot:
     """One account with one channel, for one DAG, of whose name are the connection and the file of rows.
 
@@ -47,11 +58,14 @@ class Hubspot:
         """Of the messages, in the order of the rows."""
         return [f"{self.name}-{number}" for number in range(1, self.rows + 1)]
 
-    def start(self) -> None:
-        """Write the file of rows and start the emulator with these messages."""
+    def start(self, *more: str) -> None:
+        """Write the file of rows and start the emulator with these messages.
+
+        :param more: more options of its command line.
+        """
         self._file.write_text("".join(json.dumps({"message_id": each}) + "\n" for each in self.ids), encoding="utf-8")
         port = self._url.rpartition(":")[2]
-        options = ("--port", port, "--messages", str(self._file), *self._options)
+        options = ("--port", port, "--messages", str(self._file), *self._options, *more)
         self._processes.start(f"hubspot-{self.name}", sys.executable, "-m", "airflow_provider_hubchan.emulator", *options)
 
     def connection(self) -> tuple[str, str]:
@@ -82,10 +96,24 @@ class Hubspot:
         """Move the clock forward to so many seconds before midnight in the account."""
         self._post("clock", {"before_midnight": before_midnight})
 
+    def reply(self, text: str, to: str) -> str:
+        """An agent writes to a customer; gives the message's id."""
+        message_id: str = self._post("replies", {"text": text, "to": to})["message_id"]
+        return message_id
+
+    def webhooks(self) -> list[Webhook]:
+        """All tries to send one, in their order."""
+        return [Webhook(each["message_id"], each["status"]) for each in self._get("deliveries")]
+
     def statuses(self) -> dict[str, int]:
         """How many messages have each status."""
         counts: dict[str, int] = self._get("messages")["counts"]
         return counts
+
+    def status_of_each(self) -> dict[str, str]:
+        """The status of each message."""
+        statuses: dict[str, str] = self._get("messages")["messages"]
+        return statuses
 
     def patches(self) -> Counter[str]:
         """How many PATCHes of each message were answered with 2xx."""

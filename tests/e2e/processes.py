@@ -16,6 +16,18 @@ import psutil
 GRACE = 5.0
 
 
+class Ended(RuntimeError):
+    """A process has ended that should not have, or not so.
+
+    :param name: what it was started as.
+    :param code: its exit code; a negative one is the number of a signal.
+    """
+
+    def __init__(self, name: str, code: int) -> None:
+        self.name, self.code = name, code
+        super().__init__(f"{name} ended with {code}")
+
+
 class Processes:
     """Starts processes, each as the leader of a session and with a log file; ends all of them with all they forked.
 
@@ -26,35 +38,47 @@ class Processes:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder, self.environment = folder, environment
         self._leaders: dict[str, subprocess.Popen[bytes]] = {}
-        self._endings: dict[str, signal.Signals] = {}
+        self._commands: dict[str, tuple[tuple[str, ...], signal.Signals, Path | None]] = {}
 
-    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM) -> None:
+    def start(self, name: str, *command: str, ending: signal.Signals = signal.SIGTERM, folder: Path | None = None) -> None:
         """Start one, or start it again; its output goes to the end of ``name.log``.
 
         :param ending: the signal on which it ends in order.
+        :param folder: that it works in; None for ours.
         """
-        self._endings[name] = ending
+        self._commands[name] = command, ending, folder
+        self.again(name)
+
+    def again(self, name: str) -> None:
+        """Start one as it was started before."""
+        command, _, folder = self._commands[name]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._leaders[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def finish(self, name: str, seconds: float) -> None:
         """Wait for one that ends by itself.
 
         :raises subprocess.TimeoutExpired: if it does not within *seconds*.
-        :raises RuntimeError: if it ends with a fault.
+        :raises Ended: if it ends with a fault.
         """
         if code := self._leaders[name].wait(seconds):
-            raise RuntimeError(f"{name} ended with {code}")
+            raise Ended(name, code)
 
     def alive(self, name: str) -> None:
         """Nothing happens if that one runs.
 
-        :raises RuntimeError: if it has ended.
+        :raises Ended: if it does not.
         """
         if (code := self._leaders[name].poll()) is not None:
-            raise RuntimeError(f"{name} ended with {code}")
+            raise Ended(name, code)
 
     def says(self, name: str, text: str) -> bool:
         """True if that is in its output so far."""
@@ -63,6 +87,12 @@ class Processes:
     def holds(self, name: str, pid: int) -> bool:
         """True if the process runs and belongs to the session of that one."""
         return pid in (process.pid for process in self._members(self._leaders[name]))
+
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one and all it forked."""
+        for process in self._members(self._leaders[name]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def kill(self, name: str) -> int:
         """SIGKILL one and all it forked, at once; gives how many they were."""
@@ -79,7 +109,7 @@ class Processes:
         for name, leader in self._leaders.items():
             for process in self._members(leader):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(self._endings[name])
+                    process.send_signal(self._commands[name][1])
         end = time.monotonic() + GRACE
         while any(self._members(leader) for leader in self._leaders.values()) and time.monotonic() < end:
             time.sleep(0.1)
@@ -89,8 +119,13 @@ class Processes:
 
     def tails(self, lines: int) -> str:
         """The last lines of every log file."""
-        logs = sorted(self._folder.glob("*.log"))
-        return "\n".join(f"--- the end of {log.name}\n{_tail(log, lines)}" for log in logs)
+        return "\n".join(self.tail(log.stem, lines) for log in sorted(self._folder.glob("*.log")))
+
+    def tail(self, name: str, lines: int) -> str:
+        """The last lines of a process's log file."""
+        log = self._folder / f"{name}.log"
+        text = log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join([f"--- the end of {log.name}", *(line[:400] for line in text.splitlines()[-lines:])])
 
     def _members(self, leader: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The session: no other can have its number while its leader is not waited for, or any of its members runs."""
@@ -107,7 +142,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def _tail(file: Path, lines: int) -> str:
-    return "\n".join(line[:400] for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from tests.e2e.airflow import Airflow
 from tests.e2e.waiting import until
@@ -20,11 +21,12 @@ class Run:
     :param dag_id: of the DAG; the run of that name may exist, or be started here.
     :param task_id: of that task.
     :param map_index: of its instance, None if it is not mapped.
+    :param run_id: of the run; another one is the scheduler's.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, task_id: str, map_index: int | None = None) -> None:
+    def __init__(self, airflow: Airflow, dag_id: str, task_id: str, map_index: int | None = None, run_id: str = "e2e") -> None:
         self.dag_id, self._airflow, self._task_id = dag_id, airflow, task_id
-        self._tasks = f"dags/{dag_id}/dagRuns/e2e/taskInstances"
+        self._tasks = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
         self._path = f"{self._tasks}/{task_id}"
         self._instance = self._path if map_index is None else f"{self._path}/{map_index}"
         self._index = {} if map_index is None else {"map_index": str(map_index)}

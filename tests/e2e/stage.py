@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.airflow import Airflow
+from tests.e2e.bridge import Bridge
 from tests.e2e.checks import Check, table
 from tests.e2e.hubspot import Hubspot
 from tests.e2e.run import Run
@@ -16,12 +17,13 @@ from tests.e2e.waiting import say, until
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a scenario plays: Airflow, the DAG's HubSpot and its only run, and the folder of its files."""
+    """Where a scenario plays: Airflow, the DAG's HubSpot and its only run, the folder of its files, and the one bridge."""
 
     airflow: Airflow
     hubspot: Hubspot
     run: Run
     folder: Path
+    bridge: Bridge
 
     @property
     def updates(self) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from airflow_provider_hubchan.emulator.backend import HubspotBackend
 from airflow_provider_hubchan.emulator.faults.catalogue import WEBHOOK_FAULTS
 from airflow_provider_hubchan.emulator.faults.fault import Fault
 from airflow_provider_hubchan.emulator.faults.schedule import ScheduledFault
+from airflow_provider_hubchan.emulator.localhost_resolver import LocalhostResolver
 from airflow_provider_hubchan.emulator.model.clock import Clock
 from airflow_provider_hubchan.emulator.model.webhook_url import check_webhook_url
 from airflow_provider_hubchan.emulator.ui.threads import ThreadFilter
@@ -66,6 +70,29 @@ def when(release: threading.Event) -> Callable[[Received], int]:
         return 500 if received.text == "no" or not release.wait(30) else 200
 
     return answer
+
+
+def talk_nonsense(server: socket.socket) -> None:
+    """Answer one request with what is no HTTP."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"what?\r\n\r\n")
+        while connection.recv(65_536):
+            pass
+
+
+def answer_one_each(server: socket.socket) -> None:
+    """Answer one request of each connection; when a second one comes on it, close it."""
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                body = b""
+                while not body.endswith(b"}}"):
+                    body += connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                connection.recv(65_536)
 
 
 def answered(hubspot: Emulator, message_id: str, tries: int) -> bool:
@@ -218,6 +245,21 @@ def test_seeded_and_posted_messages_are_told_to_nobody(hubspot: Emulator, receiv
     assert (receiver.received, hubspot.ledger.sent) == ([], 0)
 
 
+@pytest.mark.parametrize(("change", "why"), [({"archived_at": NOON}, "archived"), ({"authorized": False}, "not authorized")])
+def test_nobody_writes_from_an_account_that_cannot_send(hubspot: Emulator, change: dict[str, Any], why: str) -> None:
+    """Neither in a thread that it had nor in a new one, as HubSpot's API has it; another account of the channel can."""
+    thread = hubspot.agent_says("hello", to="+15550100").thread
+    account = hubspot.world.account_of("100200")
+    for name, value in change.items():
+        setattr(account, name, value)
+    for to in ({"thread": thread}, {"to": "+15550100"}, {"to": "+15550101"}):
+        with pytest.raises(ValueError, match=f"the channel account {account.id} is {why}: nobody can write from it"):
+            hubspot.agent_says("again", **to)
+    assert len(hubspot.messages()) == 1
+    other = hubspot.world.add_account(account.channel, account.portal)
+    assert hubspot.agent_says("again", to="+15550100").account is other
+
+
 def test_a_channels_webhook_is_set_by_the_api(hubspot: Emulator) -> None:
     """As an app does it; the first delivery then goes there."""
     world = hubspot.world
@@ -265,7 +307,24 @@ def test_other_machines_are_refused_unless_they_are_allowed(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "bridge", "ftp://127.0.0.1/", "http://", "http://a:b@127.0.0.1/", "http://127.0.0.1:x/", "http://127.0.0.1/a b"]
+    "url",
+    [
+        "",
+        "bridge",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http://a:b@127.0.0.1/",
+        "http://127.0.0.1:x/",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1/a b",
+        "http://[::1",
+        "http://[::1].example/",
+        "http://[::1%25eth0]/",
+        "http://bridge.example,.localhost/",
+        "http://10.0.0.7%00.localhost/",
+        "http://a..localhost/",
+        "http://127.0.0.1/?name=\ud800",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
     """HubSpot's files allow every text, so the API takes it; then nothing can be sent, and the ledger says so."""
@@ -281,12 +340,44 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost/", "https://bridge.localhost:8443/x", "http://127.8.0.1:5/", "http://[::1]:80/"]
+    "url",
+    [
+        "http://localhost/",
+        "HTTP://LOCALHOST.:80",
+        "https://bridge.localhost:8443/x",
+        "http://127.8.0.1:5/",
+        "http://[::1]:80/",
+        "http://[::ffff:127.0.0.1]:80/",
+    ],
 )
 def test_this_machine_has_many_names(url: str) -> None:
     """Each of them may be given."""
     with Emulator(webhook=url) as emulator:
         assert emulator.world.channels["100200"].as_json()["webhookUrl"] == url
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.", "bridge.localhost"])
+def test_names_of_this_machine_lead_here_and_nowhere_else(receiver: Receiver, name: str) -> None:
+    """No name server is asked: many know no name under localhost, and any could send an event to another machine."""
+    with Emulator(webhook=receiver.url.replace("127.0.0.1", name)) as emulator:
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        assert [(each.status, each.error) for each in emulator.ledger.deliveries()] == [(200, None)]
+    assert [each["host"] for each in asyncio.run(LocalhostResolver().resolve("bridge.localhost", 80))] == ["127.0.0.1", "::1"]
+
+
+def test_nobody_at_a_name_is_told_as_a_refused_connection() -> None:
+    """Whichever of its addresses was tried."""
+    with Emulator(webhook="http://bridge.localhost:9/") as emulator:
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        assert [each.error for each in emulator.ledger.deliveries()] == ["connection refused: is the receiver running?"]
+
+
+def test_an_empty_url_is_no_way_to_send_none() -> None:
+    """It comes of a variable that is not set: nobody would notice that nothing is sent."""
+    with pytest.raises(ValueError, match=r"webhookUrl is not an http or https URL.*; it is ''"):
+        Emulator(webhook="")
 
 
 def test_behind_a_proxy_the_public_address_is_signed(receiver: Receiver) -> None:
@@ -339,8 +430,8 @@ def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiv
         "at": "2026-07-15T16:00:00.250Z",
         "channel_id": "100200",
         "message_id": message.id,
-        "url": f"{receiver.url}?token=%2A%2A%2A&brand=7",
-        "sent_to": f"{receiver.url}?token=%2A%2A%2A&brand=7",
+        "url": f"{receiver.url}?token=***&brand=7",
+        "sent_to": f"{receiver.url}?token=***&brand=7",
         "body": receiver.received[0].event,
         "attempt": 1,
         "status": 200,
@@ -351,7 +442,7 @@ def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiv
     assert (failed["status"], failed["error"]) == (None, "connection refused: is the receiver running?")
     assert (hubspot.ledger.entries, hubspot.ledger.received, hubspot.ledger.sent) == ([], 0, 2)
     seen = hubspot.seen()
-    assert f"2 webhooks sent\n16:00:00.250 webhook of {message.id} to {receiver.url}?token=%2A%2A%2A&brand=7 -> 200\n" in seen
+    assert f"2 webhooks sent\n16:00:00.250 webhook of {message.id} to {receiver.url}?token=***&brand=7 -> 200\n" in seen
     assert "abc" not in seen
 
 
@@ -434,6 +525,19 @@ def test_faults_of_webhooks_and_of_requests_keep_apart(hubspot: Emulator, receiv
         assert raw.patch()[0] == 500
 
 
+def test_the_same_share_is_hit_in_every_run(receiver: Receiver) -> None:
+    """Although the ids of agents' messages are random: the seed decides which ones of a channel are hit."""
+    runs = []
+    for _ in range(2):
+        with Emulator(webhook=receiver.url, seed=5) as emulator:
+            emulator.fault(webhook="unsigned", rate=0.5)
+            messages = [emulator.agent_says("hello") for _ in range(20)]
+            emulator.wait_for_webhooks()
+            runs.append([emulator.ledger.deliveries(message.id)[0].fault is not None for message in messages])
+    assert runs[0] == runs[1]
+    assert 0 < sum(runs[0]) < 20
+
+
 @pytest.mark.parametrize(
     ("spec", "error"),
     [
@@ -494,6 +598,29 @@ def test_a_webhook_is_sent_once_unless_more_tries_are_asked_for(hubspot: Emulato
         assert len({received.timestamp for received in moody.received[1:]}) == 3
 
 
+@pytest.mark.parametrize("change", ["another URL", "no URL", "no channel"])
+def test_a_try_goes_where_the_channel_says_then(hubspot: Emulator, receiver: Receiver, change: str) -> None:
+    """To the new URL, with a signature for that; a channel that has none any more, or is gone, is the end of it."""
+    world = hubspot.world
+    hubspot.choose(webhook_tries=3, webhook_pause=3600)
+    world.set_webhook(NOBODY)
+    message = hubspot.agent_says("hello")
+    wait_until(lambda: any(each.error for each in hubspot.ledger.deliveries(message.id)))
+    if change == "no channel":
+        world.remove(world.channels["100200"])
+    else:
+        world.set_webhook(receiver.url if change == "another URL" else None)
+    world.clock.advance(3600)
+    hubspot.wait_for_webhooks()
+    last = hubspot.ledger.deliveries()[-1]
+    if change == "another URL":
+        assert (last.attempt, last.status, last.url) == (2, 200, receiver.url)
+        assert [each.signature for each in receiver.received] == [signed(each, receiver.url) for each in receiver.received]
+    else:
+        assert (last.attempt, last.error) == (2, "given up: the channel has no webhookUrl any more")
+        assert receiver.received == []
+
+
 def test_tries_end_if_nobody_listens(hubspot: Emulator) -> None:
     """After as many as were asked for."""
     hubspot.choose(webhook_tries=3, webhook_pause=0)
@@ -511,6 +638,17 @@ def test_a_redirect_is_not_followed(hubspot: Emulator, receiver: Receiver) -> No
         hubspot.wait_for_webhooks()
     assert [each.status for each in hubspot.ledger.deliveries()] == [307]
     assert receiver.received == []
+
+
+def test_a_connection_that_its_receiver_closes_costs_no_webhook(hubspot: Emulator) -> None:
+    """Some close it after each answer, without a word: whoever sends on it once more loses an event that nobody has seen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer_one_each, args=(server,), daemon=True).start()
+        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/hubspot")
+        for _ in range(4):
+            hubspot.agent_says("hello")
+            hubspot.wait_for_webhooks()
+    assert [(each.status, each.error) for each in hubspot.ledger.deliveries()] == [(200, None)] * 4
 
 
 def test_a_receiver_that_does_not_answer_costs_a_timeout_only(hubspot: Emulator) -> None:
@@ -554,6 +692,19 @@ def test_a_reset_breaks_off_what_is_under_way(hubspot: Emulator, receiver: Recei
     hubspot.agent_says("after")
     hubspot.wait_for_webhooks()
     assert receiver.texts == ["after"]
+
+
+def test_nothing_of_before_is_sent_or_noted_once_it_was_reset(hubspot: Emulator, receiver: Receiver) -> None:
+    """However many there were: the next test would take them for its own."""
+    hubspot.agent_says("first")
+    hubspot.wait_for_webhooks()
+    for _ in range(2000):
+        hubspot.agent_says("before")
+    hubspot.reset()
+    after = hubspot.agent_says("after")
+    hubspot.wait_for_webhooks()
+    assert [each.message_id for each in hubspot.ledger.deliveries()] == [after.id]
+    assert "after" in receiver.texts
 
 
 def test_waiting_for_webhooks_ends(hubspot: Emulator) -> None:
@@ -609,7 +760,7 @@ def test_the_page_has_the_latest_webhooks() -> None:
     messages = [backend.agent_says(f"message {number}") for number in range(10)]
     backend.ledger.deliveries()[-1].fault = Fault(webhook="twice")
     seen = View(backend, ThreadFilter()).snapshot()["webhooks"]
-    assert (seen["urls"], seen["sent"], len(seen["latest"])) == ([f"{NOBODY}?token=%2A%2A%2A"], 10, 8)
+    assert (seen["urls"], seen["sent"], len(seen["latest"])) == ([f"{NOBODY}?token=***"], 10, 8)
     assert seen["latest"][0] == {
         "at": NOON,
         "message": messages[-1].id,
@@ -620,6 +771,41 @@ def test_the_page_has_the_latest_webhooks() -> None:
         "milliseconds": None,
         "error": "the emulator does not run: nothing was sent",
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"{NOBODY}?q=a/b%41&Access-Token=abc&empty=", f"{NOBODY}?q=a/b%41&Access-Token=***&empty="),
+        ("http://anna:abc@127.0.0.1:9/", "http://***@127.0.0.1:9/"),
+        (f"{NOBODY}?name=\ud800&%74oken=abc", f"{NOBODY}?name=\ud800&%74oken=***"),
+    ],
+)
+def test_secrets_of_a_url_are_shown_nowhere(url: str, shown: str) -> None:
+    """Everything else is as it was given, because it is signed so: in the ledger, on the page, in words, and in requests."""
+    with Emulator(channel_patches="partial") as emulator, Raw(emulator) as raw:
+        path = f"/conversations/custom-channels/2026-03/100200?hapikey={emulator.world.developer_key}&appId=300400"
+        assert raw.ask("PATCH", path, {"webhookUrl": url})[0] == 200
+        emulator.agent_says("hello")
+        emulator.wait_for_webhooks()
+        (delivery,) = raw.ask("GET", "/_emulator/deliveries")[1]
+        (request,) = raw.ask("GET", "/_emulator/ledger")[1]
+        assert [delivery["url"], delivery["sent_to"]] == [shown, shown]
+        assert [request["body"]["webhookUrl"], request["reply"]["webhookUrl"]] == [shown, shown]
+        assert View(emulator, ThreadFilter()).snapshot()["webhooks"]["urls"] == [shown]
+        assert "abc" not in f"{delivery} {request} {emulator.seen()}"
+
+
+def test_an_answer_that_is_none_shows_no_secret_either(hubspot: Emulator) -> None:
+    """What cannot be read is told without the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=talk_nonsense, args=(server,), daemon=True).start()
+        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/?token=abc")
+        hubspot.agent_says("hello")
+        hubspot.wait_for_webhooks()
+    (delivery,) = hubspot.ledger.deliveries()
+    assert str(delivery.error).startswith("the answer cannot be read: Bad status line")
+    assert "abc" not in f"{delivery.as_json()} {delivery}"
 
 
 @pytest.mark.slow

@@ -14,11 +14,11 @@ import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_hubchan.emulator.api.http import Request
 from airflow_provider_hubchan.emulator.model.clock import iso
 from airflow_provider_hubchan.emulator.model.records import Channel, Message
+from airflow_provider_hubchan.emulator.model.webhook_url import split_url
 
 MESSAGE_CREATED = "OUTGOING_CHANNEL_MESSAGE_CREATED"
 SIGNATURE, TIMESTAMP = "X-HubSpot-Signature-v3", "X-HubSpot-Request-Timestamp"
@@ -80,9 +80,9 @@ def webhook_request(message: Message, integration_thread_id: str, url: str) -> W
     :param url: the channel's ``webhookUrl``.
     """
     body = json.dumps(message_created(message, integration_thread_id)).encode()
-    parts, channel_id = urlsplit(url), message.account.channel.id
-    key = (channel_id, message.id)
-    return WebhookRequest("POST", parts.path, {}, body, parts.query, key, message.account.portal.id, url)
+    key, parts = (message.account.channel.id, message.id), split_url(url)  # it may be any text (specified)
+    path, query = (parts.path, parts.query) if parts else ("", "")
+    return WebhookRequest("POST", path, {}, body, query, key, message.account.portal.id, url)
 
 
 def signed_headers(channel: Channel, request: WebhookRequest, at: float, *, secret: str | None = None) -> dict[str, str]:

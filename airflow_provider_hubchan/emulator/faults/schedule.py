@@ -83,11 +83,11 @@ class ScheduledFault:
     def _rng(self, request: Request, seed: int) -> Random:
         """What is drawn for a request depends on which try of its method and path it is, and on no other request.
 
-        All webhooks of a channel have one path: theirs is the message's.
+        For a webhook it depends on which one of its channel it is: the ids of agents' messages are random.
         """
         key = f"{request.method} {request.path}"
         if isinstance(request, WebhookRequest):
-            key = f"webhook {'/'.join(request.message)}"
+            key = f"webhook {request.message[0]}"
         self.tries[key] = tries = self.tries.get(key, 0) + 1
         return Random(f"{seed}/{self.number}/{key}/{tries}")
 

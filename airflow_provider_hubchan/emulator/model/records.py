@@ -119,6 +119,11 @@ class ChannelAccount:
     archived_at: float | None = None
     delivery_identifier: dict[str, str] | None = None
 
+    @property
+    def active(self) -> bool:
+        """True if messages can be sent from it."""
+        return self.authorized and self.archived_at is None
+
     def as_json(self) -> dict[str, Any]:
         """``PublicChannelAccount`` (specified)."""
         fields = {
@@ -126,7 +131,7 @@ class ChannelAccount:
             "channelId": self.channel.id,
             "inboxId": self.inbox_id,
             "name": self.name,
-            "active": self.authorized and self.archived_at is None,
+            "active": self.active,
             "authorized": self.authorized,
             "archived": self.archived_at is not None,
             "createdAt": iso(self.created_at),

@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_hubchan.emulator.model.authority import PORTS, Authority
 from airflow_provider_hubchan.emulator.model.loopback import is_loopback
 
 #: What a URL is written with: printable ASCII, without the backslash, which programs read in two ways.
@@ -18,20 +19,18 @@ def split_url(url: str) -> SplitResult | None:
     """The parts of an http or https URL that an event can be sent to, None if it is not one."""
     try:
         parts = urlsplit(url) if _CHARACTERS.fullmatch(url) else None
-        is_good = parts and parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-        return parts if parts and is_good and parts.port != 0 else None
-    except ValueError:  # a port that is no number, half an IPv6 address
+        # A host of the one grammar that there is for it: what programs read in several ways is none.
+        is_good = parts and parts.scheme in PORTS and Authority.parse(parts.netloc, parts.scheme).port
+        return parts if is_good else None
+    except ValueError:
         return None
 
 
-def invalid_url(url: str, name: str = "webhookUrl") -> str | None:
-    """Why nothing can be sent to this URL, None if something can.
-
-    :param name: what the text calls it.
-    """
+def invalid_url(url: str) -> str | None:
+    """Why nothing can be sent to this URL, None if something can. It is not in the text: it may hold a password."""
     if split_url(url):
         return None
-    return f"{name} {url[:_SHOWN]!r} is not an http or https URL: write it like https://bridge.example/hubspot, percent-encoded"
+    return "webhookUrl is not an http or https URL: write it like https://bridge.example/hubspot, percent-encoded"
 
 
 def delivery_url(url: str, via: str = "") -> str:
@@ -49,14 +48,16 @@ def delivery_url(url: str, via: str = "") -> str:
 def refusal(url: str, via: str = "", hosts: str = "loopback") -> str | None:
     """Why this emulator sends nothing to an http or https URL: it leads to another machine. None if it may.
 
+    :param url: one for which `invalid_url` is None.
     :param via: see `delivery_url`.
     :param hosts: ``loopback``, or ``any`` to allow every host.
     """
-    host = split_url(delivery_url(url, via))
-    if hosts == "any" or host is None or is_loopback(str(host.hostname).rstrip(".")):
+    parts = urlsplit(delivery_url(url, via))
+    host = Authority.parse(parts.netloc, parts.scheme).host
+    if hosts == "any" or is_loopback(host):
         return None
     return (
-        f"This emulator sends webhooks to this machine only, not to {str(host.hostname)[:_SHOWN]!r}: give an address of "
+        f"This emulator sends webhooks to this machine only, not to {host[:_SHOWN]!r}: give an address of "
         "127.0.0.1, or --webhook-via http://127.0.0.1:PORT to sign this one and send to that, or --webhook-hosts any "
         "(in Python webhook_via=, webhook_hosts=)"
     )
@@ -67,5 +68,7 @@ def check_webhook_url(url: str, via: str = "", hosts: str = "loopback") -> None:
 
     :raises ValueError: it is not a URL, or leads to another machine; says what to do.
     """
-    if reason := invalid_url(url) or refusal(url, via, hosts):
+    if reason := invalid_url(url):
+        raise ValueError(f"{reason}; it is {url[:_SHOWN]!r}")
+    if reason := refusal(url, via, hosts):
         raise ValueError(reason)

@@ -131,7 +131,6 @@ class World:
         self.staging = {token: staged for token, staged in self.staging.items() if staged.channel is not channel}
         self.messages = {key: message for key, message in self.messages.items() if message.account.channel is not channel}
         self.posted = {key: message_id for key, message_id in self.posted.items() if key[0] in self.accounts}
-        self.thread_index.clear()
 
     def add_staging_token(self, channel: Channel | None = None, portal: Portal | None = None) -> StagingToken:
         """A person begins to connect a channel in a portal, by default the first of each."""
@@ -153,13 +152,17 @@ class World:
         return account
 
     def account_of(self, channel_id: str, portal: Portal | None = None) -> ChannelAccount:
-        """The first account of a channel, in *portal*, or in any portal if it is None.
+        """The first account of a channel, an active one if it has any, in *portal*, or in any portal if it is None.
 
         :raises ValueError: the channel has no such account, or does not exist.
         """
-        for account in self.accounts.values():
-            if account.channel.id == channel_id and (portal is None or account.portal is portal):
-                return account
+        accounts = [
+            account
+            for account in self.accounts.values()
+            if account.channel.id == channel_id and (portal is None or account.portal is portal)
+        ]
+        if accounts:
+            return next((account for account in accounts if account.active), accounts[0])
         raise ValueError(f"there is no channel {channel_id} with an account; there are {', '.join(self.channels) or 'none'}")
 
     def seed(self, ids: Iterable[str], channel_id: str | None = None, portal: Portal | None = None) -> None:
@@ -186,6 +189,10 @@ class World:
             about["webhookUrl"] = url
         channel.about = about
 
+    def webhook_url(self, channel: Channel) -> str | None:
+        """The ``webhookUrl`` of a channel, None if it has none, or was removed."""
+        return channel.about.get("webhookUrl") or None if self.channels.get(channel.id) is channel else None
+
     def add_reply(
         self, text: str, *, to: str = DEMO_CUSTOMER, thread: int | None = None, channel_id: str | None = None
     ) -> Message:
@@ -194,7 +201,7 @@ class World:
         :param to: address of the customer: a phone number, an email address, or any other text.
         :param thread: number of a thread, in the place of *to*.
         :param channel_id: of the channel, by default the first; a thread has its own.
-        :raises ValueError: there is no such thread or channel, or the text is empty.
+        :raises ValueError: there is no such thread or channel, its account is archived or not authorized, or the text is empty.
         """
         if not text.strip() or not to.strip():
             raise ValueError("a reply needs a text, and an address in to")
@@ -212,6 +219,9 @@ class World:
             number = self.thread_of(account, self.new_integration_thread_id())
             name = CUSTOMERS[number % len(CUSTOMERS)]
             customer = {"deliveryIdentifier": {"type": _delivery_type(to), "value": to}, "name": name}
+        if not account.active:
+            why = "not authorized" if account.archived_at is None else "archived"
+            raise ValueError(f"the channel account {account.id} is {why}: nobody can write from it")
         content, now = {"direction": "OUTGOING", "text": text, "recipients": [customer]}, self.clock.now()
         # At random: a receiver that has outlived an earlier emulator would take a number of before for a repeated webhook.
         message = Message(uuid.uuid4().hex, account, number, now, now, content=content)

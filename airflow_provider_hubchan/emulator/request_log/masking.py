@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from airflow_provider_hubchan.emulator.model.numbers import count_of
 
@@ -28,6 +28,7 @@ SECRETS = frozenset(
 #: In a request ``code`` is an authorization code; in a reply it says what is wrong (specified: ``ErrorDetail``).
 SECRETS_OF_REQUESTS = SECRETS | {"code"}
 _FIELD_NAME = re.compile(r"[\w.\[\]-]+")
+_USER = re.compile(r"(?<=//)[^/]*(?=@)")
 _TOKEN_IN_PATH = re.compile(r"(?<=-tokens/)[^/]+")
 
 
@@ -56,15 +57,14 @@ def parse_form(body: bytes) -> dict[str, str]:
 
 
 def masked_query(query: str) -> str:
-    """A query without its secrets."""
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([(name, MASK if _normalized(name) in SECRETS_OF_REQUESTS else value) for name, value in pairs])
+    """A query without its secrets; everything else stays as it was written."""
+    return "&".join(map(_masked_pair, query.split("&")))
 
 
 def masked_url(url: str) -> str:
-    """A URL without the secrets of its query: receivers may be told one that way."""
+    """A URL without the secrets of its query, and without its user and password."""
     address, mark, query = url.partition("?")
-    return address + mark + masked_query(query)
+    return _USER.sub(MASK, address) + mark + masked_query(query)
 
 
 def masked_path(path: str) -> str:
@@ -74,8 +74,20 @@ def masked_path(path: str) -> str:
 
 def _masked(value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, dict):
-        return {name: MASK if _normalized(name) in secrets else _masked(item, secrets) for name, item in value.items()}
+        return {name: _masked_field(_normalized(name), item, secrets) for name, item in value.items()}
     return [_masked(item, secrets) for item in value] if isinstance(value, list) else value
+
+
+def _masked_field(name: str, value: Any, secrets: frozenset[str]) -> Any:
+    if name in secrets:
+        return MASK
+    return masked_url(value) if name.endswith("url") and isinstance(value, str) else _masked(value, secrets)
+
+
+def _masked_pair(pair: str) -> str:
+    """A name and its value as they stand in a query."""
+    name, _, value = pair.partition("=")
+    return f"{name}={MASK}" if value and _normalized(unquote_plus(name)) in SECRETS_OF_REQUESTS else pair
 
 
 def _normalized(name: str) -> str:

@@ -145,7 +145,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _webhooks(world: World, ledger: Ledger) -> dict[str, Any]:
     """Where webhooks are sent, how many were, and the latest of them, the newest first."""
-    urls = [url for channel in list(world.channels.values()) if (url := channel.about.get("webhookUrl"))]
+    urls = [url for channel in list(world.channels.values()) if (url := world.webhook_url(channel))]
     return {
         "urls": list(map(masked_url, urls)),
         "sent": ledger.sent,

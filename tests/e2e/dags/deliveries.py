@@ -14,8 +14,6 @@ from airflow_provider_hubchan.operators import UpdateMessageStatusOperator
 from airflow_provider_hubchan.sensors import MessageStatusSensor
 
 FOLDER = Path(os.environ["HUBCHAN_E2E_FOLDER"])
-#: A task of the other DAGs gets the next slot, before the many of *mapped*.
-FIRST: dict[str, Any] = {"priority_weight": 1000}
 
 
 class GatewayDown(Exception):
@@ -31,7 +29,7 @@ def list_outbox(dag: Any = None) -> list[str]:
 
 with DAG("mapped", schedule=None):
 
-    @task
+    @task(priority_weight=-1000)  # a task of any other DAG gets the next slot, before the many of this one
     def deliver(message_id: str, ti: Any = None) -> None:
         """Every third is refused."""
         if int(message_id.rpartition("-")[2]) % 3 == 0:
@@ -47,7 +45,7 @@ with DAG("mapped", schedule=None):
         trigger_rule="all_done",
     )
 
-with DAG("waiting", schedule=None, default_args=FIRST):
+with DAG("waiting", schedule=None):
     MessageStatusSensor(
         task_id="wait",
         message_ids=list_outbox(),
@@ -58,7 +56,7 @@ with DAG("waiting", schedule=None, default_args=FIRST):
         deferrable=True,
     )
 
-with DAG("notified", schedule=None, default_args=FIRST):
+with DAG("notified", schedule=None):
 
     @task(on_failure_callback=MessageStatusNotifier(messages_task_id="list_outbox", hubchan_conn_id="notified"))
     def deliver_all(message_ids: Any) -> None:
