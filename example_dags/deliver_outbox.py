@@ -1,4 +1,4 @@
-"""Every minute: hand the agents' replies to the gateway, and mark at once what it refuses, with its reason.
+"""Every minute, or on a signal: hand the agents' replies to the gateway, and mark at once what it refuses, with its reason.
 
 The receiver (``hubspot_bridge/receiver.py``) has stored them in the outbox. Settings are environment variables, see
 ``hubspot_bridge/settings.py``. How the rest ends the gateway says later: ``mark_receipts.py``.

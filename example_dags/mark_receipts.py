@@ -1,4 +1,5 @@
-"""Every minute: mark what the gateway has said since, FAILED with its reason or READ; and ask it where callbacks are missing.
+"""Every minute, or on a signal: mark what the gateway has said since, FAILED with its reason or READ; and ask it where
+callbacks are missing.
 
 The receiver (``hubspot_bridge/receiver.py``) has noted the gateway's words in the outbox. A reply is SENT in HubSpot from the
 start: "delivered" is sent only to correct a FAILED.
