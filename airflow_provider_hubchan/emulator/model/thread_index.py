@@ -16,11 +16,10 @@ class ThreadIndex:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.clear()
+        self._begin({})
 
-    def clear(self) -> None:
-        """Begin again, because messages were removed."""
-        self._count = 0
+    def _begin(self, messages: Mapping[tuple[str, str], Message]) -> None:
+        self._messages, self._count = messages, 0
         self._latest: dict[int, Message] = {}
         self._of_customer: dict[tuple[str, str], int] = {}
 
@@ -39,8 +38,8 @@ class ThreadIndex:
 
     def _take_up(self, messages: Mapping[tuple[str, str], Message]) -> None:
         current = list(messages.values())  # a list: another thread may add messages meanwhile
-        if len(current) < self._count:
-            self.clear()
+        if messages is not self._messages or len(current) < self._count:  # some were removed
+            self._begin(messages)
         for message in current[self._count :]:
             self._latest[message.thread] = message
             address = message.customer["deliveryIdentifier"]["value"]

@@ -131,7 +131,6 @@ class World:
         self.staging = {token: staged for token, staged in self.staging.items() if staged.channel is not channel}
         self.messages = {key: message for key, message in self.messages.items() if message.account.channel is not channel}
         self.posted = {key: message_id for key, message_id in self.posted.items() if key[0] in self.accounts}
-        self.thread_index.clear()
 
     def add_staging_token(self, channel: Channel | None = None, portal: Portal | None = None) -> StagingToken:
         """A person begins to connect a channel in a portal, by default the first of each."""
