@@ -13,6 +13,9 @@ from pathlib import Path
 
 import requests
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started while modules are loaded: Ctrl-C just ends it
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
@@ -26,6 +29,8 @@ DAGS = ("deliver_outbox", "mark_receipts", "mark_delivery_report")
 LIMIT = 190  # requests per 10 seconds: a privately distributed app in a Professional account
 #: Messages that the other example DAGs are about.
 OTHERS = 30
+#: Where Airflow looks for policies in its home.
+POLICY_FILE = "config/airflow_local_settings.py"
 #: A cluster policy of Airflow's: what is different here, while the files of the DAGs stay as they are.
 POLICY = """
 import os
@@ -53,14 +58,14 @@ def main(home: Path) -> int:
     :param home: a folder for all that is written; what an Airflow has left in it is removed first.
     :return: 1 if a process ended by itself.
     """
-    if home.exists() and not (home / "airflow.cfg").exists() and any(home.iterdir()):
+    if not may_be_removed(home):
         say(f"{home} is not empty, and no Airflow's home: name another folder, or empty it yourself.")
         return 2
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C does
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # all as Ctrl-C
     shutil.rmtree(home, ignore_errors=True)
-    (home / "config").mkdir(parents=True)  # where Airflow looks for policies
-    (home / "config" / "airflow_local_settings.py").write_text(POLICY, encoding="utf-8")
+    (home / POLICY_FILE).parent.mkdir(parents=True)
+    (home / POLICY_FILE).write_text(POLICY, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     processes = Processes(home, environment)
     try:
@@ -80,6 +85,12 @@ def main(home: Path) -> int:
         processes.stop()
         say(f"Done. The logs are in {home}.")
     return 0
+
+
+def may_be_removed(home: Path) -> bool:
+    """True if there is nothing in the folder, or what an Airflow has left, or a demo that ended before there was an Airflow."""
+    is_left = any((home / name).exists() for name in ("airflow.cfg", POLICY_FILE))
+    return is_left or not home.exists() or not any(home.iterdir())
 
 
 def run(processes: Processes, home: Path) -> None:

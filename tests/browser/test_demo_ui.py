@@ -15,6 +15,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from tests.examples import load
 from tests.paths import ROOT
 from tests.waiting import wait_until
 
@@ -145,7 +146,7 @@ def test_a_reply_is_typed_and_gets_its_tick(browser: Browser, tmp_path: Path, ca
 
 
 def test_a_process_that_ends_is_named(tmp_path: Path) -> None:
-    """With the end of its log; everything else is ended, too."""
+    """With the end of its log; everything else is ended, too, and the next one may use the same home."""
     home = tmp_path / "home"
     command = [sys.executable, "example_dags/run_demo_ui.py", str(home)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
@@ -157,3 +158,4 @@ def test_a_process_that_ends_is_named(tmp_path: Path) -> None:
     assert demo.returncode == 1
     assert f"--- the end of gateway.log\n\ngateway ended with -9: above is why, and more in {home / 'gateway.log'}.\n" in said
     assert of_home(home) == []
+    assert load("run_demo_ui").may_be_removed(home)

@@ -129,7 +129,9 @@ class Airflow:
             self.processes.alive(part)
         try:
             health = self._ask("GET", "/api/v2/monitor/health")
-        except requests.ConnectionError:
+        except requests.RequestException:
+            return False
+        if not isinstance(health, dict) or "metadatabase" not in health:  # another server has the port: ours is about to end
             return False
         return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor", "triggerer"))
 

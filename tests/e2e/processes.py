@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import psutil
 
 #: Seconds that processes get to end by themselves.
 GRACE = 5.0
+#: Below the ports that Linux (from 32768 on), macOS and Windows (from 49152 on) choose themselves.
+PORTS = range(20_000, 32_768)
 
 
 class Ended(RuntimeError):
@@ -138,7 +141,12 @@ class Processes:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on at the moment.
+
+    It is none of those that systems choose themselves, for outgoing connections and for servers that ask for any: such a
+    one may be taken by the time that a process, which needs seconds to load, listens on it.
+    """
+    while True:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", random.choice(PORTS)))
+            return int(listener.getsockname()[1])
