@@ -62,8 +62,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 #: Seconds until the gateway is asked about a message, if no callback has said how it ended; then after twice as long each time.
 ASK_AFTER = 900.0
-#: Statuses of HubSpot's that a message can be in.
-STATUSES = ("SENT", "FAILED", "READ")
+#: Statuses of HubSpot's that a message can be in, and what it is while HubSpot is told a status, until the answer is noted.
+STATUSES, UNKNOWN = ("SENT", "FAILED", "READ"), "UNKNOWN"
 
 
 class PlainText(TypeDecorator[str]):
@@ -95,7 +95,7 @@ MESSAGES = Table(
     Column("gateway_word", String(40)),
     Column("gateway_error", PlainText),
     Column("ask_after", Float),  # None: it has ended
-    Column("marked_status", String(8), nullable=False),  # the last status that HubSpot has answered about
+    Column("marked_status", String(8), nullable=False),  # the last status that HubSpot has answered about, or UNKNOWN
     Column("marked_error", PlainText),  # why HubSpot has not accepted that; None: it has
 )
 _COLUMNS = MESSAGES.c
@@ -220,6 +220,7 @@ class Outbox:
             was handed over before, and only the second time is refused.
         """
         refused = {"state": "refused", "gateway_word": word, "gateway_error": error, "leased_by": None}
+        refused |= {"marked_status": UNKNOWN}  # as whoever has noted this tells HubSpot
         if self._change(refused, *_held(lease, message_id), _COLUMNS.gateway_word.is_(None)):
             return True
         self._change({"state": "handed_over", "leased_by": None}, *_held(lease, message_id))
@@ -253,9 +254,10 @@ class Outbox:
         self._change(later, _COLUMNS.message_id == message_id, _COLUMNS.ask_after.is_not(None))
 
     def unmarked(self, limit: int) -> list[dict[str, str]]:
-        """Rows for the operator: what the gateway says, where HubSpot shows something else.
+        """Rows for the operator: what the gateway says, where HubSpot shows something else, or may show it: whoever gets these
+        rows tells HubSpot, and may be killed before he notes that.
 
-        A reply is SENT in HubSpot from the start, so "delivered" is a row only if HubSpot has been told something else before.
+        A reply is SENT in HubSpot from the start, so "delivered" is a row only if HubSpot may have been told something else.
 
         :return: with ``message_id``, ``status`` (a word of the gateway's) and ``error_message``.
         """
@@ -263,7 +265,9 @@ class Outbox:
         columns = (_COLUMNS.message_id, _COLUMNS.gateway_word, _COLUMNS.gateway_error)
         query = select(*columns).where(or_(*differs)).order_by(_COLUMNS.created_at, _COLUMNS.message_id).limit(limit)
         with self.engine.connect() as connection:
-            return [row_to_mark(*row) for row in connection.execute(query)]
+            rows = [row_to_mark(*row) for row in connection.execute(query)]
+        self._change_each({row["message_id"]: {"marked_status": UNKNOWN} for row in rows})
+        return rows
 
     def note_marked(self, rows: Iterable[Mapping[str, str]], rejected: Mapping[str, str]) -> None:
         """HubSpot has answered about these rows, so that they are not sent again.
@@ -271,11 +275,10 @@ class Outbox:
         :param rows: as `unmarked` gave them.
         :param rejected: HubSpot's reasons, by message id, for those that it has not accepted.
         """
-        with self.engine.begin() as connection:
-            for row in sorted(rows, key=lambda row: row["message_id"]):
-                message_id, status = row["message_id"], self.statuses[row["status"]]
-                answered = {"marked_status": status, "marked_error": rejected.get(message_id)}
-                connection.execute(update(MESSAGES).where(_COLUMNS.message_id == message_id).values(answered))
+        answered = {row["message_id"]: self.statuses[row["status"]] for row in rows}
+        self._change_each(
+            {name: {"marked_status": status, "marked_error": rejected.get(name)} for name, status in answered.items()}
+        )
 
     def all(self) -> list[dict[str, Any]]:
         """Every message with all that is known of it, oldest first."""
@@ -291,8 +294,13 @@ class Outbox:
 
     def _differs(self, status: str) -> ColumnElement[bool]:
         words = [word for word, its in self.statuses.items() if its == status]
-        others = [other for other in STATUSES if other != status]
+        others = [other for other in (*STATUSES, UNKNOWN) if other != status]
         return and_(_COLUMNS.gateway_word.in_(words), _COLUMNS.marked_status.in_(others))
+
+    def _change_each(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        with self.engine.begin() as connection:
+            for message_id in sorted(values):
+                connection.execute(update(MESSAGES).where(_COLUMNS.message_id == message_id).values(values[message_id]))
 
     def _change(self, values: Mapping[str, Any], *where: ColumnElement[bool]) -> bool:
         with self.engine.begin() as connection:

@@ -29,7 +29,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_hubchan.gateways import TWILIO
 from hubspot_bridge.delivery import word_of
 from hubspot_bridge.events import parse
 from hubspot_bridge.outbox import Outbox

@@ -243,6 +243,23 @@ def test_what_changes_while_it_is_marked_is_marked_again(outbox: Outbox) -> None
     assert unmarked(outbox) == [("m-1", "read")]
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_what_hubspot_may_have_been_told_is_corrected(outbox: Outbox, is_refused: bool) -> None:
+    """FAILED was listed, and whoever marked was killed before it was noted: HubSpot may show FAILED, when it is "delivered"."""
+    if is_refused:
+        fill(outbox, "m-1")
+        lease, _ = outbox.lease(1, NOW, 60)
+        outbox.note_refused(lease, "m-1", "failed", "21211")  # a row of this run
+    else:
+        hand_over(outbox, "m-1")
+        outbox.note_word("m-1", "undelivered")
+        outbox.unmarked(10)
+    outbox.note_word("m-1", "delivered")
+    assert unmarked(outbox) == [("m-1", "delivered")]
+    outbox.note_marked(outbox.unmarked(10), {})
+    assert unmarked(outbox) == []
+
+
 def test_what_hubspot_rejects_is_not_sent_again(outbox: Outbox) -> None:
     """Its reason stays for a person; the next status is sent, and clears it."""
     hand_over(outbox, "m-1")
