@@ -31,7 +31,7 @@ help:  ## List the targets
 demo: .venv/ready  ## A gateway's delivery report of 1,000 messages, marked in a local HubSpot by a real Airflow DAG
 	@$(RUN) example_dags/run_demo.py
 
-demo-ui: .venv/ready  ## A local HubSpot and an Airflow side by side, to click around in until Ctrl-C
+demo-ui: .venv/ready  ## A local HubSpot, a stand-in gateway and Airflow, until Ctrl-C: write a reply in the inbox, watch it delivered
 	@$(RUN) example_dags/run_demo_ui.py
 
 test: .venv/ready  ## The test suite (without the browser: make browser)

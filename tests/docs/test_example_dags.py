@@ -88,6 +88,25 @@ def test_the_demo_removes_no_folder_that_is_not_airflows(tmp_path: Path, capsys:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_what_dags_write_in_the_demo_is_in_its_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a cluster policy, as the files of the DAGs stay as they are; a folder to read from is not changed."""
+    monkeypatch.setenv("AIRFLOW_HOME", "/home/of/the/demo")
+    policy: dict[str, Any] = {}
+    exec(load("run_demo_ui").POLICY, policy)
+    folders = {}
+    for name in ("deliver_outbox", "mark_receipts", "mark_delivery_report", "mark_callbacks"):
+        dag = getattr(load(name), name)()
+        policy["dag_policy"](dag)
+        folders[name] = (dag.params["folder"], dag.timetable.can_be_scheduled)
+    home = "/home/of/the/demo"
+    assert folders == {
+        "deliver_outbox": (home, True),
+        "mark_receipts": (home, True),
+        "mark_delivery_report": (home, False),
+        "mark_callbacks": ("/tmp/callbacks", True),
+    }
+
+
 def test_the_demo_notices_when_the_two_sides_differ(
     hubspot_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
