@@ -52,7 +52,7 @@ pictures: .venv/ready  ## Take docs/images of the local HubSpot's page, and of A
 	@$(RUN) -m tests.browser.pictures
 	@HUBCHAN_E2E_PICTURES=yes $(RUN) -m tests.e2e mark_delivery_report
 
-e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; mapped deliveries, a sensor, a callback; its form in Chromium
+e2e: .venv/ready  ## A real Airflow: batches killed, cleared, stopped, out of quota; deliveries, a sensor, a callback; the round trip of replies; its form in Chromium
 	@.ci/chromium
 	@.ci/servers redis-server
 	@$(RUN) -m tests.e2e

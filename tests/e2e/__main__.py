@@ -60,7 +60,7 @@ HUBSPOTS: dict[str, tuple[Any, ...]] = {
 TASKS = {"waiting": "wait", "notified": "deliver_all", DEMO: "mark_statuses"}
 Row = list[tuple[str, Scenario]]
 #: One round after the other. In a round each row one after the other, the rows beside each other: nobody else waits while the
-#: triggerer is dead, nobody else looks at the clock while Airflow is busy with hundreds of tasks, and Chromium has the machine.
+#: triggerer is dead, nobody else looks at the clock while Airflow is busy with hundreds of tasks, and Chromium comes last.
 ROUNDS: list[list[Row]] = [
     [
         [("killed", killed), ("killed", cleared)],
@@ -77,7 +77,7 @@ ROUNDS: list[list[Row]] = [
         [("watched", watched)],
     ],
 ]
-#: Beside all rounds: what waits for a schedule most of the time.
+#: Beside all rounds, because it waits for a schedule most of the time.
 ALONGSIDE: list[Row] = [[(BRIDGE, round_trip), (BRIDGE, signalled)]]
 
 

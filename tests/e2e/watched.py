@@ -19,7 +19,7 @@ from tests.e2e.waiting import until
 #: Milliseconds that a step in the browser may take.
 STEP = 60_000
 #: Seconds that HubSpot asks to wait for: the worker waits itself for the first, and defers for the second.
-SHORT, LONG = 4, 30
+SHORT, LONG = 10, 30
 #: Seconds that HubSpot takes for an answer.
 DELAY = 0.25
 #: Messages that HubSpot does not know; one of them is HTML.

@@ -10,12 +10,11 @@ def test_messages_that_were_removed_are_not_found() -> None:
     """Not even if as many others have come instead before the next look: another thread may be at it meanwhile."""
     world, index = World(), ThreadIndex()
     other = world.add_channel("7")
-    world.seed(["m-1", "m-2"], "7")
-    old = world.messages["7", "m-1"].thread
-    assert index.latest(world.messages, old) is world.messages["7", "m-2"]
+    message = world.add_reply("hello", to="+15550100", channel_id="7")
+    assert index.latest(world.messages, message.thread) is message
     world.remove(other)
-    world.seed([f"n-{number}" for number in range(9)])
-    assert index.latest(world.messages, world.messages["100200", "n-8"].thread) is world.messages["100200", "n-8"]
-    assert index.latest(world.messages, old) is world.messages["100200", "n-2"]
+    later = [world.add_reply("hello", to="+15550100") for _ in range(2)][-1]
+    assert index.latest(world.messages, message.thread) is None
+    assert index.latest_with(world.messages, later.account.id, "+15550100") is later
     world.messages.clear()
-    assert index.latest(world.messages, old) is None
+    assert index.latest(world.messages, later.thread) is None

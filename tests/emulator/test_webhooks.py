@@ -561,6 +561,7 @@ def test_a_fault_of_webhooks_that_cannot_be_is_refused(spec: dict[str, Any], err
         ({"webhook": "late", "delay": 5}, "a webhook is sent late by 5 s"),
         ({"webhook": "twice", "rate": 0.5}, "a webhook (50 % of all) is sent twice"),
         ({"webhook": "unsigned", "message_id": "m-1"}, "the webhook of m-1 is sent without a signature"),
+        ({"webhook": "unsigned", "path": "/b", "rate": 0.5}, "a webhook to …/b… (50 % of all) is sent without a signature"),
         (
             {"webhook": "out-of-order", "delay": 3},
             "a webhook is sent after the next one of its channel, 3 s later at the latest",

@@ -202,7 +202,8 @@ def describe(scheduled: ScheduledFault) -> dict[str, Any]:
 
 
 def _describe_webhook(fault: Fault, share: str) -> str:
-    which = (f"the webhook of {fault.message_id}" if fault.message_id else "a webhook") + (f" ({share}all)" if share else "")
+    which = f"the webhook of {fault.message_id}" if fault.message_id else "a webhook"
+    which += (f" to …{fault.path}…" if fault.path else "") + (f" ({share}all)" if share else "")
     wait = {"late": " by {:g} s", "out-of-order": ", {:g} s later at the latest"}.get(str(fault.webhook), " after {:g} s")
     return f"{which} {WEBHOOK_FAULTS[str(fault.webhook)]}{_duration(fault.delay_duration, wait, ' after a random time')}"
 

@@ -1,4 +1,4 @@
-"""A batch that waits in the worker for four seconds at most, and one in three shards after it."""
+"""A batch that waits in the worker for a dozen seconds at most, and one in three shards after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ with DAG("watched", schedule=None):
         hubchan_conn_id="watched",
         concurrency=2,
         deferrable=True,
-        defer_after=5.0,
+        defer_after=15.0,
         report_file=(FOLDER / "watched.report.jsonl").as_uri(),
     )
     mark >> UpdateMessageStatusOperator.partial(
