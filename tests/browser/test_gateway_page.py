@@ -12,9 +12,9 @@ from hubspot_bridge.gateway import StandIn
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.bridge.serving import served
+from tests.browser.another_server import another_server
 from tests.browser.conftest import Watch, watched_page
 from tests.browser.contrast import TOO_FAINT
-from tests.browser.test_other_origins import another_server
 
 HTML = """<img src=x onerror="document.title='stolen'"> & <b>bold</b>"""
 #: Nobody listens there, so that callbacks come to nothing.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from airflow_provider_hubchan.emulator import Emulator
+from tests.browser.another_server import another_server
 
 #: Sends what needs no leave of the server, and gives what the script got to see of the answers.
 ATTACK = """async (url) => {
@@ -31,30 +28,6 @@ FORM = """(url) => {
   document.body.append(form);
   form.submit();
 }"""
-
-
-class Blank(BaseHTTPRequestHandler):
-    """A page of somebody else, with nothing on it."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Another page</title>")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def another_server() -> Iterator[int]:
-    """Its port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Blank) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
