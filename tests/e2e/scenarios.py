@@ -16,8 +16,8 @@ from tests.e2e.waiting import say, until
 
 #: Threads of each batch, and seconds that the emulator takes for an answer: their quotient is the most requests per second.
 CONCURRENCY, DELAY = 5, 0.05
-#: Seconds between two notes of the operator's progress, and for writing one.
-INTERVAL, WRITING = 2.0, 0.5
+#: Seconds between two notes of the operator's progress, and for writing one while other DAGs lock the same SQLite database.
+INTERVAL, WRITING = 2.0, 2.0
 #: Calls a day, seconds before midnight while the batch starts (its token must outlive the leap), and when it is under way.
 DAILY, EARLY, LATE = 600, 1500.0, 25.0
 #: Seconds that HubSpot then takes for each of the first answers: the clock is to leap before the day's calls are used up.
