@@ -23,6 +23,11 @@ keys after a day delivers twice what waited for longer than that, after a call w
 rows says who was first; nothing is decided by what was read before. Rows are updated in the order of their ids, so that no
 two workers each wait for a row of the other.
 
+A status that HubSpot has rejected is not sent again: a message that it has deleted will never be there. To send all of them
+again, as when HubSpot did not know its messages for an hour:
+
+    UPDATE messages SET marked_status = 'UNKNOWN' WHERE marked_error IS NOT NULL
+
 SQLAlchemy comes with Airflow. What is done stays in the table: delete old messages when your rules for personal data say so.
 """
 

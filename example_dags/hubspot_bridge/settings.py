@@ -1,6 +1,8 @@
 """Settings of the receiver and of the DAGs: environment variables, the same ones for both.
 
-OUTBOX_URL             an SQLAlchemy URL; all that use the outbox need to reach it: SQLite is for one machine
+OUTBOX_URL             an SQLAlchemy URL; all that use the outbox need to reach it: SQLite is for one machine, and its default
+                       in /tmp is to try it: others can read it there, and the system deletes what is old. With PostgreSQL
+                       add ?connect_timeout=5: a server that does not answer would hold the receiver's threads for minutes
 HUBSPOT_CLIENT_SECRET  of the app that the channel belongs to; HubSpot signs its webhooks with it
 WEBHOOK_URL            the channel's webhookUrl, character for character as HubSpot has it
 CALLBACK_URL           where the gateway reaches the receiver: https://hooks.example.com/receipts

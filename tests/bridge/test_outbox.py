@@ -6,14 +6,16 @@ On PostgreSQL: ``BRIDGE_TEST_URL=postgresql+psycopg2://… python -m pytest test
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hubspot_bridge import outbox as outbox_module
 from hubspot_bridge.outbox import ASK_AFTER, MESSAGES, Outbox
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from airflow_provider_hubchan.gateways import TWILIO
@@ -264,6 +266,11 @@ def test_what_hubspot_rejects_is_not_sent_again(outbox: Outbox) -> None:
     outbox.note_word("m-1", "undelivered")
     outbox.note_marked(outbox.unmarked(10), {"m-1": "HubSpot answered 404"})
     assert (unmarked(outbox), row(outbox)["marked_error"]) == ([], "HubSpot answered 404")
+    (statement,) = re.findall(r"^    (UPDATE messages SET.+)", outbox_module.__doc__ or "", flags=re.MULTILINE)
+    with outbox.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert unmarked(outbox) == [("m-1", "undelivered")], "unless a person wants it"
+    outbox.note_marked(outbox.unmarked(10), {"m-1": "HubSpot answered 404"})
     outbox.note_word("m-1", "read")
     outbox.note_marked(outbox.unmarked(10), {})
     assert (row(outbox)["marked_status"], row(outbox)["marked_error"]) == ("READ", None)
