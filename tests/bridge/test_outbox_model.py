@@ -57,8 +57,8 @@ class Play:
         self.shown.setdefault(message, "SENT")
 
     def start(self) -> None:
-        """A minute later, or when the clock was set back, a worker leases, and hands over a message. It takes the place of one that
-        is killed, if there is one.
+        """A minute later, or when the clock was set back, a worker leases, and hands over a message; it takes the place of one
+        that is killed, if there is one.
         """
         self.now += self.draw.choice([SECONDS, 0.0, -10.0])
         lease, messages = self.outbox.lease(3, self.now, SECONDS)
