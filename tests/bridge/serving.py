@@ -21,7 +21,9 @@ from tests.waiting import wait_until
 def served(app: Starlette, log_level: str = "critical") -> Iterator[str]:
     """The address of an application that is served by a thread."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level=log_level, lifespan="off", ws="none"))
+        # A connection is kept for long: who finds it closed just now has lost a request, which no test here is about.
+        config = uvicorn.Config(app, log_config=None, log_level=log_level, lifespan="off", ws="none", timeout_keep_alive=300)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         wait_until(lambda: server.started)

@@ -71,5 +71,5 @@ def signed(body: bytes, now: float = NOW, **how: str) -> dict[str, str]:
 def post(url: str, event: Any, now: float = NOW, session: Any = requests, **how: str) -> int:
     """Send a webhook, well signed, to the receiver's own address; its status."""
     body = json.dumps(event).encode()
-    status: int = session.post(f"{url}/hubspot", data=body, headers=signed(body, now, **how), timeout=30).status_code
+    status: int = session.post(f"{url}/hubspot", data=body, headers=signed(body, now, **how), timeout=120).status_code
     return status
