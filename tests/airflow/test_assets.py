@@ -199,7 +199,7 @@ def test_openlineage_writes_what_was_done(hubspot: Emulator, tmp_path: Path) -> 
         env=environment,
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=240,
     )
     ended = {}
     for line in log.read_text().splitlines():
