@@ -35,4 +35,4 @@ class LocalhostResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing: a look-up keeps nothing open."""

@@ -142,7 +142,7 @@ def deliver_pending(
             outbox.release(lease)
     log.info("%d messages handed over, %d of them refused.", handed_over, len(refused))
     if failures:
-        raise GatewayUnavailable(f"What the gateway gave no answer about stays pending: {'; '.join(failures)}")
+        raise GatewayUnavailable(f"The gateway did not answer about some messages, which stay pending: {'; '.join(failures)}")
     return refused
 
 
@@ -168,7 +168,9 @@ def ask_gateway(outbox: Outbox, look_up: Callable[[str], tuple[str, str]], clock
         if away == MAX_FAILURES:
             break
     if failures:
-        raise GatewayUnavailable(f"The gateway gave no answer of use: {'; '.join(failures[:MAX_FAILURES])}")
+        raise GatewayUnavailable(
+            f"The gateway gave no usable answer about {len(failures)} messages: {'; '.join(failures[:MAX_FAILURES])}"
+        )
     return len(due)
 
 

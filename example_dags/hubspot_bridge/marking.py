@@ -24,10 +24,17 @@ def note_marked(rows: Any, report: Any, keep_rejected: bool = False) -> int:
     :param report: what the operator returned; its report file has every row that was not updated.
     :param keep_rejected: leave what HubSpot rejected to another DAG, which tries it again.
     :return: how many rows were noted.
+    :raises FileNotFoundError: this worker cannot see the report file that another worker has written.
     """
     if not rows or not report or not report["report_file"]:
         return 0
-    lines = ObjectStoragePath(report["report_file"]).read_text().splitlines()
+    try:
+        lines = ObjectStoragePath(report["report_file"]).read_text().splitlines()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"This worker cannot see {report['report_file']}. Set the DAG's param folder to a place that all workers reach, "
+            "like s3://bridge/reports. Until then each run sends the same statuses again."
+        ) from error
     left = {line["message_id"]: line for line in map(json.loads, lines)}
     unresolved = {message_id for message_id, line in left.items() if line["outcome"] == "unresolved"}
     if len(unresolved) != report["unresolved"]:  # a file that is not complete would make rows look as if they were updated

@@ -1,8 +1,8 @@
 """Signals on Redis: there is something new in the outbox, look now. They are never the truth, that is the outbox.
 
 The receiver asks for a signal when a message is committed, and a thread of its own publishes it: a Redis that is away neither
-fails a webhook nor delays its answer. Airflow's trigger reads one message of the channel, ends, and subscribes again a second
-or two later, and Redis keeps nothing for those who do not listen. So a signal is repeated until somebody has heard it, for a
+fails a webhook nor delays its answer. Airflow's trigger reads one message of the channel, ends, and subscribes again a
+moment later, and Redis keeps nothing for those who do not listen. So a signal is repeated until somebody has heard it, for a
 while. One that is lost all the same costs minutes, until the DAG runs by the clock: ``schedules.py``.
 """
 
@@ -20,7 +20,7 @@ REPLIES, RECEIPTS = "hubspot_replies", "hubspot_receipts"
 #: Seconds to connect to Redis, and to wait for its answer.
 TIMEOUT = 2.0
 #: Seconds from one publication of a signal that nobody has heard to the next, and until it is given up.
-PAUSE, PATIENCE = 1.0, 15.0
+PAUSE, GIVE_UP = 1.0, 15.0
 
 
 class Signals:
@@ -28,11 +28,11 @@ class Signals:
 
     :param publish: on a channel; how many have heard it. It may take its time, and raise what it wants.
     :param pause: seconds until the next try.
-    :param patience: seconds until the last try. Not forever: on a Redis cluster, nobody is what an answer may say of many.
+    :param give_up: seconds until the last try. Not forever: on a Redis cluster, nobody is what an answer may say of many.
     """
 
-    def __init__(self, publish: Callable[[str], int], pause: float = PAUSE, patience: float = PATIENCE) -> None:
-        self._publish, self._pause, self._patience = publish, pause, patience
+    def __init__(self, publish: Callable[[str], int], pause: float = PAUSE, give_up: float = GIVE_UP) -> None:
+        self._publish, self._pause, self._give_up = publish, pause, give_up
         self._wanted: set[str] = set()
         self._changed = threading.Condition()
         self._failing = False
@@ -50,7 +50,7 @@ class Signals:
             with self._changed:
                 self._changed.wait_for(lambda: self._wanted, self._pause if unheard else None)
                 wanted, self._wanted = self._wanted, set()
-            unheard |= dict.fromkeys(wanted, time.monotonic() + self._patience)
+            unheard |= dict.fromkeys(wanted, time.monotonic() + self._give_up)
             for channel, end in sorted(unheard.items()):
                 problem = self._try(channel)
                 if not problem or time.monotonic() >= end:

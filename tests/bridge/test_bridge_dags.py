@@ -291,6 +291,13 @@ def test_without_a_report_nothing_is_noted(bridge: Bridge, rows: Any, report: An
     assert note_marked.function(rows, report) == 0
 
 
+def test_a_report_file_on_another_worker_is_named_with_what_to_do(bridge: Bridge) -> None:
+    """Else the same statuses would be sent again every minute, and nobody would know why."""
+    report = {"report_file": str(bridge.folder / "elsewhere.jsonl"), "unresolved": 0}
+    with pytest.raises(FileNotFoundError, match=r"cannot see .*/elsewhere\.jsonl. Set the DAG's param folder to a place"):
+        note_marked.function([{"message_id": "a", "status": "failed"}], report)
+
+
 def test_a_report_file_that_is_not_whole_notes_nothing(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
     """Else a row whose line is missing would look as if HubSpot had accepted it."""
     report = report_file(bridge.folder, a="unresolved") | {"unresolved": 2}

@@ -178,7 +178,9 @@ def test_one_message_without_an_answer_holds_up_no_other(outbox: Outbox) -> None
             raise requests.ConnectionError("reset")
         return ledger.send(message)
 
-    with pytest.raises(GatewayUnavailable, match="no answer about stays pending: b: ConnectionError: reset"):
+    with pytest.raises(
+        GatewayUnavailable, match="did not answer about some messages, which stay pending: b: ConnectionError: reset"
+    ):
         deliver_pending(outbox, send, lambda: NOW)
     assert set(ledger.delivered) == {"a", "c"}
     assert [message.message_id for message in outbox.lease(10, NOW, 60)[1]] == ["b"]

@@ -86,7 +86,7 @@ class Redis:
 
 @pytest.mark.parametrize("answers", [(0, 0, 1), (ConnectionError("refused"), TimeoutError(), 1)], ids=["nobody", "no Redis"])
 def test_a_signal_is_repeated_until_somebody_has_heard_it(answers: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Airflow's trigger is away for a second or two after each signal; then nothing is logged, and nothing is sent again."""
+    """Airflow's trigger is away for a moment after each signal; then nothing is logged, and nothing is sent again."""
     redis = Redis(*answers)
     signals = Signals(redis.publish, pause=0.001)
     signals(REPLIES)
@@ -100,7 +100,7 @@ def test_a_signal_is_repeated_until_somebody_has_heard_it(answers: Any, caplog: 
 def test_what_nobody_hears_is_given_up_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """And once more when it is heard again; the thread goes on, whatever was raised."""
     redis = Redis(ValueError("no such command"), ConnectionError("refused"), 0, 1, 1)
-    signals = Signals(redis.publish, patience=0)
+    signals = Signals(redis.publish, give_up=0)
     for number in range(1, 6):
         signals(REPLIES)
         wait_until(lambda number=number: len(redis.published) == number)  # type: ignore[misc]

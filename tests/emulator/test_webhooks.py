@@ -414,7 +414,7 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], error: st
 
 def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiver: Receiver) -> None:
     """With their answers and times; what is counted of HubSpot's API stays as it was; secrets of a URL are left out."""
-    hubspot.world.set_webhook(f"{receiver.url}?token=abc&brand=7")
+    hubspot.world.set_webhook(f"{receiver.url}?token=swordfish&brand=7")
     message = hubspot.agent_says("hello")
     hubspot.wait_for_webhooks()
     hubspot.world.set_webhook(NOBODY)
@@ -443,7 +443,7 @@ def test_the_ledger_has_deliveries_apart_from_requests(hubspot: Emulator, receiv
     assert (hubspot.ledger.entries, hubspot.ledger.received, hubspot.ledger.sent) == ([], 0, 2)
     seen = hubspot.seen()
     assert f"2 webhooks sent\n16:00:00.250 webhook of {message.id} to {receiver.url}?token=***&brand=7 -> 200\n" in seen
-    assert "abc" not in seen
+    assert "swordfish" not in seen
 
 
 def test_the_ledger_keeps_the_newest(hubspot: Emulator) -> None:
@@ -757,7 +757,7 @@ def test_the_page_has_the_latest_webhooks() -> None:
     backend = HubspotBackend()
     backend.world.clock = Clock(lambda: 0.0, at=NOON)
     assert View(backend, ThreadFilter()).snapshot()["webhooks"] == {"urls": [], "sent": 0, "latest": []}
-    backend.world.set_webhook(f"{NOBODY}?token=abc")
+    backend.world.set_webhook(f"{NOBODY}?token=swordfish")
     messages = [backend.agent_says(f"message {number}") for number in range(10)]
     backend.ledger.deliveries()[-1].fault = Fault(webhook="twice")
     seen = View(backend, ThreadFilter()).snapshot()["webhooks"]
@@ -777,9 +777,9 @@ def test_the_page_has_the_latest_webhooks() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        (f"{NOBODY}?q=a/b%41&Access-Token=abc&empty=", f"{NOBODY}?q=a/b%41&Access-Token=***&empty="),
-        ("http://anna:abc@127.0.0.1:9/", "http://***@127.0.0.1:9/"),
-        (f"{NOBODY}?name=\ud800&%74oken=abc", f"{NOBODY}?name=\ud800&%74oken=***"),
+        (f"{NOBODY}?q=a/b%41&Access-Token=swordfish&empty=", f"{NOBODY}?q=a/b%41&Access-Token=***&empty="),
+        ("http://anna:swordfish@127.0.0.1:9/", "http://***@127.0.0.1:9/"),
+        (f"{NOBODY}?name=\ud800&%74oken=swordfish", f"{NOBODY}?name=\ud800&%74oken=***"),
     ],
 )
 def test_secrets_of_a_url_are_shown_nowhere(url: str, shown: str) -> None:
@@ -794,19 +794,19 @@ def test_secrets_of_a_url_are_shown_nowhere(url: str, shown: str) -> None:
         assert [delivery["url"], delivery["sent_to"]] == [shown, shown]
         assert [request["body"]["webhookUrl"], request["reply"]["webhookUrl"]] == [shown, shown]
         assert View(emulator, ThreadFilter()).snapshot()["webhooks"]["urls"] == [shown]
-        assert "abc" not in f"{delivery} {request} {emulator.seen()}"
+        assert "swordfish" not in f"{delivery} {request} {emulator.seen()}"
 
 
 def test_an_answer_that_is_none_shows_no_secret_either(hubspot: Emulator) -> None:
     """What cannot be read is told without the URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=talk_nonsense, args=(server,), daemon=True).start()
-        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/?token=abc")
+        hubspot.world.set_webhook(f"http://127.0.0.1:{server.getsockname()[1]}/?token=swordfish")
         hubspot.agent_says("hello")
         hubspot.wait_for_webhooks()
     (delivery,) = hubspot.ledger.deliveries()
     assert str(delivery.error).startswith("the answer cannot be read: Bad status line")
-    assert "abc" not in f"{delivery.as_json()} {delivery}"
+    assert "swordfish" not in f"{delivery.as_json()} {delivery}"
 
 
 @pytest.mark.slow
